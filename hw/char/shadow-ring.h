@@ -1,0 +1,83 @@
+/*
+ * Bounded ring of console bytes, addressed by absolute position
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Position n is the n-th byte that ever passed, across hosts and however
+ * much has been dropped since.  The ring holds [start, end).
+ */
+
+#ifndef SHADOW_HW_CHAR_SHADOW_RING_H
+#define SHADOW_HW_CHAR_SHADOW_RING_H
+
+#include "qemu/units.h"
+#include "migration/vmstate.h"
+
+/* So that a few rings fit into one envelope */
+#define SHADOW_RING_MAX_CAPACITY (2 * MiB)
+
+typedef struct ShadowRing {
+    uint8_t *data;
+    uint32_t capacity;
+    uint64_t start;
+    uint64_t end;
+
+    /* Bytes that the last load had no room for */
+    uint32_t lost;
+
+    /* The contents in one piece, while they are being saved or loaded */
+    struct {
+        uint64_t start;
+        uint32_t len;
+        uint8_t *data;
+    } linear;
+} ShadowRing;
+
+/* @capacity is 1 to SHADOW_RING_MAX_CAPACITY; check it before. */
+void shadow_ring_init(ShadowRing *ring, uint32_t capacity);
+
+/* May be called on a ring that was only zeroed, and twice */
+void shadow_ring_free(ShadowRing *ring);
+
+/* Empty, and counting from 0 again */
+void shadow_ring_reset(ShadowRing *ring);
+
+static inline uint32_t shadow_ring_used(const ShadowRing *ring)
+{
+    return ring->end - ring->start;
+}
+
+static inline uint32_t shadow_ring_space(const ShadowRing *ring)
+{
+    return ring->capacity - shadow_ring_used(ring);
+}
+
+/*
+ * Appends all of @buf.  What exceeds the capacity is dropped, oldest first;
+ * returns how many bytes that were.
+ */
+uint64_t shadow_ring_push(ShadowRing *ring, const void *buf, size_t len);
+
+/*
+ * The longest run from @pos on that lies in one piece, to be used before the
+ * next push.  NULL and 0 if the ring does not hold @pos.
+ */
+const uint8_t *shadow_ring_peek(const ShadowRing *ring, uint64_t pos,
+                                uint32_t *len);
+
+/* Drops everything before @pos. */
+void shadow_ring_discard(ShadowRing *ring, uint64_t pos);
+
+/*
+ * How many of the saved bytes the ring was too small for.  Loading keeps the
+ * newest; a post_load that cannot do without the others refuses if not 0.
+ */
+static inline uint32_t shadow_ring_lost(const ShadowRing *ring)
+{
+    return ring->lost;
+}
+
+/* For VMSTATE_STRUCT(field, state, 1, vmstate_shadow_ring, ShadowRing) */
+extern const VMStateDescription vmstate_shadow_ring;
+
+#endif

@@ -1,0 +1,509 @@
+/*
+ * Sealed envelope for the state of a shadow guest
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/cutils.h"
+#include "qemu/host-utils.h"
+#include "qapi/error.h"
+#include "shadow/migration/shadow-seal.h"
+#include <gcrypt.h>
+
+#define SEAL_VERSION  1
+#define SEAL_INFO     "qemu-shadow seal v1"
+#define KEY_ID_INFO   "qemu-shadow key id"
+
+/*
+ * A suite says how the key of an envelope is found and which cipher is used.
+ * One that needs more public bytes than the salt (an ephemeral key, say) puts
+ * them between header and ciphertext.
+ */
+#define SEAL_SUITE_SECRET_AES256_GCM  1
+
+static const uint8_t seal_magic[4] = { 'Q', 'S', 'H', 'D' };
+
+typedef struct QEMU_PACKED SealHeader {
+    uint8_t magic[4];
+    uint8_t version;
+    uint8_t suite;
+    uint8_t purpose;
+    uint8_t tag_len;
+    uint64_t epoch;
+    uint32_t payload_len;
+    uint32_t padded_len;
+    uint8_t salt[16];
+    uint8_t key_id[SHADOW_SEAL_KEY_ID_LEN];
+    uint8_t host_id[SHADOW_SEAL_HOST_ID_LEN];
+    char tag[SHADOW_SEAL_TAG_MAX];
+} SealHeader;
+
+QEMU_BUILD_BUG_ON(sizeof(SealHeader) != SHADOW_SEAL_HEADER_LEN);
+
+typedef struct SealKey {
+    uint8_t key[32];
+    uint8_t iv[12];
+} SealKey;
+
+QEMU_BUILD_BUG_ON(sizeof(SealKey) != 44);
+
+/*
+ * In ordinary memory: libgcrypt's locked pool is small and shared with the
+ * whole process, and the secret object that the bytes come from is not in it.
+ */
+struct ShadowSecret {
+    size_t len;
+    uint8_t id[SHADOW_SEAL_KEY_ID_LEN];
+    uint8_t bytes[];
+};
+
+void shadow_wipe(void *p, size_t len)
+{
+    memset(p, 0, len);
+    asm volatile("" : : "r"(p) : "memory");
+}
+
+static void seal_key_wipe(SealKey *key)
+{
+    shadow_wipe(key, sizeof(*key));
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealKey, seal_key_wipe)
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gcry_cipher_hd_t, gcry_cipher_close, NULL)
+
+bool shadow_seal_init(Error **errp)
+{
+    /*
+     * Both calls may be repeated, so qcrypto_init() can come before or after.
+     * QEMU may be built with another crypto backend, so it may never come.
+     */
+    if (!gcry_check_version("1.8.0")) {
+        error_setg(errp, "libgcrypt 1.8 or newer is needed");
+        return false;
+    }
+    if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
+        gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+    }
+    if (gcry_cipher_test_algo(GCRY_CIPHER_AES256) ||
+        gcry_md_test_algo(GCRY_MD_SHA256)) {
+        error_setg(errp, "libgcrypt lacks AES-256 or SHA-256");
+        return false;
+    }
+    return true;
+}
+
+static gcry_buffer_t seal_buffer(const void *data, size_t len)
+{
+    return (gcry_buffer_t) { .data = (void *)data, .len = len };
+}
+
+/* buf[0] is the key */
+static bool seal_hmac(uint8_t *mac, const gcry_buffer_t *buf, int nbuf)
+{
+    return gcry_md_hash_buffers(GCRY_MD_SHA256, GCRY_MD_FLAG_HMAC, mac,
+                                buf, nbuf) == 0;
+}
+
+bool shadow_hkdf_extract(const void *salt, size_t salt_len,
+                         const void *ikm, size_t ikm_len,
+                         uint8_t prk[SHADOW_HKDF_HASH_LEN])
+{
+    static const uint8_t no_salt[SHADOW_HKDF_HASH_LEN];
+    gcry_buffer_t buf[] = {
+        salt_len ? seal_buffer(salt, salt_len)
+                 : seal_buffer(no_salt, sizeof(no_salt)),
+        seal_buffer(ikm, ikm_len),
+    };
+
+    return seal_hmac(prk, buf, ARRAY_SIZE(buf));
+}
+
+bool shadow_hkdf_expand(const void *prk, size_t prk_len,
+                        const void *info, size_t info_len,
+                        void *okm, size_t len)
+{
+    uint8_t block[SHADOW_HKDF_HASH_LEN];
+    uint8_t counter = 1;
+    size_t done, n;
+    bool ok = len <= 255 * sizeof(block);
+
+    for (done = 0; ok && done < len; done += n, counter++) {
+        gcry_buffer_t buf[] = {
+            seal_buffer(prk, prk_len),
+            seal_buffer(block, done ? sizeof(block) : 0),
+            seal_buffer(info, info_len),
+            seal_buffer(&counter, sizeof(counter)),
+        };
+
+        n = MIN(len - done, sizeof(block));
+        ok = seal_hmac(block, buf, ARRAY_SIZE(buf));
+        memcpy(okm + done, block, n);
+    }
+    shadow_wipe(block, sizeof(block));
+    return ok;
+}
+
+ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp)
+{
+    g_autoptr(ShadowSecret) secret = NULL;
+
+    if (len < SHADOW_SECRET_MIN_LEN || len > SHADOW_SECRET_MAX_LEN) {
+        error_setg(errp, "the secret has %zu bytes, it must have %d to %d",
+                   len, SHADOW_SECRET_MIN_LEN, SHADOW_SECRET_MAX_LEN);
+        return NULL;
+    }
+    secret = g_malloc0(sizeof(*secret) + len);
+    secret->len = len;
+    memcpy(secret->bytes, bytes, len);
+    if (!shadow_hkdf_expand(secret->bytes, len, KEY_ID_INFO,
+                            strlen(KEY_ID_INFO),
+                            secret->id, sizeof(secret->id))) {
+        error_setg(errp, "libgcrypt cannot compute HMAC-SHA-256");
+        return NULL;
+    }
+    return g_steal_pointer(&secret);
+}
+
+void shadow_secret_free(ShadowSecret *secret)
+{
+    if (secret) {
+        shadow_wipe(secret, sizeof(*secret) + secret->len);
+        g_free(secret);
+    }
+}
+
+const uint8_t *shadow_secret_id(const ShadowSecret *secret)
+{
+    return secret->id;
+}
+
+/* The header is part of the info: no two headers ever share a key and IV. */
+static bool seal_derive(const SealHeader *hdr, const ShadowSecret *secret,
+                        SealKey *key)
+{
+    uint8_t prk[SHADOW_HKDF_HASH_LEN];
+    uint8_t info[sizeof(SEAL_INFO) - 1 + sizeof(*hdr)];
+    bool ok;
+
+    memcpy(info, SEAL_INFO, sizeof(SEAL_INFO) - 1);
+    memcpy(info + sizeof(SEAL_INFO) - 1, hdr, sizeof(*hdr));
+    ok = shadow_hkdf_extract(hdr->salt, sizeof(hdr->salt),
+                             secret->bytes, secret->len, prk) &&
+         shadow_hkdf_expand(prk, sizeof(prk), info, sizeof(info),
+                            key, sizeof(*key));
+    shadow_wipe(prk, sizeof(prk));
+    return ok;
+}
+
+/* A cipher that has its key and has taken in the header, or NULL */
+static gcry_cipher_hd_t seal_cipher(const SealHeader *hdr,
+                                    const ShadowSecret *secret)
+{
+    g_auto(gcry_cipher_hd_t) cipher = NULL;
+    g_auto(SealKey) key = {};
+
+    if (!seal_derive(hdr, secret, &key) ||
+        gcry_cipher_open(&cipher, GCRY_CIPHER_AES256,
+                         GCRY_CIPHER_MODE_GCM, 0) ||
+        gcry_cipher_setkey(cipher, key.key, sizeof(key.key)) ||
+        gcry_cipher_setiv(cipher, key.iv, sizeof(key.iv)) ||
+        gcry_cipher_authenticate(cipher, hdr, sizeof(*hdr))) {
+        return NULL;
+    }
+    return g_steal_pointer(&cipher);
+}
+
+static size_t seal_size_class(size_t payload_len)
+{
+    return pow2ceil(MAX(payload_len, SHADOW_SEAL_MIN_CLASS));
+}
+
+size_t shadow_seal_size(size_t payload_len)
+{
+    if (payload_len > SHADOW_SEAL_MAX_PAYLOAD) {
+        return 0;
+    }
+    return seal_size_class(payload_len) + SHADOW_SEAL_OVERHEAD;
+}
+
+/* Printable, so that a refusal can name the guest in a log */
+static bool seal_tag_valid(const char *tag, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if (!g_ascii_isgraph(tag[i])) {
+            return false;
+        }
+    }
+    return len >= 1 && len <= SHADOW_SEAL_TAG_MAX;
+}
+
+static bool seal_purpose_valid(int purpose)
+{
+    return purpose == SHADOW_SEAL_MIGRATION || purpose == SHADOW_SEAL_SNAPSHOT;
+}
+
+static bool seal_header_fill(SealHeader *hdr, const ShadowSealInfo *info,
+                             const ShadowSecret *key, size_t len, Error **errp)
+{
+    size_t tag_len = strnlen(info->tag, sizeof(info->tag));
+
+    if (len > SHADOW_SEAL_MAX_PAYLOAD) {
+        error_setg(errp, "%zu bytes of state are more than an envelope holds",
+                   len);
+        return false;
+    }
+    if (!seal_tag_valid(info->tag, tag_len) || !info->epoch ||
+        !seal_purpose_valid(info->purpose)) {
+        error_setg(errp, "invalid guest tag, epoch or purpose to seal for");
+        return false;
+    }
+    *hdr = (SealHeader) {
+        .version = SEAL_VERSION,
+        .suite = SEAL_SUITE_SECRET_AES256_GCM,
+        .purpose = info->purpose,
+        .tag_len = tag_len,
+        .epoch = cpu_to_be64(info->epoch),
+        .payload_len = cpu_to_be32(len),
+        .padded_len = cpu_to_be32(seal_size_class(len)),
+    };
+    memcpy(hdr->magic, seal_magic, sizeof(hdr->magic));
+    gcry_randomize(hdr->salt, sizeof(hdr->salt), GCRY_STRONG_RANDOM);
+    memcpy(hdr->key_id, key->id, sizeof(hdr->key_id));
+    memcpy(hdr->host_id, info->host_id, sizeof(hdr->host_id));
+    memcpy(hdr->tag, info->tag, tag_len);
+    return true;
+}
+
+bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
+                 const void *payload, size_t len, void *out, Error **errp)
+{
+    g_auto(gcry_cipher_hd_t) cipher = NULL;
+    size_t padded = seal_size_class(len);
+    uint8_t *body = out + SHADOW_SEAL_HEADER_LEN;
+    SealHeader hdr;
+
+    if (!seal_header_fill(&hdr, info, key, len, errp)) {
+        return false;
+    }
+    memcpy(out, &hdr, sizeof(hdr));
+    if (len) {
+        memcpy(body, payload, len);
+    }
+    memset(body + len, 0, padded - len);
+
+    cipher = seal_cipher(&hdr, key);
+    if (!cipher ||
+        gcry_cipher_final(cipher) ||
+        gcry_cipher_encrypt(cipher, body, padded, NULL, 0) ||
+        gcry_cipher_gettag(cipher, body + padded, SHADOW_SEAL_AUTH_LEN)) {
+        shadow_wipe(out, padded + SHADOW_SEAL_OVERHEAD);
+        error_setg(errp, "libgcrypt failed to encrypt");
+        return false;
+    }
+    return true;
+}
+
+const char *shadow_seal_reason_str(ShadowSealResult result)
+{
+    static const char *const names[SHADOW_SEAL__MAX] = {
+        [SHADOW_SEAL_OK] = "ok",
+        [SHADOW_SEAL_TRUNCATED] = "truncated",
+        [SHADOW_SEAL_TRAILING] = "trailing-bytes",
+        [SHADOW_SEAL_BAD_MAGIC] = "bad-magic",
+        [SHADOW_SEAL_BAD_VERSION] = "bad-version",
+        [SHADOW_SEAL_BAD_SUITE] = "bad-suite",
+        [SHADOW_SEAL_MALFORMED] = "malformed",
+        [SHADOW_SEAL_UNKNOWN_KEY] = "unknown-key",
+        [SHADOW_SEAL_BAD_TAG] = "bad-tag",
+        [SHADOW_SEAL_BAD_PADDING] = "bad-padding",
+        [SHADOW_SEAL_WRONG_GUEST] = "wrong-guest",
+        [SHADOW_SEAL_WRONG_PURPOSE] = "wrong-purpose",
+        [SHADOW_SEAL_REFLECTED] = "reflected",
+        [SHADOW_SEAL_STALE] = "stale",
+        [SHADOW_SEAL_INTERNAL] = "internal",
+    };
+
+    return result < SHADOW_SEAL__MAX ? names[result] : "unknown";
+}
+
+static ShadowSealResult G_GNUC_PRINTF(3, 4)
+seal_refuse(Error **errp, ShadowSealResult result, const char *fmt, ...)
+{
+    g_autofree char *why = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    why = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    error_setg(errp, "sealed state refused: %s", why);
+    return result;
+}
+
+/* All that can be known without a key, and nothing that needs one */
+static ShadowSealResult seal_parse(SealHeader *hdr, const void *env,
+                                   size_t env_len, Error **errp)
+{
+    static const char no_tag[SHADOW_SEAL_TAG_MAX];
+    size_t payload_len, padded_len;
+
+    if (env_len < sizeof(*hdr)) {
+        return seal_refuse(errp, SHADOW_SEAL_TRUNCATED,
+                           "%zu bytes are less than a header", env_len);
+    }
+    memcpy(hdr, env, sizeof(*hdr));
+    if (memcmp(hdr->magic, seal_magic, sizeof(seal_magic))) {
+        return seal_refuse(errp, SHADOW_SEAL_BAD_MAGIC, "not an envelope");
+    }
+    if (hdr->version != SEAL_VERSION) {
+        return seal_refuse(errp, SHADOW_SEAL_BAD_VERSION,
+                           "unknown format version %d", hdr->version);
+    }
+    if (hdr->suite != SEAL_SUITE_SECRET_AES256_GCM) {
+        return seal_refuse(errp, SHADOW_SEAL_BAD_SUITE,
+                           "unknown cipher suite %d", hdr->suite);
+    }
+    payload_len = be32_to_cpu(hdr->payload_len);
+    padded_len = be32_to_cpu(hdr->padded_len);
+    if (payload_len > SHADOW_SEAL_MAX_PAYLOAD ||
+        padded_len != seal_size_class(payload_len) ||
+        !hdr->epoch || !seal_purpose_valid(hdr->purpose) ||
+        !seal_tag_valid(hdr->tag, MIN(hdr->tag_len, sizeof(hdr->tag))) ||
+        hdr->tag_len > sizeof(hdr->tag) ||
+        memcmp(hdr->tag + hdr->tag_len, no_tag,
+               sizeof(hdr->tag) - hdr->tag_len)) {
+        return seal_refuse(errp, SHADOW_SEAL_MALFORMED, "malformed header");
+    }
+    if (env_len != padded_len + SHADOW_SEAL_OVERHEAD) {
+        bool less = env_len < padded_len + SHADOW_SEAL_OVERHEAD;
+
+        return seal_refuse(errp,
+                           less ? SHADOW_SEAL_TRUNCATED : SHADOW_SEAL_TRAILING,
+                           "%zu bytes instead of %zu", env_len,
+                           padded_len + (size_t)SHADOW_SEAL_OVERHEAD);
+    }
+    return SHADOW_SEAL_OK;
+}
+
+static ShadowSealResult seal_decrypt(const SealHeader *hdr,
+                                     const ShadowSecret *secret,
+                                     const uint8_t *body, uint8_t *plain,
+                                     size_t padded_len, Error **errp)
+{
+    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(hdr, secret);
+
+    if (!cipher ||
+        gcry_cipher_final(cipher) ||
+        gcry_cipher_decrypt(cipher, plain, padded_len, body, padded_len)) {
+        return seal_refuse(errp, SHADOW_SEAL_INTERNAL,
+                           "libgcrypt failed to decrypt");
+    }
+    if (gcry_cipher_checktag(cipher, body + padded_len,
+                             SHADOW_SEAL_AUTH_LEN)) {
+        return seal_refuse(errp, SHADOW_SEAL_BAD_TAG,
+                           "it was altered on the way");
+    }
+    return SHADOW_SEAL_OK;
+}
+
+/* For authenticated headers only: the answers tell what was expected. */
+static ShadowSealResult seal_judge(const ShadowSealInfo *info,
+                                   const ShadowSealExpect *expect,
+                                   Error **errp)
+{
+    if (strcmp(info->tag, expect->tag)) {
+        return seal_refuse(errp, SHADOW_SEAL_WRONG_GUEST,
+                           "it is guest '%s', not '%s'",
+                           info->tag, expect->tag);
+    }
+    if (info->purpose != expect->purpose) {
+        return seal_refuse(errp, SHADOW_SEAL_WRONG_PURPOSE,
+                           "it was made for a %s",
+                           info->purpose == SHADOW_SEAL_SNAPSHOT ?
+                           "snapshot" : "migration");
+    }
+    if (expect->host_id &&
+        !memcmp(info->host_id, expect->host_id, sizeof(info->host_id))) {
+        return seal_refuse(errp, SHADOW_SEAL_REFLECTED,
+                           "it was sealed by this host");
+    }
+    if (info->epoch <= expect->last_epoch) {
+        return seal_refuse(errp, SHADOW_SEAL_STALE,
+                           "epoch %" PRIu64 " is not newer than %" PRIu64,
+                           info->epoch, expect->last_epoch);
+    }
+    return SHADOW_SEAL_OK;
+}
+
+static const ShadowSecret *seal_find_key(const SealHeader *hdr,
+                                         const ShadowSecret *const *keys,
+                                         size_t nkeys)
+{
+    size_t i;
+
+    for (i = 0; i < nkeys; i++) {
+        if (!memcmp(keys[i]->id, hdr->key_id, sizeof(hdr->key_id))) {
+            return keys[i];
+        }
+    }
+    return NULL;
+}
+
+ShadowSealResult shadow_open(const ShadowSealExpect *expect,
+                             const ShadowSecret *const *keys, size_t nkeys,
+                             const void *env, size_t env_len,
+                             uint8_t **payload, size_t *len,
+                             ShadowSealInfo *info_out, Error **errp)
+{
+    ShadowSealInfo info = {};
+    ShadowSealResult result;
+    const ShadowSecret *secret;
+    size_t payload_len, padded_len;
+    uint8_t *plain;
+    SealHeader hdr;
+
+    *payload = NULL;
+    *len = 0;
+    result = seal_parse(&hdr, env, env_len, errp);
+    if (result != SHADOW_SEAL_OK) {
+        return result;
+    }
+    secret = seal_find_key(&hdr, keys, nkeys);
+    if (!secret) {
+        return seal_refuse(errp, SHADOW_SEAL_UNKNOWN_KEY,
+                           "it was sealed with another secret");
+    }
+
+    payload_len = be32_to_cpu(hdr.payload_len);
+    padded_len = be32_to_cpu(hdr.padded_len);
+    info.purpose = hdr.purpose;
+    info.epoch = be64_to_cpu(hdr.epoch);
+    memcpy(info.tag, hdr.tag, sizeof(hdr.tag));
+    memcpy(info.host_id, hdr.host_id, sizeof(hdr.host_id));
+
+    plain = g_malloc(padded_len);
+    result = seal_decrypt(&hdr, secret, env + sizeof(hdr), plain, padded_len,
+                          errp);
+    if (result == SHADOW_SEAL_OK &&
+        !buffer_is_zero(plain + payload_len, padded_len - payload_len)) {
+        result = seal_refuse(errp, SHADOW_SEAL_BAD_PADDING,
+                             "the padding is not zero");
+    }
+    if (result == SHADOW_SEAL_OK) {
+        result = seal_judge(&info, expect, errp);
+    }
+    if (result != SHADOW_SEAL_OK) {
+        shadow_wipe(plain, padded_len);
+        g_free(plain);
+        return result;
+    }
+    *payload = plain;
+    *len = payload_len;
+    if (info_out) {
+        *info_out = info;
+    }
+    return SHADOW_SEAL_OK;
+}

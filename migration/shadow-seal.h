@@ -1,0 +1,122 @@
+/*
+ * Sealed envelope for the state of a shadow guest
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Plain bytes to a versioned, authenticated, encrypted envelope and back.
+ * Knows no device.  The format is in docs/envelope.rst.
+ */
+
+#ifndef SHADOW_MIGRATION_SHADOW_SEAL_H
+#define SHADOW_MIGRATION_SHADOW_SEAL_H
+
+#include "qemu/units.h"
+
+#define SHADOW_SEAL_HEADER_LEN   112
+#define SHADOW_SEAL_AUTH_LEN     16
+#define SHADOW_SEAL_OVERHEAD     (SHADOW_SEAL_HEADER_LEN + SHADOW_SEAL_AUTH_LEN)
+#define SHADOW_SEAL_MIN_CLASS    (4 * KiB)
+#define SHADOW_SEAL_MAX_PAYLOAD  (16 * MiB)
+#define SHADOW_SEAL_MAX_SIZE     (SHADOW_SEAL_MAX_PAYLOAD + SHADOW_SEAL_OVERHEAD)
+#define SHADOW_SEAL_TAG_MAX      56
+#define SHADOW_SEAL_HOST_ID_LEN  8
+#define SHADOW_SEAL_KEY_ID_LEN   8
+#define SHADOW_SECRET_MIN_LEN    32
+#define SHADOW_SECRET_MAX_LEN    4096
+
+typedef enum ShadowSealResult {
+    SHADOW_SEAL_OK = 0,
+    /* Found without a key: the header is not believed, only measured */
+    SHADOW_SEAL_TRUNCATED,
+    SHADOW_SEAL_TRAILING,
+    SHADOW_SEAL_BAD_MAGIC,
+    SHADOW_SEAL_BAD_VERSION,
+    SHADOW_SEAL_BAD_SUITE,
+    SHADOW_SEAL_MALFORMED,
+    SHADOW_SEAL_UNKNOWN_KEY,
+    SHADOW_SEAL_BAD_TAG,
+    /* Said only of envelopes that a holder of the key has made */
+    SHADOW_SEAL_BAD_PADDING,
+    SHADOW_SEAL_WRONG_GUEST,
+    SHADOW_SEAL_WRONG_PURPOSE,
+    SHADOW_SEAL_REFLECTED,
+    SHADOW_SEAL_STALE,
+    /* The library failed; nothing is known about the envelope */
+    SHADOW_SEAL_INTERNAL,
+    SHADOW_SEAL__MAX,
+} ShadowSealResult;
+
+/* The numbers are those of the header */
+typedef enum ShadowSealPurpose {
+    SHADOW_SEAL_MIGRATION = 1,
+    SHADOW_SEAL_SNAPSHOT = 2,
+} ShadowSealPurpose;
+
+/* What the header says besides lengths and keys */
+typedef struct ShadowSealInfo {
+    char tag[SHADOW_SEAL_TAG_MAX + 1];
+    ShadowSealPurpose purpose;
+    uint64_t epoch;                                /* 1 or more */
+    uint8_t host_id[SHADOW_SEAL_HOST_ID_LEN];      /* who sealed */
+} ShadowSealInfo;
+
+typedef struct ShadowSealExpect {
+    const char *tag;
+    ShadowSealPurpose purpose;
+    uint64_t last_epoch;        /* the envelope's must be higher */
+    const uint8_t *host_id;     /* refuse what this host sealed; or NULL */
+} ShadowSealExpect;
+
+typedef struct ShadowSecret ShadowSecret;
+
+/*
+ * Makes libgcrypt ready, whether or not qcrypto_init() has done so or will.
+ * Call it once, from the main thread, before anything else here.
+ */
+bool shadow_seal_init(Error **errp);
+
+/* Copies @bytes; the caller still has to wipe its own. */
+ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp);
+void shadow_secret_free(ShadowSecret *secret);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShadowSecret, shadow_secret_free)
+
+/* SHADOW_SEAL_KEY_ID_LEN public bytes that name the secret */
+const uint8_t *shadow_secret_id(const ShadowSecret *secret);
+
+/* A memset() that the compiler may not leave out */
+void shadow_wipe(void *p, size_t len);
+
+/* Size of the envelope, or 0 if the payload is longer than the maximum */
+size_t shadow_seal_size(size_t payload_len);
+
+/*
+ * Writes shadow_seal_size(@len) bytes to @out, which must not overlap
+ * @payload.  On failure @out holds nothing of the payload.
+ */
+bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
+                 const void *payload, size_t len, void *out, Error **errp);
+
+/*
+ * On SHADOW_SEAL_OK *@payload is the caller's to wipe and g_free(), and is
+ * not NULL even if *@len is 0.  Otherwise *@payload is NULL, @info_out (which
+ * may be NULL) is untouched, and @errp is set.
+ */
+ShadowSealResult shadow_open(const ShadowSealExpect *expect,
+                             const ShadowSecret *const *keys, size_t nkeys,
+                             const void *env, size_t env_len,
+                             uint8_t **payload, size_t *len,
+                             ShadowSealInfo *info_out, Error **errp);
+
+/* A short stable name, for events: "bad-tag", "stale", ... */
+const char *shadow_seal_reason_str(ShadowSealResult result);
+
+/* RFC 5869 with SHA-256; public for the tests */
+#define SHADOW_HKDF_HASH_LEN 32
+bool shadow_hkdf_extract(const void *salt, size_t salt_len,
+                         const void *ikm, size_t ikm_len,
+                         uint8_t prk[SHADOW_HKDF_HASH_LEN]);
+bool shadow_hkdf_expand(const void *prk, size_t prk_len,
+                        const void *info, size_t info_len,
+                        void *okm, size_t len);
+
+#endif
