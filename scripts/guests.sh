@@ -1,0 +1,19 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   guests.sh PROGRAM [ARGUMENT...]
+#
+# Build QEMU and the guests' images, then run tests/nested/PROGRAM.py with them.
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+program=$top/tests/nested/$1.py
+shift
+"$top/scripts/build.sh"
+locate_qemu
+"$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2
+
+export SHADOW_BUILD=$build
+export QEMU_BINARY=$qemu_build/qemu-system-x86_64
+export QEMU_SOURCE=$qemu_src
+exec python3 "$program" "$@"

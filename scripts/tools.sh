@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Unpack into build/tools what is used but need not be installed: meson, the firmware of QEMU's
+# machines, and what the nested guests run. With --newest, look for newer versions.
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$top/scripts/apt.sh"
+
+if [[ -f $tools/packages && ${1:-} != --newest ]]; then
+    exit 0
+fi
+
+choose() { # PACKAGE [START]
+    local version
+    version=$(apt_newest Packages "$1" "${2:-}")
+    [[ -n $version ]] || die "Debian has no package $1${2:+ $2*}" "is the mirror complete?"
+    wanted+=("$1=$version")
+}
+
+wanted=()
+apt_update
+for package in meson seabios qemu-system-data ipxe-qemu; do
+    choose "$package"
+done
+choose busybox-static 1.35.
+meta=$(apt_newest Packages linux-image-amd64 6.1.)
+kernel=$(apt_cache show "linux-image-amd64=$meta" | sed -n 's/^Depends: \(linux-image-6\.1[^ ,]*\).*/\1/p')
+[[ -n $kernel ]] || die "Debian has no linux-image-amd64 6.1*" "is the mirror complete?"
+choose "$kernel"
+
+list=$(printf '%s\n' "${wanted[@]}")
+if [[ -f $tools/packages && $list == "$(cat "$tools/packages")" ]]; then
+    exit 0
+fi
+
+say "downloading $(tr '\n' ' ' <<< "$list")"
+downloads=$apt_dir/download
+apt_get_into "$downloads" download "${wanted[@]}"
+
+# The old folder stays in place until the new one is whole.
+say "unpacking them into build/tools"
+rm -rf "$tools.new"
+mkdir -p "$tools.new"
+for deb in "$downloads"/*.deb; do
+    dpkg -x "$deb" "$tools.new"
+done
+echo "$list" > "$tools.new/packages"
+rm -rf "$tools" "$downloads"
+mv "$tools.new" "$tools"
