@@ -141,9 +141,12 @@ static void test_hkdf(void)
 
     for (i = 0; i < ARRAY_SIZE(cases); i++) {
         for (j = 0; j < 80; j++) {
-            ikm[j] = cases[i].ikm_len == 22 ? 0x0b : j;
+            ikm[j] = j;
             salt[j] = cases[i].salt_first + j;
             hkdf_info[j] = cases[i].info_first + j;
+        }
+        if (cases[i].ikm_len == 22) {
+            memset(ikm, 0x0b, 22);
         }
         from_hex(cases[i].prk, want_prk);
         from_hex(cases[i].okm, want_okm);
@@ -345,6 +348,7 @@ static void test_reasons(void)
     g_autofree uint8_t *env = seal("payload", 7, &len);
     uint8_t other[32] = { 99 };
     ShadowSecret *mine = key;
+    const ShadowSecret *both[2];
     uint8_t *payload;
     size_t payload_len;
     int i;
@@ -375,10 +379,11 @@ static void test_reasons(void)
     /* The right one of several keys; no host id to compare with */
     what = expect;
     what.host_id = NULL;
-    g_assert_cmpint(shadow_open(&what,
-                                (const ShadowSecret *[]) { key, mine }, 2,
-                                env, len, &payload, &payload_len, NULL,
-                                &error_abort), ==, SHADOW_SEAL_OK);
+    both[0] = key;
+    both[1] = mine;
+    g_assert_cmpint(shadow_open(&what, both, 2, env, len, &payload,
+                                &payload_len, NULL, &error_abort),
+                    ==, SHADOW_SEAL_OK);
     g_free(payload);
     shadow_secret_free(key);
     key = mine;
