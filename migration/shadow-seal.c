@@ -32,8 +32,8 @@ typedef struct QEMU_PACKED SealHeader {
     uint8_t purpose;
     uint8_t tag_len;
     uint64_t epoch;
-    uint32_t payload_len;
     uint32_t padded_len;
+    uint32_t reserved;
     uint8_t salt[16];
     uint8_t key_id[SHADOW_SEAL_KEY_ID_LEN];
     uint8_t host_id[SHADOW_SEAL_HOST_ID_LEN];
@@ -215,9 +215,15 @@ static gcry_cipher_hd_t seal_cipher(const SealHeader *hdr,
     return g_steal_pointer(&cipher);
 }
 
+/*
+ * The exact length stands inside, in front of the payload: in the header it
+ * would tell what the padding is there to hide.
+ */
+#define SEAL_LEN_SIZE sizeof(uint32_t)
+
 static size_t seal_size_class(size_t payload_len)
 {
-    return pow2ceil(MAX(payload_len, SHADOW_SEAL_MIN_CLASS));
+    return pow2ceil(MAX(payload_len + SEAL_LEN_SIZE, SHADOW_SEAL_MIN_CLASS));
 }
 
 size_t shadow_seal_size(size_t payload_len)
@@ -267,7 +273,6 @@ static bool seal_header_fill(SealHeader *hdr, const ShadowSealInfo *info,
         .purpose = info->purpose,
         .tag_len = tag_len,
         .epoch = cpu_to_be64(info->epoch),
-        .payload_len = cpu_to_be32(len),
         .padded_len = cpu_to_be32(seal_size_class(len)),
     };
     memcpy(hdr->magic, seal_magic, sizeof(hdr->magic));
@@ -290,10 +295,11 @@ bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
         return false;
     }
     memcpy(out, &hdr, sizeof(hdr));
+    memset(body, 0, padded);
+    stl_be_p(body, len);
     if (len) {
-        memcpy(body, payload, len);
+        memcpy(body + SEAL_LEN_SIZE, payload, len);
     }
-    memset(body + len, 0, padded - len);
 
     cipher = seal_cipher(&hdr, key);
     if (!cipher ||
@@ -348,7 +354,7 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const void *env,
                                    size_t env_len, Error **errp)
 {
     static const char no_tag[SHADOW_SEAL_TAG_MAX];
-    size_t payload_len, padded_len;
+    size_t padded_len;
 
     if (env_len < sizeof(*hdr)) {
         return seal_refuse(errp, SHADOW_SEAL_TRUNCATED,
@@ -366,10 +372,10 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const void *env,
         return seal_refuse(errp, SHADOW_SEAL_BAD_SUITE,
                            "unknown cipher suite %d", hdr->suite);
     }
-    payload_len = be32_to_cpu(hdr->payload_len);
     padded_len = be32_to_cpu(hdr->padded_len);
-    if (payload_len > SHADOW_SEAL_MAX_PAYLOAD ||
-        padded_len != seal_size_class(payload_len) ||
+    if (padded_len < SHADOW_SEAL_MIN_CLASS ||
+        padded_len > SHADOW_SEAL_MAX_CLASS ||
+        !is_power_of_2(padded_len) || hdr->reserved ||
         !hdr->epoch || !seal_purpose_valid(hdr->purpose) ||
         !seal_tag_valid(hdr->tag, MIN(hdr->tag_len, sizeof(hdr->tag))) ||
         hdr->tag_len > sizeof(hdr->tag) ||
@@ -406,6 +412,23 @@ static ShadowSealResult seal_decrypt(const SealHeader *hdr,
         return seal_refuse(errp, SHADOW_SEAL_BAD_TAG,
                            "it was altered on the way");
     }
+    return SHADOW_SEAL_OK;
+}
+
+/* Moves the payload to the front, so that the caller gets no more than it. */
+static ShadowSealResult seal_unpad(uint8_t *plain, size_t padded_len,
+                                   size_t *payload_len, Error **errp)
+{
+    size_t len = ldl_be_p(plain);
+    size_t used = SEAL_LEN_SIZE + len;
+
+    if (len > SHADOW_SEAL_MAX_PAYLOAD || padded_len != seal_size_class(len) ||
+        !buffer_is_zero(plain + used, padded_len - used)) {
+        return seal_refuse(errp, SHADOW_SEAL_BAD_PADDING,
+                           "wrong length or padding inside");
+    }
+    memmove(plain, plain + SEAL_LEN_SIZE, len);
+    *payload_len = len;
     return SHADOW_SEAL_OK;
 }
 
@@ -461,7 +484,7 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
     ShadowSealInfo info = {};
     ShadowSealResult result;
     const ShadowSecret *secret;
-    size_t payload_len, padded_len;
+    size_t payload_len = 0, padded_len;
     uint8_t *plain;
     SealHeader hdr;
 
@@ -477,7 +500,6 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
                            "it was sealed with another secret");
     }
 
-    payload_len = be32_to_cpu(hdr.payload_len);
     padded_len = be32_to_cpu(hdr.padded_len);
     info.purpose = hdr.purpose;
     info.epoch = be64_to_cpu(hdr.epoch);
@@ -487,10 +509,8 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
     plain = g_malloc(padded_len);
     result = seal_decrypt(&hdr, secret, env + sizeof(hdr), plain, padded_len,
                           errp);
-    if (result == SHADOW_SEAL_OK &&
-        !buffer_is_zero(plain + payload_len, padded_len - payload_len)) {
-        result = seal_refuse(errp, SHADOW_SEAL_BAD_PADDING,
-                             "the padding is not zero");
+    if (result == SHADOW_SEAL_OK) {
+        result = seal_unpad(plain, padded_len, &payload_len, errp);
     }
     if (result == SHADOW_SEAL_OK) {
         result = seal_judge(&info, expect, errp);

@@ -13,7 +13,7 @@
 /* Offsets in the header, from docs/envelope.rst */
 enum {
     OFF_VERSION = 4, OFF_SUITE = 5, OFF_PURPOSE = 6, OFF_TAG_LEN = 7,
-    OFF_EPOCH = 8, OFF_PAYLOAD_LEN = 16, OFF_PADDED_LEN = 20, OFF_SALT = 24,
+    OFF_EPOCH = 8, OFF_PADDED_LEN = 16, OFF_RESERVED = 20, OFF_SALT = 24,
     OFF_KEY_ID = 40, OFF_HOST_ID = 48, OFF_TAG = 56, OFF_BODY = 112,
 };
 
@@ -187,13 +187,13 @@ static void test_sizes(void)
     static const struct {
         size_t len, class;
     } sizes[] = {
-        { 0, 4 * KiB }, { 1, 4 * KiB }, { 4095, 4 * KiB },
-        { 4096, 4 * KiB }, { 4097, 8 * KiB }, { 8191, 8 * KiB },
-        { 8192, 8 * KiB }, { 8193, 16 * KiB }, { 1 * MiB, 1 * MiB },
-        { 1 * MiB + 1, 2 * MiB }, { 16 * MiB - 1, 16 * MiB },
-        { 16 * MiB, 16 * MiB },
+        { 0, 4 * KiB }, { 1, 4 * KiB }, { 4091, 4 * KiB },
+        { 4092, 4 * KiB }, { 4093, 8 * KiB }, { 8187, 8 * KiB },
+        { 8188, 8 * KiB }, { 8189, 16 * KiB }, { 1 * MiB - 4, 1 * MiB },
+        { 1 * MiB - 3, 2 * MiB }, { 16 * MiB - 5, 16 * MiB },
+        { 16 * MiB - 4, 16 * MiB },
     };
-    g_autofree uint8_t *payload = g_malloc(16 * MiB + 1);
+    g_autofree uint8_t *payload = g_malloc(16 * MiB);
     uint8_t none[1];
     Error *err = NULL;
     size_t i;
@@ -206,13 +206,13 @@ static void test_sizes(void)
         g_autofree uint8_t *env = seal(payload, sizes[i].len, &env_len);
 
         g_assert_cmpuint(env_len, ==, sizes[i].class + 128);
-        g_assert_cmpuint(ldl_be_p(env + OFF_PAYLOAD_LEN), ==, sizes[i].len);
         g_assert_cmpuint(ldl_be_p(env + OFF_PADDED_LEN), ==, sizes[i].class);
+        g_assert_cmpuint(ldl_be_p(env + OFF_RESERVED), ==, 0);
         opens_to(env, env_len, payload, sizes[i].len);
     }
-    g_assert_cmpuint(shadow_seal_size(16 * MiB + 1), ==, 0);
+    g_assert_cmpuint(shadow_seal_size(16 * MiB - 3), ==, 0);
     g_assert_cmpuint(shadow_seal_size(SIZE_MAX), ==, 0);
-    g_assert_false(shadow_seal(&info, key, payload, 16 * MiB + 1, none, &err));
+    g_assert_false(shadow_seal(&info, key, payload, 16 * MiB - 3, none, &err));
     error_free_or_abort(&err);
 }
 
@@ -248,7 +248,7 @@ static void test_fresh(void)
     g_assert_cmpint(memcmp(a + OFF_SALT, b + OFF_SALT, 16), !=, 0);
     g_assert_cmpmem(a + OFF_KEY_ID, OFF_BODY - OFF_KEY_ID,
                     b + OFF_KEY_ID, OFF_BODY - OFF_KEY_ID);
-    /* Under one key stream the padding alone would be 4092 equal bytes. */
+    /* Under one key stream the padding alone would be 4088 equal bytes. */
     for (i = OFF_BODY; i < len; i++) {
         same += a[i] == b[i];
     }
@@ -272,11 +272,11 @@ static ShadowSealResult flip_reason(size_t off)
         return SHADOW_SEAL_BAD_SUITE;
     case OFF_KEY_ID ... OFF_KEY_ID + 7:
         return SHADOW_SEAL_UNKNOWN_KEY;
-    case OFF_PADDED_LEN ... OFF_PADDED_LEN + 3:
+    case OFF_RESERVED ... OFF_RESERVED + 3:
     case OFF_TAG + 3 ... OFF_BODY - 1:
         return SHADOW_SEAL_MALFORMED;
     case OFF_PURPOSE ... OFF_PURPOSE + 1:
-    case OFF_PAYLOAD_LEN ... OFF_PAYLOAD_LEN + 3:
+    case OFF_PADDED_LEN ... OFF_PADDED_LEN + 3:
     case OFF_TAG ... OFF_TAG + 2:
         return SHADOW_SEAL__MAX;        /* depends on the bit */
     default:
@@ -399,10 +399,15 @@ static void test_padding(void)
     size_t len, i;
     g_autofree uint8_t *env = seal("payload", 7, &len);
     uint8_t *body = env + OFF_BODY;
+    static const uint32_t lengths[] = {
+        4093, 4096, 16 * MiB - 4, 16 * MiB, INT32_MAX, UINT32_MAX - 3,
+        UINT32_MAX
+    };
 
-    for (i = 7; i < 4096; i += i < 4000 ? 61 : 1) {
+    for (i = 11; i < 4096; i += i < 4000 ? 61 : 1) {
         memset(body, 0, 4096);
-        memcpy(body, "payload", 7);
+        stl_be_p(body, 7);
+        memcpy(body + 4, "payload", 7);
         body[i] = 1;
         forge(env, 4096);
         g_assert_cmpint(refused(&expect, env, len), ==,
@@ -410,10 +415,23 @@ static void test_padding(void)
     }
 
     /* Lengths that do not belong together, though well authenticated */
-    stl_be_p(env + OFF_PAYLOAD_LEN, 4097);
-    forge(env, 4096);
-    g_assert_cmpint(refused(&expect, env, len), ==, SHADOW_SEAL_MALFORMED);
-    stl_be_p(env + OFF_PAYLOAD_LEN, 7);
+    for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+        memset(body, 0, 4096);
+        stl_be_p(body, lengths[i]);
+        forge(env, 4096);
+        g_assert_cmpint(refused(&expect, env, len), ==,
+                        SHADOW_SEAL_BAD_PADDING);
+    }
+    stl_be_p(env + OFF_PADDED_LEN, 8192);
+    env = g_realloc(env, 8192 + 128);
+    memset(env + OFF_BODY, 0, 8192);
+    forge(env, 8192);
+    g_assert_cmpint(refused(&expect, env, 8192 + 128), ==,
+                    SHADOW_SEAL_BAD_PADDING);
+    stl_be_p(env + OFF_PADDED_LEN, 4096 + 16);
+    forge(env, 4096 + 16);
+    g_assert_cmpint(refused(&expect, env, 4096 + 16 + 128), ==,
+                    SHADOW_SEAL_MALFORMED);
     stl_be_p(env + OFF_PADDED_LEN, 2048);
     forge(env, 2048);
     g_assert_cmpint(refused(&expect, env, 2048 + 128), ==,
@@ -428,11 +446,12 @@ static void test_padding(void)
  * def mac(k, m): return hmac.new(k, m, hashlib.sha256).digest()
  * secret = bytes(range(32)); payload = b"golden payload"
  * hdr = struct.pack(">4s4BQ2L16s8s8s56s", b"QSHD", 1, 1, 1, 3, 7,
- *     len(payload), 4096, bytes(range(0xa0, 0xb0)),
+ *     4096, 0, bytes(range(0xa0, 0xb0)),
  *     mac(secret, b"qemu-shadow key id\1")[:8], b"hostAAA", b"vm1")
  * prk = mac(hdr[24:40], secret); info = b"qemu-shadow seal v1" + hdr
  * t1 = mac(prk, info + b"\1"); t2 = mac(prk, t1 + info + b"\2")
- * env = hdr + AESGCM(t1).encrypt(t2[:12], payload.ljust(4096, b"\0"), hdr)
+ * plain = (struct.pack(">L", len(payload)) + payload).ljust(4096, b"\0")
+ * env = hdr + AESGCM(t1).encrypt(t2[:12], plain, hdr)
  * print(hashlib.sha256(env).hexdigest())
  */
 static void test_golden(void)
@@ -447,11 +466,12 @@ static void test_golden(void)
         env[OFF_SALT + i] = 0xa0 + i;
     }
     memset(env + OFF_BODY, 0, 4096);
-    memcpy(env + OFF_BODY, payload, strlen(payload));
+    stl_be_p(env + OFF_BODY, strlen(payload));
+    memcpy(env + OFF_BODY + 4, payload, strlen(payload));
     forge(env, 4096);
     digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, env, len);
-    g_assert_cmpstr(digest, ==, "f83449194866c8720ea6a4211aba79d3"
-                                "945d4c4d6431156bd7ea5ac8d273b680");
+    g_assert_cmpstr(digest, ==, "8a3feb6bfd4488340e3ee48b6fbceeb7"
+                                "923fbeef6ff4565ea58586a85c4e3ada");
     opens_to(env, len, payload, strlen(payload));
 }
 
