@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Build what the nested tests boot, without root:
+#
+#   images.sh OUTDIR TOOLSDIR QEMU
+#
+#   OUTDIR/vmlinuz     Debian's kernel, for the cloud VM (L1) and the user VM (L2)
+#   OUTDIR/l2.cpio.gz  initramfs of the user VM: busybox with a real login
+#   OUTDIR/l1.cpio     initramfs of the cloud VM: KVM, the inner QEMU and L2's files
+#   OUTDIR/qemu        the outer QEMU: a copy, so that a rebuild does not pull it
+#                      away under a running test
+#
+# TOOLSDIR holds the unpacked packages linux-image-*-amd64, busybox-static and,
+# where the machine itself lacks them, seabios and qemu-system-data.
+
+set -euo pipefail
+
+out=${1:?usage: images.sh OUTDIR TOOLSDIR QEMU}
+tools=${2:?usage: images.sh OUTDIR TOOLSDIR QEMU}
+qemu=${3:?usage: images.sh OUTDIR TOOLSDIR QEMU}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+firmware='bios-256k.bin kvmvapic.bin linuxboot_dma.bin multiboot_dma.bin'
+modules='kvm-amd virtio_pci virtio_net uio_pci_generic'
+user_name=user
+user_password=Rosebud-1941
+
+say() { echo "images: $*"; }
+die() { echo "images: error: $*" >&2; exit 1; }
+
+# stale OUTPUT INPUT... : is OUTPUT missing, or older than one of its inputs?
+stale() {
+    local output=$1 input
+    shift
+    [ -e "$output" ] || return 0
+    for input; do
+        [ "$input" -nt "$output" ] && return 0
+    done
+    return 1
+}
+
+first() { # WHAT PATTERN... : of the files that match, the newest version
+    local what=$1 found
+    shift
+    found=$(for pattern; do compgen -G "$pattern"; done | sort -V | tail -n 1)
+    [ -n "$found" ] || die "no $what (looked for $*)"
+    echo "$found"
+}
+
+find_firmware() { # NAME
+    local dir
+    for dir in "$tools"/usr/share/{qemu,seabios} /usr/share/{qemu,seabios}; do
+        [ -e "$dir/$1" ] && { readlink -f "$dir/$1"; return; }
+    done
+    die "no firmware $1: unpack seabios and qemu-system-data into $tools"
+}
+
+module_file() { # NAME: the kernel writes - and _ as it likes
+    find "$moddir/kernel" \( -name "${1//[-_]/[-_]}.ko" \
+        -o -name "${1//[-_]/[-_]}.ko.xz" -o -name "${1//[-_]/[-_]}.ko.zst" \) -print -quit
+}
+
+# Copy a module and, before it, all that it depends on; the order goes to "load".
+copy_module() { # NAME DESTDIR
+    local name=${1//-/_} dest=$2 file dep
+    [ -e "$dest/$name.ko" ] && return
+    file=$(module_file "$name")
+    [ -n "$file" ] || { # built into this kernel?
+        grep -q "/${name//_/[-_]}\.ko$" "$moddir/modules.builtin" && return
+        die "no kernel module $name under $moddir"
+    }
+    case $file in
+    *.xz) xz -dc "$file" > "$dest/$name.ko" ;;
+    *.zst) zstd -qdc "$file" > "$dest/$name.ko" ;;
+    *) cp "$file" "$dest/$name.ko" ;;
+    esac
+    for dep in $(tr '\0' '\n' < "$dest/$name.ko" | sed -n 's/^depends=//p' | tr , ' '); do
+        copy_module "$dep" "$dest"
+    done
+    echo "$name" >> "$dest/load"
+}
+
+busybox_tree() { # ROOT
+    local applet
+    mkdir -p "$1"/{bin,sbin,etc,proc,sys,dev,tmp,run,root,home/$user_name}
+    cp "$busybox" "$1/bin/busybox"
+    for applet in $("$busybox" --list); do
+        [ "$applet" = busybox ] || ln -s busybox "$1/bin/$applet"
+    done
+    ln -s ../bin/busybox "$1/sbin/init"
+    cp "$out"/guest/* "$1/bin/"
+    cat > "$1/etc/passwd" <<END
+root:x:0:0:root:/root:/bin/sh
+$user_name:x:1000:1000:user:/home/$user_name:/bin/sh
+END
+    printf 'root:x:0:\n%s:x:1000:\n' $user_name > "$1/etc/group"
+    chmod 0777 "$1/tmp" "$1/home/$user_name"
+}
+
+pack() { # ROOT: a cpio archive that belongs to root, on stdout
+    (cd "$1" && find . -print0 | LC_ALL=C sort -z |
+        cpio --null --create --quiet --format=newc --owner=0:0)
+}
+
+build_guest_programs() {
+    local source
+    mkdir -p "$out/guest"
+    for source in "$here"/guest/*.c; do
+        local program
+        program=$out/guest/$(basename "$source" .c)
+        stale "$program" "$source" "$here"/guest/*.h "$here"/../../include/*/*.h || continue
+        say "compiling $(basename "$source")"
+        gcc -static -O2 -Wall -I"$here/../.." -I"$here/../../include" -o "$program" "$source"
+    done
+}
+
+build_l2() {
+    local root=$work/l2 hash
+    stale "$out/l2.cpio.gz" "$0" "$here/guest/l2-init" "$busybox" "$out"/guest/* || return 0
+    say "packing the user VM's initramfs"
+    busybox_tree "$root"
+    cp "$here/guest/l2-init" "$root/init"
+    chmod 0755 "$root/init"
+    hash=$("$busybox" mkpasswd -m sha512 -S shadowconsole "$user_password")
+    printf 'root:%s:19000:0:99999:7:::\n%s:%s:19000:0:99999:7:::\n' \
+        "$hash" "$user_name" "$hash" > "$root/etc/shadow"
+    chmod 0600 "$root/etc/shadow"
+    pack "$root" | gzip -n -1 > "$out/l2.cpio.gz.new"
+    mv "$out/l2.cpio.gz.new" "$out/l2.cpio.gz"
+}
+
+build_l1() {
+    local root=$work/l1 name lib
+    stale "$out/l1.cpio" "$0" "$here/guest/l1-init" "$busybox" "$qemu" "$kernel" \
+        "$out"/guest/* "$out/l2.cpio.gz" || return 0
+    say "packing the cloud VM's initramfs"
+    busybox_tree "$root"
+    cp "$here/guest/l1-init" "$root/init"
+    chmod 0755 "$root/init"
+    printf 'root::19000:0:99999:7:::\n' > "$root/etc/shadow"
+
+    mkdir -p "$root"/{modules,firmware,l2}
+    for name in $modules; do
+        copy_module "$name" "$root/modules"
+    done
+    for name in $firmware; do
+        cp "$(find_firmware "$name")" "$root/firmware/$name"
+    done
+    cp "$kernel" "$root/l2/vmlinuz"
+    cp "$out/l2.cpio.gz" "$root/l2/"
+
+    strip -o "$root/bin/qemu" "$qemu"
+    for lib in $(ldd "$qemu" | grep -o '/[^ ]*'); do
+        mkdir -p "$root$(dirname "$lib")"
+        cp -L "$lib" "$root$lib"
+    done
+    pack "$root" > "$out/l1.cpio.new"
+    mv "$out/l1.cpio.new" "$out/l1.cpio"
+}
+
+mkdir -p "$out"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+for command in gcc strip cpio gzip ldd; do
+    command -v $command > /dev/null || die "the program $command is missing"
+done
+[ -x "$qemu" ] || die "no QEMU at $qemu"
+kernel=$(first "kernel (package linux-image-amd64)" "$tools/boot/vmlinuz-*-amd64")
+version=${kernel##*/vmlinuz-}
+moddir=$(first "kernel modules" "$tools/lib/modules/$version" "$tools/usr/lib/modules/$version")
+busybox=$(first "busybox (package busybox-static)" "$tools/bin/busybox" "$tools/usr/bin/busybox")
+
+build_guest_programs
+build_l2
+build_l1
+if stale "$out/vmlinuz" "$kernel"; then
+    cp "$kernel" "$out/vmlinuz"
+fi
+if stale "$out/qemu" "$qemu"; then
+    say "copying the outer QEMU"
+    strip -o "$out/qemu.new" "$qemu"
+    mv "$out/qemu.new" "$out/qemu"
+fi
+say "ready in $out ($(du -shL "$out" | cut -f1))"

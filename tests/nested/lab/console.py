@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An exact client of a console: nothing lost or doubled across hosts.
+
+Positions are counted from the guest's first start on, in each direction. All
+input is kept; on a new connection the host's event says how much of it the guest
+has been given, the rest is sent again. Output that is already here is dropped.
+"""
+
+import re
+import select
+import socket
+import threading
+import time
+
+from .qmp import WaitTimeout
+
+MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: moved to another host, '
+                   rb'input=(\d+) output=(\d+)\]\r\n\Z')
+MOVED_START = b'\r\n[shadow-serial '
+
+
+class ConsoleError(Exception):
+    pass
+
+
+class ConsoleClient:
+    def __init__(self):
+        self.output = bytearray()   # from self.base on
+        self.base = None
+        self.input = bytearray()    # from self.input_base on
+        self.input_base = None
+        self.sent = 0               # absolute position of the next byte to send
+        self.position = 0           # index in output up to which expect() has read
+        self.moved = None           # (input, output) as the old host gave them
+        self.resent = self.dropped = self.gap = 0
+        self._lock = threading.Condition()
+        self._socket = None
+        self._thread = None
+        self._wake_r, self._wake_w = socket.socketpair()
+
+    # --- connections ---
+
+    def connect_plain(self, address, timeout=60):
+        """A console without events: a unix path or a (host, port) pair."""
+        self._attach(self._open(address, timeout), 0, 0)
+        return self
+
+    def connect(self, host, guest='vm1', port=1, timeout=60):
+        """The shadow console of a guest; picks up where the last connection ended."""
+        since = host.qmp.mark()
+        connection = self._open(host.console_path(guest, port), timeout)
+        try:
+            data = host.qmp.wait_event('SHADOW_CONSOLE_CONNECTED', since, timeout,
+                                       guest=guest, device=f'{guest}-com{port}')['data']
+        except WaitTimeout:
+            connection.close()
+            raise
+        self._attach(connection, data['input-accepted'], data['output-offset'])
+        return self
+
+    def follow(self, host, guest='vm1', port=1, timeout=300):
+        """Wait until the old host closes the console, then go on at another."""
+        self.wait_closed(timeout)
+        return self.connect(host, guest, port)
+
+    @staticmethod
+    def _open(address, timeout):
+        if isinstance(address, tuple):
+            return socket.create_connection(address, timeout)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout)
+        connection.connect(address)
+        return connection
+
+    def _attach(self, connection, accepted, offset):
+        self.close()
+        with self._lock:
+            if self.base is None:
+                self.base, self.input_base = offset, accepted
+                self.sent = accepted
+            if not self.input_base <= accepted <= self.input_base + len(self.input):
+                raise ConsoleError(f'the host has taken {accepted} bytes of input, '
+                                   f'sent were {self.input_base}+{len(self.input)}')
+            here = self.base + len(self.output)
+            self.resent = max(0, self.sent - accepted)
+            self.dropped = max(0, here - offset)
+            self.gap = max(0, offset - here)
+            self.sent = accepted
+            self._drop = self.dropped
+            self.moved = None
+            connection.setblocking(False)
+            self._socket = connection
+            self._thread = threading.Thread(target=self._serve, args=(connection,),
+                                            daemon=True)
+            self._thread.start()
+
+    def _serve(self, connection):
+        while self._socket is connection:
+            with self._lock:
+                start = self.sent - self.input_base
+                data = bytes(self.input[start:start + 4096])
+            readable, writable, _ = select.select(
+                [connection, self._wake_r], [connection] if data else [], [], 30)
+            try:
+                if self._wake_r in readable:
+                    self._wake_r.recv(4096)
+                if connection in readable and not self._receive(connection.recv(65536)):
+                    break
+                if writable:
+                    with self._lock:
+                        self.sent += connection.send(data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                break
+        self._closed(connection)
+
+    def _receive(self, data):
+        with self._lock:
+            drop = min(self._drop, len(data))
+            self._drop -= drop
+            self.output += data[drop:]
+            self._lock.notify_all()
+        return len(data) > 0
+
+    def _closed(self, connection):
+        with self._lock:
+            if self._socket is connection:
+                if match := MOVED.search(self.output[-256:]):
+                    self.moved = tuple(int(group) for group in match.groups())
+                    del self.output[len(self.output) - len(match[0]):]
+                connection.close()
+                self._socket = None
+            self._lock.notify_all()
+
+    @property
+    def connected(self):
+        return self._socket is not None
+
+    def wait_closed(self, timeout=60):
+        with self._lock:
+            if not self._lock.wait_for(lambda: self._socket is None, timeout):
+                raise WaitTimeout(f'the console is still connected after {timeout} s')
+
+    def close(self):
+        thread, connection = self._thread, self._socket
+        self._socket = None
+        self._wake_w.send(b'x')
+        if thread:
+            thread.join()
+        if connection:
+            connection.close()
+
+    # --- input and output ---
+
+    def send(self, data):
+        if isinstance(data, str):
+            data = data.encode()
+        with self._lock:
+            self.input += data
+        self._wake_w.send(b'x')
+
+    def unsent(self):
+        with self._lock:
+            return self.input_base + len(self.input) - self.sent
+
+    def end(self):
+        """Absolute position after the last byte of output."""
+        return self.base + len(self.output)
+
+    def text(self, start=0):
+        with self._lock:
+            return self.output[start:].decode(errors='replace')
+
+    def read(self, timeout=1):
+        """New output, as it comes, for a reader of lines that end in a bare newline.
+
+        What may be the start of the line about a move is held back.
+        """
+        with self._lock:
+            self._lock.wait_for(lambda: self._solid() > self.position or
+                                not self.connected, timeout)
+            end = self._solid() if self.connected else len(self.output)
+            data = bytes(self.output[self.position:end])
+            self.position = max(end, self.position)
+            return data
+
+    def _solid(self):
+        tail = bytes(self.output[-256:])
+        start = tail.rfind(MOVED_START)
+        if start < 0:
+            start = next((len(tail) - n for n in range(len(MOVED_START), 0, -1)
+                          if tail.endswith(MOVED_START[:n])), len(tail))
+        elif b']\r\n' in tail[start:] and not MOVED.search(tail):
+            start = len(tail)
+        return len(self.output) - len(tail) + start
+
+    def expect(self, pattern, timeout=60):
+        """Wait for a regular expression in the output after the last match."""
+        regex = re.compile(pattern.encode() if isinstance(pattern, str) else pattern)
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            while not (match := regex.search(bytes(self.output[self.position:]))):
+                if not self._lock.wait(max(0, min(1, deadline - time.monotonic()))) \
+                        and time.monotonic() >= deadline:
+                    tail = bytes(self.output[self.position:][-600:])
+                    raise WaitTimeout(f'no {pattern!r} on the console in {timeout} s, '
+                                      f'connected={self.connected}: {tail!r}')
+            self.position += match.end()
+            return match
+
+    # --- a person at the console ---
+
+    def login(self, user, password, timeout=180):
+        """From the login prompt to the shell's; returns what the screen showed."""
+        start = self.position
+        self.expect(r'login: ', timeout)
+        self.send(user + '\r')
+        self.expect(r'Password: ', timeout)
+        self.send(password + '\r')
+        self.expect(r'[$#] ', timeout)
+        return self.text(start)
+
+    def command(self, line, timeout=60):
+        """Run a command at the shell's prompt; its output without the echo."""
+        self._number = getattr(self, '_number', 0) + 1
+        self.send(f'{line}; echo "<$?-"{self._number}">"\r')
+        match = self.expect(rf'(?s)\r\n(.*?)<(\d+)-{self._number}>\r\n', timeout)
+        self.expect(r'[$#] ', timeout)
+        return int(match[2]), match[1].decode(errors='replace').replace('\r\n', '\n')

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A cloud host: an outer QEMU (L0), its cloud VM (L1), and inner QEMUs (L2) in it."""
+
+import os
+import secrets
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from .qmp import ExecuteError, Qmp, QMPError, WaitTimeout
+
+BOOT_TIMEOUT = 180
+PORTS = {1: (0x3f8, 4), 2: (0x2f8, 3)}
+
+
+class HostError(Exception):
+    pass
+
+
+class InnerError(HostError):
+    """An inner QEMU ended where it should not; the text is its output."""
+
+
+class RootShell:
+    """Commands as root of the cloud VM, over its second serial port."""
+
+    def __init__(self, path, alive):
+        self._lock = threading.Lock()
+        self._alive = alive
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(path)
+        self._data = b''
+
+    def read_until(self, mark, timeout):
+        deadline = time.monotonic() + timeout
+        while mark not in self._data:
+            self._socket.settimeout(1)
+            try:
+                data = self._socket.recv(65536)
+                if not data:
+                    raise HostError('the cloud VM has ended')
+                self._data += data
+            except socket.timeout:
+                if not self._alive():
+                    raise HostError('the outer QEMU has ended') from None
+            if time.monotonic() > deadline:
+                raise WaitTimeout(f'no {mark!r} from L1 in {timeout} s: '
+                                  f'{self._data[-500:]!r}')
+        before, _, self._data = self._data.partition(mark)
+        return before
+
+    def run(self, command, timeout=60):
+        with self._lock:
+            token = secrets.token_hex(8)
+            line = (f'timeout -s KILL {timeout} sh -c {shlex.quote(command)} '
+                    f'</dev/null 2>&1; echo "@{token} $?@"\n')
+            self._socket.settimeout(60)
+            self._socket.sendall(line.encode())
+            output = self.read_until(f'@{token} '.encode(), timeout + 60)
+            return int(self.read_until(b'@\n', 60)), output.decode(errors='replace')
+
+    def close(self):
+        self._socket.close()
+
+
+class CloudHost:
+    """Start with launch(), which returns at once, then wait_ready()."""
+
+    def __init__(self, config, name='host', cpus=1, memory=1024, ultracall=True,
+                 extra=()):
+        self.config, self.name = config, name
+        self.dir = tempfile.mkdtemp(prefix=f'shadow-{name}-')
+        self.inners = {}
+        self.consoles = {}
+        self.qmp = self.shell = self.process = None
+        self._forwards = {}
+        self._count = 0
+        self.command = [
+            config.qemu, '-name', name, '-accel', 'tcg',
+            '-cpu', 'max,+svm,+npt,la57=off', '-smp', str(cpus), '-m', str(memory),
+            '-display', 'none', '-nodefaults', '-no-user-config',
+            '-kernel', f'{config.images}/vmlinuz', '-initrd', f'{config.images}/l1.cpio',
+            '-append', 'console=ttyS0 loglevel=4 panic=-1', '-no-reboot',
+            '-serial', f'file:{self.dir}/ttyS0.log',
+            '-serial', f'unix:{self.dir}/ttyS1,server=on,wait=off',
+            '-qmp', f'unix:{self.dir}/qmp,server=on,wait=off',
+            '-netdev', 'user,id=net0',
+            '-device', 'virtio-net-pci,netdev=net0,romfile=',
+        ]
+        for path in config.firmware:
+            self.command += ['-L', path]
+        if ultracall:
+            self.command += ['-device', 'ultracall,id=uc0']
+        self.command += extra
+
+    # A thread that ends would take its child with it: pdeathsig is the thread's.
+    def launch(self):
+        assert threading.current_thread() is threading.main_thread()
+        with open(f'{self.dir}/qemu.log', 'wb') as log:
+            self.process = subprocess.Popen(
+                ['setpriv', '--pdeathsig', 'KILL'] + self.command,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._started = time.monotonic()
+        try:
+            self.qmp = Qmp(f'{self.dir}/qmp', self.name, alive=self.alive)
+            self.shell = RootShell(f'{self.dir}/ttyS1', self.alive)
+        except ConnectionError as error:
+            raise HostError(f'{self.name}: {error}\n{self.log()}') from error
+        return self
+
+    def wait_ready(self):
+        self.shell.read_until(b'init: ready\n', BOOT_TIMEOUT)
+        self.boot_seconds = time.monotonic() - self._started
+        return self
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log(self):
+        with open(f'{self.dir}/qemu.log', encoding='utf-8', errors='replace') as log:
+            return log.read()
+
+    def kernel_log(self):
+        with open(f'{self.dir}/ttyS0.log', encoding='utf-8', errors='replace') as log:
+            return log.read()
+
+    def run(self, command, timeout=60, check=False):
+        """Run a shell command as root of L1: (exit status, output)."""
+        status, output = self.shell.run(command, timeout)
+        if check and status:
+            raise HostError(f'{self.name}: {command}: status {status}: {output}')
+        return status, output
+
+    def forward(self, port):
+        """The port on the machine's loopback that leads to a TCP port of L1."""
+        if port not in self._forwards:
+            error = self.qmp.hmp(f'hostfwd_add net0 tcp:127.0.0.1:0-:{port}')
+            if error.strip():
+                raise HostError(error)
+            for line in self.qmp.hmp('info usernet').splitlines():
+                word = line.split()
+                if word and word[0] == 'TCP[HOST_FORWARD]' and int(word[5]) == port:
+                    self._forwards[port] = int(word[3])
+        return self._forwards[port]
+
+    # --- what the operator of L0 does ---
+
+    def add_guest(self, guest='vm1', key=None, ports=1, incoming=False, **options):
+        """Create a shadow guest with its consoles, at run time over QMP."""
+        keyfile = f'{self.dir}/{guest}.key'
+        with open(os.open(keyfile, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600),
+                  'wb') as file:
+            file.write(key)
+        self.qmp.cmd('object-add', qom_type='secret', id=f'{guest}-key', file=keyfile)
+        incoming = {'incoming': True} if incoming else {}
+        self.qmp.cmd('object-add', qom_type='shadow-guest', id=guest,
+                     secret=f'{guest}-key', **incoming)
+        for n in range(1, ports + 1):
+            path = f'{self.dir}/{guest}-com{n}'
+            iobase, irq = PORTS[n]
+            self.qmp.cmd('chardev-add', id=f'{guest}-chr{n}', backend={
+                'type': 'socket', 'data': {
+                    'addr': {'type': 'unix', 'data': {'path': path}},
+                    'server': True, 'wait': False}})
+            self.qmp.cmd('device_add', driver='shadow-serial', id=f'{guest}-com{n}',
+                         guest=guest, chardev=f'{guest}-chr{n}', iobase=iobase, irq=irq,
+                         **options)
+
+    def remove_guest(self, guest='vm1', ports=1):
+        for n in range(1, ports + 1):
+            since = self.qmp.mark()
+            self.qmp.cmd('device_del', id=f'{guest}-com{n}')
+            self.qmp.wait_event('DEVICE_DELETED', since, device=f'{guest}-com{n}')
+            self.qmp.cmd('chardev-remove', id=f'{guest}-chr{n}')
+        self.qmp.cmd('object-del', id=guest)
+        self.qmp.cmd('object-del', id=f'{guest}-key')
+
+    def guest(self, guest='vm1'):
+        return next(g for g in self.qmp.cmd('query-shadow-guests') if g['id'] == guest)
+
+    def console_path(self, guest='vm1', port=1):
+        return f'{self.dir}/{guest}-com{port}'
+
+    # --- what root of L1 does ---
+
+    def start_inner(self, name='vm1', **options):
+        inner = InnerVm(self, name, self._count, **options)
+        self._count += 1
+        self.inners[name] = inner
+        return inner.start()
+
+    def close(self):
+        for inner in list(self.inners.values()):
+            if inner.qmp:
+                inner.qmp.close()
+        if self.qmp:
+            self.qmp.close()
+        if self.shell:
+            self.shell.close()
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        if self.config.keep:
+            print(f'# logs of {self.name}: {self.dir}')
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class InnerVm:
+    """An inner QEMU with KVM and its user VM, managed as L1's root does: over QMP."""
+
+    def __init__(self, host, name, slot, shadow=True, guest=None, cpus=1, memory=128,
+                 append='', incoming=False, extra='', agent=None):
+        self.host, self.name = host, name
+        self.qmp = None
+        self.shadow = shadow
+        self.ports = {'qmp': 4000 + 10 * slot, 'migration': 4001 + 10 * slot,
+                      'console': 4002 + 10 * slot}
+        if shadow:
+            serial = f'-serial none -device {agent or "shadow-agent"},' \
+                     f'guest={guest or name}'
+        else:
+            serial = f'-serial tcp:0.0.0.0:{self.ports["console"]},server=on,wait=off'
+        self.command = (
+            f'/bin/qemu -L /firmware -accel kvm -cpu host -machine pc,graphics=off '
+            f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '
+            f'-kernel /l2/vmlinuz -initrd /l2/l2.cpio.gz '
+            f'-append {shlex.quote(f"console=ttyS0 {append}".strip())} {serial} '
+            f'-qmp tcp:0.0.0.0:{self.ports["qmp"]},server=on,wait=off '
+            f'{"-incoming defer" if incoming else ""} {extra}')
+
+    def start(self):
+        log = f'/tmp/{self.name}'
+        self.host.run(f'rm -f {log}.rc; (setsid {self.command} >{log}.log 2>&1; '
+                      f'echo $? >{log}.rc) >/dev/null 2>&1 & ', check=True)
+        try:
+            self.qmp = Qmp(('127.0.0.1', self.host.forward(self.ports['qmp'])),
+                           f'{self.host.name}/{self.name}', 120, self.alive)
+        except ConnectionError:
+            raise InnerError(self.log()) from None
+        capabilities = [{'capability': name, 'state': True}
+                        for name in ('return-path', 'events')]
+        self.qmp.cmd('migrate-set-capabilities', capabilities=capabilities)
+        return self
+
+    def alive(self):
+        return self.host.run(f'test -e /tmp/{self.name}.rc')[0] != 0
+
+    def log(self):
+        return self.host.run(f'cat /tmp/{self.name}.log')[1]
+
+    def console_address(self):
+        return '127.0.0.1', self.host.forward(self.ports['console'])
+
+    def listen(self):
+        """On the destination: wait for a migration; the URI for the source."""
+        self.qmp.cmd('migrate-incoming', uri=f'tcp:0.0.0.0:{self.ports["migration"]}')
+        return f'tcp:10.0.2.2:{self.host.forward(self.ports["migration"])}'
+
+    def migrate_start(self, uri):
+        self._migrate_mark = self.qmp.mark()
+        self.qmp.cmd('migrate', uri=uri)
+
+    def migrate_wait(self, timeout=300):
+        """Wait until the migration has ended, either way; the last query-migrate."""
+        deadline = time.monotonic() + timeout
+        while not any(self.qmp.find_event('MIGRATION', self._migrate_mark, status=s)
+                      for s in ('completed', 'failed', 'cancelled')):
+            with self.qmp._changed:
+                self.qmp._changed.wait(1)
+            if time.monotonic() > deadline:
+                raise WaitTimeout(f'migration: {self.qmp.cmd("query-migrate")}')
+        return self.qmp.cmd('query-migrate')
+
+    def stop(self):
+        """End the inner QEMU and wait until it is gone."""
+        try:
+            self.qmp.cmd('quit', timeout=20)
+        except (QMPError, TimeoutError, ExecuteError):
+            pass
+        self.qmp.close()
+        self.host.run(f'n=0; while [ ! -e /tmp/{self.name}.rc ]; do n=$((n+1)); '
+                      f'[ $n -gt 100 ] && pkill -KILL -f "qmp tcp:0.0.0.0:'
+                      f'{self.ports["qmp"]},"; usleep 100000; done', check=True)
+        self.host.inners.pop(self.name, None)
+
+    def kill(self):
+        self.host.run(f'pkill -KILL -f "qmp tcp:0.0.0.0:{self.ports["qmp"]},"')
+        self.stop()

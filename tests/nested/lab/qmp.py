@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""QEMU's own asynchronous QMP library for synchronous callers.
+
+One thread runs the event loop of all connections, so events are recorded when
+they arrive, with their time, whatever the caller is busy with.
+"""
+
+import asyncio
+import threading
+import time
+
+from qemu.qmp import ExecuteError, QMPClient, QMPError
+
+__all__ = ['ExecuteError', 'Qmp', 'QMPError', 'WaitTimeout']
+
+
+class WaitTimeout(Exception):
+    pass
+
+
+class _Loop:
+    loop = None
+    lock = threading.Lock()
+
+    @classmethod
+    def run(cls, coroutine, timeout):
+        with cls.lock:
+            if cls.loop is None:
+                cls.loop = asyncio.new_event_loop()
+                threading.Thread(target=cls.loop.run_forever, daemon=True).start()
+        future = asyncio.run_coroutine_threadsafe(coroutine, cls.loop)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+
+class Qmp:
+    """One connection; address is a unix path or a (host, port) pair."""
+
+    def __init__(self, address, name='qmp', timeout=60, alive=lambda: True):
+        self.name = name
+        self.events = []
+        self._changed = threading.Condition()
+        self._client = None
+        deadline = time.monotonic() + timeout
+        while self._client is None:
+            client = QMPClient(name)
+            try:
+                _Loop.run(asyncio.wait_for(client.connect(address), 10), 20)
+                self._client = client
+            except (QMPError, asyncio.TimeoutError, TimeoutError, OSError) as error:
+                if not alive() or time.monotonic() > deadline:
+                    raise ConnectionError(f'{name}: no QMP at {address}: {error}') \
+                        from error
+                time.sleep(0.1)
+        self._collector = asyncio.run_coroutine_threadsafe(self._collect(), _Loop.loop)
+
+    async def _collect(self):
+        async for event in self._client.events:
+            with self._changed:
+                self.events.append((time.monotonic(), dict(event)))
+                self._changed.notify_all()
+
+    def cmd(self, command, timeout=120, **arguments):
+        """Execute; underscores in argument names stand for hyphens."""
+        arguments = {k.replace('_', '-'): v for k, v in arguments.items()}
+        return _Loop.run(self._client.execute(command, arguments or None), timeout)
+
+    def hmp(self, line):
+        return self.cmd('human-monitor-command', command_line=line)
+
+    def mark(self):
+        """A position in the list of events, for wait_event(since=...)."""
+        return len(self.events)
+
+    def find_event(self, name, since=0, **data):
+        for stamp, event in self.events[since:]:
+            if event['event'] == name and all(
+                    event.get('data', {}).get(k.replace('_', '-')) == v
+                    for k, v in data.items()):
+                return event
+        return None
+
+    def wait_event(self, name, since=0, timeout=60, **data):
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while (event := self.find_event(name, since, **data)) is None:
+                if not self._changed.wait(max(0, deadline - time.monotonic())) and \
+                        time.monotonic() >= deadline:
+                    raise WaitTimeout(f'{self.name}: no event {name} {data} '
+                                      f'in {timeout} s; events: {self.names(since)}')
+            return event
+
+    def names(self, since=0):
+        return [event['event'] for _, event in self.events[since:]]
+
+    def close(self):
+        self._collector.cancel()
+        try:
+            _Loop.run(asyncio.wait_for(self._client.disconnect(), 5), 10)
+        except Exception:       # the peer may be gone in any way
+            pass
