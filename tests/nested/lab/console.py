@@ -34,6 +34,8 @@ class ConsoleClient:
         self.moved = None           # (input, output) as the old host gave them
         self.resent = self.dropped = self.gap = 0
         self._lock = threading.Condition()
+        self._number = 0
+        self._drop = 0
         self._socket = None
         self._thread = None
         self._wake_r, self._wake_w = socket.socketpair()
@@ -185,6 +187,17 @@ class ConsoleClient:
             self.position = max(end, self.position)
             return data
 
+    def read_screen(self, timeout=1):
+        """New output for a person: a newline is not held back."""
+        with self._lock:
+            if self._solid() <= self.position:
+                self._lock.wait(timeout)
+            tail = bytes(self.output[self._solid():])
+            end = len(self.output) if tail in (b'\r', b'\r\n') else self._solid()
+            data = bytes(self.output[self.position:end])
+            self.position = max(end, self.position)
+            return data
+
     def _solid(self):
         tail = bytes(self.output[-256:])
         start = tail.rfind(MOVED_START)
@@ -223,8 +236,10 @@ class ConsoleClient:
 
     def command(self, line, timeout=60):
         """Run a command at the shell's prompt; its output without the echo."""
-        self._number = getattr(self, '_number', 0) + 1
-        self.send(f'{line}; echo "<$?-"{self._number}">"\r')
-        match = self.expect(rf'(?s)\r\n(.*?)<(\d+)-{self._number}>\r\n', timeout)
+        self._number += 1
+        # Quoted so that the echo, which may be wrapped, does not match.
+        self.send(f'echo "<"{self._number}; {line}; echo "<$?-"{self._number}">"\r')
+        match = self.expect(rf'(?s)<{self._number}\r\n(.*?)'
+                            rf'<(\d+)-{self._number}>\r\n', timeout)
         self.expect(r'[$#] ', timeout)
         return int(match[2]), match[1].decode(errors='replace').replace('\r\n', '\n')

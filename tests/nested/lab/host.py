@@ -272,13 +272,17 @@ class InnerVm:
         self._migrate_mark = self.qmp.mark()
         self.qmp.cmd('migrate', uri=uri)
 
+    def migration_ended(self):
+        """How the migration ended, or None while it goes on."""
+        return next((s for s in ('completed', 'failed', 'cancelled')
+                     if self.qmp.find_event('MIGRATION', self._migrate_mark, status=s)),
+                    None)
+
     def migrate_wait(self, timeout=300):
         """Wait until the migration has ended, either way; the last query-migrate."""
         deadline = time.monotonic() + timeout
-        while not any(self.qmp.find_event('MIGRATION', self._migrate_mark, status=s)
-                      for s in ('completed', 'failed', 'cancelled')):
-            with self.qmp._changed:
-                self.qmp._changed.wait(1)
+        while not self.migration_ended():
+            self.qmp.wait_change(1)
             if time.monotonic() > deadline:
                 raise WaitTimeout(f'migration: {self.qmp.cmd("query-migrate")}')
         return self.qmp.cmd('query-migrate')

@@ -6,6 +6,7 @@ they arrive, with their time, whatever the caller is busy with.
 """
 
 import asyncio
+import concurrent.futures
 import threading
 import time
 
@@ -14,7 +15,7 @@ from qemu.qmp import ExecuteError, QMPClient, QMPError
 __all__ = ['ExecuteError', 'Qmp', 'QMPError', 'WaitTimeout']
 
 
-class WaitTimeout(Exception):
+class WaitTimeout(TimeoutError):
     pass
 
 
@@ -31,7 +32,7 @@ class _Loop:
         future = asyncio.run_coroutine_threadsafe(coroutine, cls.loop)
         try:
             return future.result(timeout)
-        except TimeoutError:
+        except concurrent.futures.TimeoutError:
             future.cancel()
             raise
 
@@ -92,6 +93,10 @@ class Qmp:
                     raise WaitTimeout(f'{self.name}: no event {name} {data} '
                                       f'in {timeout} s; events: {self.names(since)}')
             return event
+
+    def wait_change(self, timeout):
+        with self._changed:
+            self._changed.wait(timeout)
 
     def names(self, since=0):
         return [event['event'] for _, event in self.events[since:]]

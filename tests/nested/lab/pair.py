@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Two hosts and one user VM that goes back and forth between them."""
+
+import contextlib
+import secrets
+
+from .console import ConsoleClient
+from .host import CloudHost
+
+
+class Pair:
+    """Hosts a and b, started in parallel; self.source has the user VM."""
+
+    def __init__(self, config, say=lambda text: None, cpus=1, **options):
+        self.say = say
+        self.key = secrets.token_bytes(32)
+        self.hosts = [CloudHost(config, name, cpus=cpus, **options)
+                      for name in ('host-a', 'host-b')]
+        self.source, self.target = self.hosts
+        self.inner = None
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            for host in self.hosts:
+                stack.enter_context(host)
+            for host in self.hosts:
+                host.launch()
+            for host in self.hosts:
+                host.wait_ready()
+                self.say(f'{host.name}: cloud VM is up after {host.boot_seconds:.1f} s')
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def add_guest(self, guest='vm1', ports=1, target_key=None, **options):
+        """The guest's shadow on both hosts, as the operator of L0 sets it up."""
+        self.source.add_guest(guest, self.key, ports, **options)
+        self.target.add_guest(guest, target_key or self.key, ports, incoming=True,
+                              **options)
+
+    def boot(self, guest='vm1', client=True, **options):
+        """Start the user VM at the source, with the user connected before."""
+        console = ConsoleClient().connect(self.source, guest) if client else None
+        self.inner = self.source.start_inner(guest, **options)
+        self._options = options
+        return console
+
+    def migrate_start(self):
+        """Start the other inner QEMU and the migration."""
+        name = self.inner.name
+        self._new = self.target.start_inner(name, incoming=True, **self._options)
+        uri = self._new.listen()
+        self._marks = self.source.qmp.mark(), self.target.qmp.mark()
+        self.inner.migrate_start(uri)
+
+    def migrate_finish(self, console=None, timeout=300):
+        """After success the pair has changed places: (info, saved, restored)."""
+        name = self.inner.name
+        if console:
+            # Before the inner QEMU is asked: the user is to wait no longer than needed.
+            self._follow(console, name, timeout)
+        info = self.inner.migrate_wait(timeout)
+        if info['status'] != 'completed':
+            self._new.stop()
+            return info, None, None
+        saved = self.source.qmp.wait_event('SHADOW_GUEST_SAVED', self._marks[0],
+                                           guest=name)['data']
+        restored = self.target.qmp.wait_event('SHADOW_GUEST_RESTORED', self._marks[1],
+                                              guest=name)['data']
+        self.inner.stop()
+        self.inner = self._new
+        self.source, self.target = self.target, self.source
+        return info, saved, restored
+
+    def _follow(self, console, name, timeout):
+        while console.connected:
+            with contextlib.suppress(TimeoutError):
+                console.wait_closed(1)
+            if self.inner.migration_ended() in ('failed', 'cancelled'):
+                return
+        console.connect(self.target, name, timeout=timeout)
+
+    def migrate(self, console=None, timeout=300):
+        self.migrate_start()
+        return self.migrate_finish(console, timeout)
