@@ -3,7 +3,8 @@
 """Run the nested tests: every function test_* of the files test_*.py.
 
 A test takes what it needs as arguments: "config", or a host that the tests of
-one file share: "host", "plain_host" (without ultracall) or "pair".
+one file share: "host", "host2" (with 2 vCPUs), "plain_host" (without
+ultracall) or "pair".
 """
 
 import glob
@@ -45,6 +46,9 @@ class Fixtures:
 
     def make_plain_host(self):
         return self.make_host(ultracall=False)
+
+    def make_host2(self):
+        return self.make_host(cpus=2)
 
     def make_pair(self):
         from lab.pair import Pair
