@@ -14,11 +14,11 @@ flock -n 9 || {
     flock 9
 }
 
-"$top/scripts/packages.sh"
-"$top/scripts/tools.sh"
-"$top/scripts/source.sh"
+"$top/scripts/packages.sh" || exit
+"$top/scripts/tools.sh" || exit
+"$top/scripts/source.sh" || exit
 locate_qemu
-"$top/scripts/attach.sh" "$qemu_src"
+"$top/scripts/attach.sh" "$qemu_src" || exit
 
 options=(
     --python=/usr/bin/python3
@@ -49,6 +49,9 @@ configure() {
     # For a ninja that is started by hand and finds that it must run meson again.
     echo "$tools/usr/lib/python3/dist-packages" > \
         "$(echo "$qemu_build"/pyvenv/lib/python3*/site-packages)/shadow-tools.pth"
+    # An emulator that runs where it was built looks for the firmware's path under this folder.
+    mkdir -p "$qemu_build/qemu-bundle$build"
+    ln -sfn "$tools" "$qemu_build/qemu-bundle$tools"
     echo "$wanted" > "$stamp"
 }
 
@@ -74,6 +77,7 @@ targets=("$@")
 ((${#targets[@]})) || targets=(qemu-system-x86_64)
 NINJA_STATUS='[%f/%t] ' ninja -C "$qemu_build" -j "$jobs" "${targets[@]}" 2>&1 9>&- |
     tee "$logs/build.log" | progress || {
-    grep -A 30 -m 1 -E '^FAILED|^ninja: error' "$logs/build.log" >&2 || tail -n 20 "$logs/build.log" >&2
+    grep -A 30 -m 1 -E '^FAILED|^ninja: error' "$logs/build.log" | cut -c 1-200 >&2 ||
+        tail -n 20 "$logs/build.log" >&2
     die "building QEMU failed (all of it: $logs/build.log)"
 }

@@ -5,8 +5,8 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-"$top/scripts/packages.sh"
-"$top/scripts/tools.sh" --newest
-"$top/scripts/source.sh" --newest
+"$top/scripts/packages.sh" || exit
+"$top/scripts/tools.sh" --newest || exit
+"$top/scripts/source.sh" --newest || exit
 locate_qemu
 say "QEMU source: $qemu_src"

@@ -9,11 +9,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 program=$top/tests/nested/$1.py
 shift
-"$top/scripts/build.sh"
+"$top/scripts/build.sh" || exit
 locate_qemu
-"$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2
+"$top/tests/nested/images.sh" "$build/nested" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 
 export SHADOW_BUILD=$build
 export QEMU_BINARY=$qemu_build/qemu-system-x86_64
-export QEMU_SOURCE=$qemu_src
+export QEMU_SOURCE=$qemu_src QEMU_PYTHON=$qemu_src/python
 exec python3 "$program" "$@"

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+check.py [--targets] QEMU_BUILD LAYER...
+
+Run the tests of each layer (unit, qtest, qemu, nested), and say what came of them: a line for each
+layer, and "N passed, N failed[, N skipped]" as the last line. With --targets, only print what ninja
+must build first.
+"""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NESTED = os.path.join(HERE, '..', 'tests', 'nested', 'run.py')
+
+# QEMU's own tests that what we add to it could break
+QEMU_TESTS = ['device-introspect-test', 'qom-test', 'test-hmp', 'boot-serial-test', 'migration-test']
+
+# Time limits are multiplied by this: they are meant for an idle machine.
+SLOWER = 3
+
+TAP = re.compile(r'(not ok|ok)\b *(\d+)? *(?:- )?([^#]*?) *(?:# *(SKIP|TODO)?\b *(.*))?$', re.IGNORECASE)
+TOTALS = re.compile(r'(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$')
+
+
+class Tally:
+    """What came of some tests."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def add_tap(self, program, line):
+        """Count a line of a program's output; say whether it was a test's result."""
+        match = TAP.match(line)
+        if not match:
+            return False
+        result, number, name, directive, reason = match.groups()
+        name = f'{program}: {name or number}'
+        if directive:
+            self.skipped.append(f'{name}: {reason or "no reason given"}')
+        elif result.lower() == 'ok':
+            self.passed += 1
+        else:
+            self.failed.append(name)
+        return True
+
+    def __str__(self):
+        skipped = f', {len(self.skipped)} skipped' if self.skipped else ''
+        return f'{self.passed} passed, {len(self.failed)} failed{skipped}'
+
+
+def info(build, kind):
+    with open(os.path.join(build, 'meson-info', f'intro-{kind}.json'), encoding='utf-8') as file:
+        return json.load(file)
+
+
+def tests_of(build, layer):
+    """The layer's tests, as meson knows them."""
+    if layer == 'qemu':
+        wanted = {f'qtest-x86_64/{name}' for name in QEMU_TESTS}
+        return [test for test in info(build, 'tests') if test['name'] in wanted]
+
+    def suites(test):
+        return {suite.split(':')[-1] for suite in test['suite']}
+    return [test for test in info(build, 'tests') if {'shadow', layer} <= suites(test)]
+
+
+def print_targets(build, layers):
+    files = {target['id']: target['filename'] for target in info(build, 'targets')}
+    needed = set()
+    for layer in layers:
+        for test in tests_of(build, layer):
+            needed.add(test['cmd'][0])
+            for target in test['depends']:
+                needed.update(files[target])
+    build = os.path.abspath(build)
+    for path in sorted(needed):
+        path = os.path.relpath(os.path.join(build, path), build)
+        if not path.startswith('..'):
+            print(path)
+
+
+def without_kvm(build):
+    """A command prefix that hides KVM: QEMU's own tests take it where there is one, and their
+    outcome would depend on the machine."""
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        return []
+    empty = os.path.join(build, 'no-kvm')
+    with open(empty, 'w', encoding='utf-8'):
+        pass
+    prefix = ['unshare', '--mount'] + (['--map-root-user'] if os.geteuid() else [])
+    prefix += ['sh', '-c', 'mount --bind "$0" /dev/kvm && mount -o remount,bind,ro /dev/kvm && '
+               'exec "$@"', empty]
+    tried = subprocess.run([*prefix, 'true'], stderr=subprocess.DEVNULL, check=False)
+    return [] if tried.returncode else prefix
+
+
+def run_program(build, test, prefix, log):
+    """Run a test program, count its results; what it printed goes to the log."""
+    tally = Tally()
+    # Where there is a /dev/kvm, QEMU lengthens its migration test by ten times.
+    command = prefix + [arg for arg in test['cmd'] if arg != '--full']
+    name = test['name'].split('/')[-1]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with open(log, 'w', encoding='utf-8') as file:
+        program = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
+                                   stdin=subprocess.DEVNULL, cwd=test['workdir'] or build,
+                                   env=os.environ | test['env'], start_new_session=True)
+        try:
+            status = program.wait(SLOWER * test['timeout'])
+        except subprocess.TimeoutExpired:
+            status = f'not done after {SLOWER * test["timeout"]} s'
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            program.wait()
+    output = log.read_text(encoding='utf-8', errors='replace').splitlines()
+    tap = [line for line in output if tally.add_tap(name, line)]
+    if test['protocol'] == 'exitcode' and status == 0:
+        tally.passed = 1
+    elif status == 77 or status == 0 and not tap:
+        reason = ''.join(line for line in output if line.startswith('1..0'))
+        tally.skipped.append(f'{name}: {reason or "no reason given"}')
+    elif status != 0 and not tally.failed:
+        tally.failed.append(f'{name}: ' + (status if isinstance(status, str) else f'exit {status}'))
+    took = time.monotonic() - started
+    text = f'{name}: {tally} ({took:.1f} s)'
+    if tally.failed:
+        rest = [line for line in output if line not in tap]
+        text = '\n    | '.join([text, *rest[-30:], f'all of it: {log}'])
+    print(text, flush=True)
+    return tally
+
+
+def run_programs(build, layer, logs):
+    total = Tally()
+    tests = tests_of(build, layer)
+    prefix = []
+    if layer == 'qemu':
+        names = {test['name'] for test in tests}
+        total.failed = [f'{name}: not in this build' for name in QEMU_TESTS
+                        if f'qtest-x86_64/{name}' not in names]
+        prefix = without_kvm(build)
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ['JOBS'])) as pool:
+        for tally in pool.map(lambda test: run_program(
+                build, test, prefix, logs / layer / test['name'].split('/')[-1]), tests):
+            total.add(tally)
+    return total
+
+
+def run_nested():
+    """Run our own runner: it prints TAP, or else its totals at the end."""
+    tally = Tally()
+    totals = None
+    with subprocess.Popen([sys.executable, NESTED], stdout=subprocess.PIPE,
+                          stdin=subprocess.DEVNULL, text=True) as runner:
+        for line in runner.stdout:
+            line = line.rstrip()
+            if TOTALS.match(line):
+                totals = TOTALS.match(line)
+                continue
+            print(line, flush=True)
+            tally.add_tap('nested', line)
+    if totals and not (tally.passed or tally.failed or tally.skipped):
+        tally.passed = int(totals[1])
+        tally.failed = ['nested: see above'] * int(totals[2])
+        tally.skipped = ['nested: see above'] * int(totals[3] or 0)
+    if runner.returncode and not tally.failed:
+        tally.failed.append(f'nested: run.py exited with {runner.returncode}')
+    return tally
+
+
+def main():
+    args = sys.argv[1:]
+    if args[0] == '--targets':
+        print_targets(args[1], args[2:])
+        return 0
+    build, layers = args[0], args[1:]
+    logs = pathlib.Path(os.environ['SHADOW_BUILD'], 'log')
+    total = Tally()
+    summary = []
+    for layer in layers:
+        print(f'== {layer}', flush=True)
+        tally = run_nested() if layer == 'nested' else run_programs(build, layer, logs)
+        if not (tally.passed or tally.failed):
+            tally.failed.append(f'{layer}: no test was run')
+        summary.append(f'{layer}: {tally}')
+        print(summary[-1], flush=True)
+        total.add(tally)
+    print('==', *summary, sep='\n')
+    for name in total.skipped:
+        print(f'skipped: {name}')
+    for name in total.failed:
+        print(f'failed: {name}')
+    print(total)
+    return 1 if total.failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   check.sh [LAYER...]
+#
+# Build what the layers' tests need and run them; check.py runs, counts and reports.
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+layers=("$@")
+((${#layers[@]})) || layers=(unit qtest qemu nested)
+for layer in "${layers[@]}"; do
+    [[ $layer =~ ^(unit|qtest|qemu|nested)$ ]] ||
+        die "there is no layer $layer" "layers: unit qtest qemu nested"
+done
+
+"$top/scripts/build.sh" || exit
+locate_qemu
+readarray -t targets < <(python3 "$top/scripts/check.py" --targets "$qemu_build" "${layers[@]}")
+if ((${#targets[@]})); then
+    "$top/scripts/build.sh" "${targets[@]}" || exit
+fi
+if [[ " ${layers[*]} " == *" nested "* ]]; then
+    "$top/tests/nested/images.sh" "$build/nested" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
+fi
+
+export SHADOW_BUILD=$build
+export QEMU_BINARY=$qemu_build/qemu-system-x86_64
+export QEMU_SOURCE=$qemu_src QEMU_PYTHON=$qemu_src/python
+export JOBS=$jobs
+exec python3 "$top/scripts/check.py" "$qemu_build" "${layers[@]}"
