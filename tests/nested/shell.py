@@ -148,3 +148,5 @@ if __name__ == '__main__':
         sys.exit(main())
     except KeyboardInterrupt:
         sys.exit(130)
+    except (OSError, RuntimeError) as failure:    # HostError and time-outs too
+        sys.exit(f'shell: error: {failure}')

@@ -19,7 +19,7 @@ MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: moved to another host, '
 MOVED_START = b'\r\n[shadow-serial '
 
 
-class ConsoleError(Exception):
+class ConsoleError(RuntimeError):
     pass
 
 

@@ -17,7 +17,7 @@ BOOT_TIMEOUT = 180
 PORTS = {1: (0x3f8, 4), 2: (0x2f8, 3)}
 
 
-class HostError(Exception):
+class HostError(RuntimeError):
     pass
 
 
@@ -109,7 +109,7 @@ class CloudHost:
             self.qmp = Qmp(f'{self.dir}/qmp', self.name, alive=self.alive)
             self.shell = RootShell(f'{self.dir}/ttyS1', self.alive)
         except ConnectionError as error:
-            raise HostError(f'{self.name}: {error}\n{self.log()}') from error
+            raise HostError(f'{error}\n{self.log()}') from error
         return self
 
     def wait_ready(self):
