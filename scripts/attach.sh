@@ -4,7 +4,7 @@
 #   attach.sh DIR            make the QEMU source tree DIR build our devices
 #   attach.sh --remove DIR   undo that
 #
-# Two links, five lines and patches/*.patch. All is prepared on copies of the files, and only when
+# Links, added lines and patches/*.patch. All is prepared on copies of the files, and only when
 # everything fits are they put back, so a tree is never half attached. What was done to the tree
 # is kept in DIR/.shadow-attached, and undone by it, so that changed patches replace the old ones.
 
@@ -15,7 +15,8 @@ lines=(
     "meson.build|# that is filled in by qapi/.|subdir('shadow')"
     "meson.build|subdir('docs')|subdir('shadow/tests')"
     "Kconfig|source hw/Kconfig|source shadow/Kconfig"
-    "qapi/meson.build|  'yank',|  'shadow',"
+    "qapi/meson.build|  'yank',|  'shadow', 'shadow-object',"
+    "qapi/qapi-schema.json|{ 'include': 'crypto.json' }|{ 'include': 'shadow-object.json' }"
     "qapi/qapi-schema.json|{ 'include': 'virtio.json' }|{ 'include': 'shadow.json' }"
 )
 
@@ -117,7 +118,7 @@ fi
 stage
 if [[ -n $remove ]]; then
     put_back
-    rm -f "$record" "$tree/shadow" "$tree/qapi/shadow.json"
+    rm -f "$record" "$tree/shadow" "$tree/qapi/shadow.json" "$tree/qapi/shadow-object.json"
     say "detached from $tree"
     exit 0
 fi
@@ -138,4 +139,6 @@ if ! cmp -s "$work/record" "$record"; then
     cat "$work/record" > "$record"
 fi
 link "$top" shadow
-link ../shadow/qapi/shadow.json qapi/shadow.json
+for schema in shadow shadow-object; do
+    link "../shadow/qapi/$schema.json" "qapi/$schema.json"
+done

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What stands between a UART and its user.
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "chardev/char-serial.h"
+#include "shadow/hw/char/shadow-console.h"
+
+/* Bookkeeping of vmstate_shadow_console besides the bytes themselves. */
+#define CONSOLE_STATE_OVERHEAD 256
+
+static void console_flush(ShadowConsole *c);
+
+static gboolean console_writable(void *do_not_use, GIOCondition cond,
+                                 void *opaque)
+{
+    ShadowConsole *c = opaque;
+
+    c->watch = 0;
+    console_flush(c);
+    return G_SOURCE_REMOVE;
+}
+
+/* Write what the user's transport takes; on less than @len, wait for room. */
+static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
+{
+    int ret = qemu_chr_fe_write(c->user, buf, len);
+
+    ret = MAX(ret, 0);
+    if (ret < len && !c->watch) {
+        c->watch = qemu_chr_fe_add_watch(c->user, G_IO_OUT | G_IO_HUP,
+                                         console_writable, c);
+    }
+    return ret;
+}
+
+static void console_hang_up(ShadowConsole *c)
+{
+    while (c->farewell->len) {
+        size_t n = console_write(c, (uint8_t *)c->farewell->str,
+                                 c->farewell->len);
+
+        g_string_erase(c->farewell, 0, n);
+        if (!n && c->watch) {
+            return;
+        } else if (!n) {
+            break;
+        }
+    }
+    qemu_chr_fe_disconnect(c->user);
+}
+
+static void console_flush(ShadowConsole *c)
+{
+    uint32_t len;
+    const uint8_t *run;
+
+    if (!c->connected || c->watch) {
+        return;
+    }
+    if (c->moved) {
+        console_hang_up(c);
+        return;
+    }
+    while (!c->held && !c->watch &&
+           (run = shadow_ring_peek(&c->out, c->sent, &len))) {
+        size_t n = console_write(c, run, len);
+
+        if (!n) {
+            return;
+        }
+        c->sent += n;
+    }
+}
+
+static void console_flush_bh(void *opaque)
+{
+    console_flush(opaque);
+}
+
+/* Hand queued input to the UART for as long as it takes it. */
+static void console_pump(ShadowConsole *c)
+{
+    Chardev *chr = CHARDEV(c);
+    uint32_t len;
+    const uint8_t *run;
+    int room;
+
+    if (c->pumping) {
+        return;
+    }
+    c->pumping = true;
+    while (!c->held && !(c->flow_control && c->rts_used && !c->rts) &&
+           (run = shadow_ring_peek(&c->in, c->in.start, &len)) &&
+           (room = qemu_chr_be_can_write(chr)) > 0) {
+        uint8_t buf[64];
+
+        len = MIN(MIN(len, room), sizeof(buf));
+        memcpy(buf, run, len);
+        shadow_ring_discard(&c->in, c->in.start + len);
+        qemu_chr_be_write(chr, buf, len);
+    }
+    c->pumping = false;
+    if (!c->held && c->connected && shadow_ring_space(&c->in)) {
+        qemu_chr_fe_accept_input(c->user);
+    }
+}
+
+/* The user's side */
+
+static int console_user_can_read(void *opaque)
+{
+    ShadowConsole *c = opaque;
+
+    return c->held ? 0 : shadow_ring_space(&c->in);
+}
+
+static void console_user_read(void *opaque, const uint8_t *buf, int size)
+{
+    ShadowConsole *c = opaque;
+
+    shadow_ring_push(&c->in, buf, size);
+    console_pump(c);
+}
+
+static void console_announce(ShadowConsole *c)
+{
+    if (!c->connected || c->announced || c->held) {
+        return;
+    }
+    c->announced = true;
+    if (c->replay_history) {
+        c->sent = c->out.start;
+    }
+    c->on_connect(c->opaque);
+    qemu_bh_schedule(c->flush);
+}
+
+static void console_user_event(void *opaque, QEMUChrEvent event)
+{
+    ShadowConsole *c = opaque;
+
+    switch (event) {
+    case CHR_EVENT_OPENED:
+        c->connected = true;
+        c->announced = false;
+        console_announce(c);
+        qemu_bh_schedule(c->flush);
+        break;
+    case CHR_EVENT_CLOSED:
+        c->connected = false;
+        g_clear_handle_id(&c->watch, g_source_remove);
+        break;
+    case CHR_EVENT_BREAK:
+        if (c->held) {
+            c->break_pending = true;
+        } else {
+            qemu_chr_be_event(CHARDEV(c), CHR_EVENT_BREAK);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static int console_user_change(void *opaque);
+
+static void console_attach_user(ShadowConsole *c)
+{
+    qemu_chr_fe_set_handlers(c->user, console_user_can_read, console_user_read,
+                             console_user_event, console_user_change, c,
+                             NULL, true);
+}
+
+/* Monitor command chardev-change */
+static int console_user_change(void *opaque)
+{
+    ShadowConsole *c = opaque;
+
+    g_clear_handle_id(&c->watch, g_source_remove);
+    c->connected = false;
+    console_attach_user(c);
+    return 0;
+}
+
+/* The UART's side */
+
+static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
+{
+    ShadowConsole *c = SHADOW_CONSOLE(chr);
+
+    shadow_ring_push(&c->out, buf, len);
+    if (c->sent < c->out.start) {
+        c->dropped += c->out.start - c->sent;
+        c->sent = c->out.start;
+    }
+    qemu_bh_schedule(c->flush);
+    return len;
+}
+
+static void console_chr_accept_input(Chardev *chr)
+{
+    console_pump(SHADOW_CONSOLE(chr));
+}
+
+/*
+ * The modem lines: the line is always up, so that a session does not end when
+ * its user disconnects.  A driver that has once raised RTS is taken to mean
+ * it when it lowers it; firmware that never does gets its input all the same.
+ */
+static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
+{
+    ShadowConsole *c = SHADOW_CONSOLE(chr);
+    int *lines = arg;
+
+    switch (cmd) {
+    case CHR_IOCTL_SERIAL_GET_TIOCM:
+        *lines = CHR_TIOCM_CTS | CHR_TIOCM_DSR | CHR_TIOCM_CAR;
+        return 0;
+    case CHR_IOCTL_SERIAL_SET_TIOCM:
+        c->rts = *lines & CHR_TIOCM_RTS;
+        c->rts_used |= c->rts;
+        qemu_bh_schedule(c->flush);
+        console_pump(c);
+        return 0;
+    default:
+        return -ENOTSUP;
+    }
+}
+
+/* Control */
+
+void shadow_console_start(ShadowConsole *c, ShadowChr *user,
+                          uint32_t input_size, uint32_t output_size,
+                          void (*on_connect)(void *opaque), void *opaque)
+{
+    c->user = user;
+    c->on_connect = on_connect;
+    c->opaque = opaque;
+    shadow_ring_init(&c->in, input_size);
+    shadow_ring_init(&c->out, output_size);
+    c->flush = qemu_bh_new(console_flush_bh, c);
+    console_attach_user(c);
+}
+
+void shadow_console_stop(ShadowConsole *c)
+{
+    g_clear_handle_id(&c->watch, g_source_remove);
+    qemu_chr_fe_deinit(c->user, false);
+    qemu_bh_delete(c->flush);
+    c->flush = NULL;
+    shadow_ring_free(&c->in);
+    shadow_ring_free(&c->out);
+}
+
+void shadow_console_hold(ShadowConsole *c, bool held)
+{
+    c->held = held;
+    if (held) {
+        return;
+    }
+    c->moved = false;
+    g_string_truncate(c->farewell, 0);
+    console_announce(c);
+    if (c->break_pending) {
+        c->break_pending = false;
+        qemu_chr_be_event(CHARDEV(c), CHR_EVENT_BREAK);
+    }
+    console_pump(c);
+    qemu_bh_schedule(c->flush);
+}
+
+void shadow_console_reset(ShadowConsole *c)
+{
+    c->rts = false;
+    c->rts_used = false;
+}
+
+void shadow_console_moved(ShadowConsole *c, const char *name)
+{
+    c->moved = true;
+    c->announced = false;
+    g_string_printf(c->farewell, "\r\n[shadow-serial %s: moved to another "
+                    "host, input=%" PRIu64 " output=%" PRIu64 "]\r\n",
+                    name, c->in.end, c->sent);
+    qemu_bh_schedule(c->flush);
+}
+
+void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info)
+{
+    info->connected = c->connected;
+    info->input_accepted = c->in.end;
+    info->input_taken = c->in.start;
+    info->output_produced = c->out.end;
+    info->output_sent = c->sent;
+    info->output_start = c->out.start;
+    info->output_dropped = c->dropped;
+}
+
+size_t shadow_console_state_max(ShadowConsole *c)
+{
+    return c->in.capacity + c->out.capacity + CONSOLE_STATE_OVERHEAD;
+}
+
+/*
+ * Typed input, and output that no user has been sent, may not be lost: a ring
+ * here that is too small for them is refused.  History may shrink.
+ */
+static int console_post_load(void *opaque, int version_id)
+{
+    ShadowConsole *c = opaque;
+
+    if (shadow_ring_lost(&c->in) || c->sent < c->out.start ||
+        c->sent > c->out.end) {
+        return -EINVAL;
+    }
+    return 0;
+}
+
+const VMStateDescription vmstate_shadow_console = {
+    .name = "shadow-console",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .post_load = console_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(in, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
+        VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
+        VMSTATE_UINT64(sent, ShadowConsole),
+        VMSTATE_UINT64(dropped, ShadowConsole),
+        VMSTATE_BOOL(rts, ShadowConsole),
+        VMSTATE_BOOL(rts_used, ShadowConsole),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static void console_init(Object *obj)
+{
+    SHADOW_CONSOLE(obj)->farewell = g_string_new(NULL);
+}
+
+static void console_finalize(Object *obj)
+{
+    g_string_free(SHADOW_CONSOLE(obj)->farewell, true);
+}
+
+static void console_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    ChardevClass *cc = CHARDEV_CLASS(oc);
+
+    cc->internal = true;
+    cc->chr_write = console_chr_write;
+    cc->chr_accept_input = console_chr_accept_input;
+    cc->chr_ioctl = console_chr_ioctl;
+}
+
+static const TypeInfo shadow_console_types[] = {
+    {
+        .name = TYPE_SHADOW_CONSOLE,
+        .parent = TYPE_CHARDEV,
+        .instance_size = sizeof(ShadowConsole),
+        .instance_init = console_init,
+        .instance_finalize = console_finalize,
+        .class_init = console_class_init,
+    },
+};
+
+DEFINE_TYPES(shadow_console_types)

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What stands between a UART and its user: a queue of input that the UART has
+ * not taken, and a ring of output.
+ *
+ * To the UART it is a chardev that never refuses a byte.  To the user's
+ * chardev it is a front end that reads only while there is room, so that
+ * what does not fit stays in the transport.
+ */
+#ifndef SHADOW_CONSOLE_H
+#define SHADOW_CONSOLE_H
+
+#include "chardev/char.h"
+#include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/char/shadow-ring.h"
+#include "shadow/include/compat.h"
+
+#define TYPE_SHADOW_CONSOLE "chardev-shadow-console"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowConsole, SHADOW_CONSOLE)
+
+struct ShadowConsole {
+    Chardev parent_obj;
+
+    ShadowChr *user;
+    ShadowRing in;              /* [taken by the UART, accepted) */
+    ShadowRing out;             /* [history starts, produced) */
+    uint64_t sent;              /* output position */
+    uint64_t dropped;
+
+    bool rts;                   /* request to send, as the guest set it */
+    bool rts_used;              /* the guest's driver handles RTS */
+
+    /* what follows is not part of the saved state */
+    bool replay_history;
+    bool flow_control;
+    bool connected;
+    bool announced;             /* the user's position has been told */
+    bool held;
+    bool moved;
+    bool pumping;
+    bool break_pending;
+    GString *farewell;          /* what is left to say before hanging up */
+    guint watch;
+    QEMUBH *flush;
+    void (*on_connect)(void *opaque);
+    void *opaque;
+};
+
+/*
+ * Set up @c between a UART, that uses CHARDEV(@c), and @user, whose chardev
+ * may be missing.  Sizes are in bytes, at most SHADOW_RING_MAX_CAPACITY.
+ * @on_connect is called when a connection starts to work.
+ */
+void shadow_console_start(ShadowConsole *c, ShadowChr *user,
+                          uint32_t input_size, uint32_t output_size,
+                          void (*on_connect)(void *opaque), void *opaque);
+void shadow_console_stop(ShadowConsole *c);
+
+/* While held, no byte moves in either direction, and none is lost. */
+void shadow_console_hold(ShadowConsole *c, bool held);
+
+/* The nested machine was reset: nothing that was typed is forgotten. */
+void shadow_console_reset(ShadowConsole *c);
+
+/* Tell the user that the console is now elsewhere, and hang up. */
+void shadow_console_moved(ShadowConsole *c, const char *name);
+
+void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
+
+/* Upper bound of the bytes that vmstate_shadow_console takes. */
+size_t shadow_console_state_max(ShadowConsole *c);
+
+extern const VMStateDescription vmstate_shadow_console;
+
+#endif /* SHADOW_CONSOLE_H */

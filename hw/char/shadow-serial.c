@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A nested guest's 16550A serial port, out of reach of the machine that runs
+ * the nested guest: QEMU's own SerialState between the guest's I/O ports and
+ * a ShadowConsole.
+ */
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-shadow.h"
+#include "qemu/timer.h"
+#include "chardev/char-fe.h"
+#include "hw/char/serial.h"
+#include "hw/irq.h"
+#include "hw/qdev-properties.h"
+#include "hw/qdev-properties-system.h"
+#include "shadow/hw/char/shadow-console.h"
+#include "shadow/hw/core/shadow-device.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/trace.h"
+
+#define TYPE_SHADOW_SERIAL "shadow-serial"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowSerial, SHADOW_SERIAL)
+
+#define SHADOW_SERIAL_PORTS 8
+#define SHADOW_SERIAL_UART_STATE_MAX 512
+
+struct ShadowSerial {
+    ShadowDevice parent_obj;
+
+    SerialState uart;
+    ShadowConsole console;
+    ShadowChr user;
+    uint32_t input_size;
+    uint32_t output_size;
+    char *replay;
+    bool flow_control;
+    bool held;
+};
+
+/* Registers, PC16550D data sheet table II */
+enum {
+    UART_RBR_THR_DLL = 0,
+    UART_IER_DLM = 1,
+    UART_IIR_FCR = 2,
+    UART_LCR = 3,
+    UART_MCR = 4,
+    UART_LSR = 5,
+    UART_MSR = 6,
+    UART_SCR = 7,
+};
+
+#define LCR_DLAB    0x80
+#define IER_THRI    0x02
+#define FCR_ENABLE  0x01
+#define MCR_OUT2    0x08
+#define LSR_DR      0x01
+#define LSR_THRE    0x20
+#define LSR_TEMT    0x40
+
+static uint8_t serial_reg_read(ShadowSerial *s, unsigned reg)
+{
+    return serial_io_ops.read(&s->uart, reg, 1);
+}
+
+static void serial_reg_write(ShadowSerial *s, unsigned reg, uint8_t val)
+{
+    serial_io_ops.write(&s->uart, reg, val, 1);
+}
+
+/*
+ * What a register shows while the port is held: no side effect, nothing to
+ * read, and the transmitter never ready, so that a polling guest waits.
+ */
+static uint8_t serial_reg_peek(ShadowSerial *s, unsigned reg)
+{
+    SerialState *u = &s->uart;
+    bool dlab = u->lcr & LCR_DLAB;
+
+    switch (reg) {
+    case UART_RBR_THR_DLL:
+        return dlab ? u->divider & 0xff : 0;
+    case UART_IER_DLM:
+        return dlab ? u->divider >> 8 : u->ier;
+    case UART_IIR_FCR:
+        return u->iir;
+    case UART_LCR:
+        return u->lcr;
+    case UART_MCR:
+        return u->mcr;
+    case UART_LSR:
+        return u->lsr & ~(LSR_DR | LSR_THRE | LSR_TEMT);
+    case UART_MSR:
+        return u->msr;
+    default:
+        return u->scr;
+    }
+}
+
+static uint8_t shadow_serial_read(ShadowDevice *dev, unsigned offset)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+
+    return s->held ? serial_reg_peek(s, offset) : serial_reg_read(s, offset);
+}
+
+static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
+                                uint8_t val)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+
+    if (!s->held) {
+        serial_reg_write(s, offset, val);
+    }
+}
+
+static void shadow_serial_hold(ShadowDevice *dev, bool held)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+
+    s->held = held;
+    shadow_console_hold(&s->console, held);
+}
+
+/*
+ * SerialState has no reset of its own to call, so do what firmware would: the
+ * order lets FCR's and IER's side effects leave nothing pending.
+ */
+static void serial_power_on(ShadowSerial *s)
+{
+    serial_reg_write(s, UART_MCR, MCR_OUT2);
+    serial_reg_write(s, UART_LCR, LCR_DLAB);
+    serial_reg_write(s, UART_RBR_THR_DLL, 0x0c);
+    serial_reg_write(s, UART_IER_DLM, 0);
+    serial_reg_write(s, UART_LCR, 0);
+    serial_reg_write(s, UART_IIR_FCR, FCR_ENABLE);
+    serial_reg_write(s, UART_IIR_FCR, 0);
+    serial_reg_write(s, UART_IER_DLM, IER_THRI);
+    serial_reg_write(s, UART_IER_DLM, 0);
+    serial_reg_write(s, UART_SCR, 0);
+    serial_reg_read(s, UART_LSR);
+    serial_reg_read(s, UART_MSR);
+    s->uart.rbr = 0;
+    timer_del(s->uart.modem_status_poll);
+}
+
+static void shadow_serial_reset(ShadowDevice *dev)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+
+    /* what the FIFO loses here was the nested machine's already */
+    shadow_console_hold(&s->console, true);
+    serial_power_on(s);
+    shadow_console_reset(&s->console);
+    shadow_console_hold(&s->console, s->held);
+}
+
+static void shadow_serial_moved(ShadowDevice *dev)
+{
+    g_autofree char *name = g_strdup_printf("%s/%s", dev->guest_id,
+                                            shadow_device_name(dev));
+
+    shadow_console_moved(&SHADOW_SERIAL(dev)->console, name);
+}
+
+static uint64_t shadow_serial_arrived(ShadowDevice *dev)
+{
+    return SHADOW_SERIAL(dev)->console.in.end;
+}
+
+static void shadow_serial_query(ShadowDevice *dev, ShadowDeviceInfo *info)
+{
+    shadow_console_query(&SHADOW_SERIAL(dev)->console, info);
+}
+
+static size_t shadow_serial_state_max(ShadowDevice *dev)
+{
+    return shadow_console_state_max(&SHADOW_SERIAL(dev)->console) +
+           SHADOW_SERIAL_UART_STATE_MAX;
+}
+
+static void shadow_serial_connected(void *opaque)
+{
+    ShadowDevice *dev = opaque;
+    ShadowConsole *c = &SHADOW_SERIAL(dev)->console;
+
+    qapi_event_send_shadow_console_connected(dev->guest_id,
+                                             shadow_device_name(dev),
+                                             c->in.end, c->sent);
+}
+
+static void shadow_serial_irq(void *opaque, int n, int level)
+{
+    shadow_device_set_irq(opaque, level);
+}
+
+static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+    SerialState *u = &s->uart;
+
+    if (!s->input_size || s->input_size > SHADOW_RING_MAX_CAPACITY ||
+        !s->output_size || s->output_size > SHADOW_RING_MAX_CAPACITY) {
+        error_setg(errp, "input-size and output-size must be 1 to %" PRIu64,
+                   (uint64_t)SHADOW_RING_MAX_CAPACITY);
+        return false;
+    }
+    if (s->replay && strcmp(s->replay, "unsent") &&
+        strcmp(s->replay, "history")) {
+        error_setg(errp, "replay must be 'unsent' or 'history'");
+        return false;
+    }
+    if (!qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
+        return false;
+    }
+    u->irq = qemu_allocate_irq(shadow_serial_irq, dev, 0);
+    if (!qdev_realize(DEVICE(u), NULL, errp)) {
+        qemu_free_irq(u->irq);
+        return false;
+    }
+    s->console.replay_history = s->replay && !strcmp(s->replay, "history");
+    s->console.flow_control = s->flow_control;
+    shadow_console_start(&s->console, &s->user, s->input_size, s->output_size,
+                         shadow_serial_connected, dev);
+    return true;
+}
+
+static void shadow_serial_teardown(ShadowDevice *dev)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+
+    shadow_console_stop(&s->console);
+    qdev_unrealize(DEVICE(&s->uart));
+    qemu_free_irq(s->uart.irq);
+}
+
+static bool serial_fifo_valid(Fifo8 *fifo)
+{
+    return fifo->head < fifo->capacity && fifo->num <= fifo->capacity;
+}
+
+static int shadow_serial_pre_load(void *opaque)
+{
+    ShadowSerial *s = opaque;
+
+    /* what the stream leaves out is at its power-on value */
+    serial_power_on(s);
+    return 0;
+}
+
+/*
+ * The console never refuses a byte, so no honest UART is in the midst of
+ * retrying one.  Timers hold the other host's clock: start them afresh.
+ */
+static int shadow_serial_post_load(void *opaque, int version_id)
+{
+    ShadowSerial *s = opaque;
+    ShadowDevice *dev = opaque;
+    SerialState *u = &s->uart;
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+
+    if (!serial_fifo_valid(&u->recv_fifo) ||
+        !serial_fifo_valid(&u->xmit_fifo) || u->tsr_retry) {
+        return -EINVAL;
+    }
+    u->poll_msl = MAX(0, MIN(u->poll_msl, 1));
+    if (timer_pending(u->fifo_timeout_timer)) {
+        timer_mod(u->fifo_timeout_timer, now + u->char_transmit_time * 4);
+    }
+    if (timer_pending(u->modem_status_poll)) {
+        timer_mod(u->modem_status_poll, now + NANOSECONDS_PER_SECOND / 100);
+    }
+    /* an edge that the other host's agent did not see must not be lost */
+    dev->irq_edges++;
+    shadow_guest_irq_changed(dev->guest);
+    return 0;
+}
+
+static const VMStateDescription vmstate_shadow_serial = {
+    .name = TYPE_SHADOW_SERIAL,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .pre_load = shadow_serial_pre_load,
+    .post_load = shadow_serial_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowSerial, NULL),
+        VMSTATE_UINT32_EQUAL(parent_obj.irq, ShadowSerial, NULL),
+        VMSTATE_BOOL(parent_obj.irq_level, ShadowSerial),
+        VMSTATE_UINT32(parent_obj.irq_edges, ShadowSerial),
+        VMSTATE_STRUCT(uart, ShadowSerial, 0, vmstate_serial, SerialState),
+        VMSTATE_STRUCT(console, ShadowSerial, 1, vmstate_shadow_console,
+                       ShadowConsole),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/*
+ * The default sizes let a device's state fit a 256 KiB envelope, and hold
+ * over two seconds of output at the speed of an emulated host.
+ */
+static const Property shadow_serial_properties[] = {
+    DEFINE_PROP_CHR("chardev", ShadowSerial, user),
+    DEFINE_PROP_UINT32("iobase", ShadowSerial, parent_obj.iobase, 0x3f8),
+    DEFINE_PROP_UINT32("irq", ShadowSerial, parent_obj.irq, 4),
+    DEFINE_PROP_UINT32("input-size", ShadowSerial, input_size, 16 * KiB),
+    DEFINE_PROP_UINT32("output-size", ShadowSerial, output_size, 192 * KiB),
+    DEFINE_PROP_STRING("replay", ShadowSerial, replay),
+    DEFINE_PROP_BOOL("flow-control", ShadowSerial, flow_control, true),
+};
+
+static void shadow_serial_init(Object *obj)
+{
+    ShadowSerial *s = SHADOW_SERIAL(obj);
+
+    object_initialize_child(obj, "uart", &s->uart, TYPE_SERIAL);
+    object_initialize_child(obj, "console", &s->console, TYPE_SHADOW_CONSOLE);
+}
+
+static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_CLASS(oc);
+
+    dc->desc = "serial port of a nested guest, hidden from its hypervisor";
+    device_class_set_props(dc, shadow_serial_properties);
+    set_bit(DEVICE_CATEGORY_INPUT, dc->categories);
+    sdc->setup = shadow_serial_setup;
+    sdc->teardown = shadow_serial_teardown;
+    sdc->ports = SHADOW_SERIAL_PORTS;
+    sdc->state = &vmstate_shadow_serial;
+    sdc->state_max = shadow_serial_state_max;
+    sdc->read = shadow_serial_read;
+    sdc->write = shadow_serial_write;
+    sdc->hold = shadow_serial_hold;
+    sdc->reset = shadow_serial_reset;
+    sdc->moved = shadow_serial_moved;
+    sdc->arrived = shadow_serial_arrived;
+    sdc->query = shadow_serial_query;
+}
+
+static const TypeInfo shadow_serial_types[] = {
+    {
+        .name = TYPE_SHADOW_SERIAL,
+        .parent = TYPE_SHADOW_DEVICE,
+        .instance_size = sizeof(ShadowSerial),
+        .instance_init = shadow_serial_init,
+        .class_init = shadow_serial_class_init,
+    },
+};
+
+DEFINE_TYPES(shadow_serial_types)

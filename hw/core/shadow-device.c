@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A device of a nested guest, emulated by this QEMU; and the bus that makes
+ * such devices hot-pluggable.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/hotplug.h"
+#include "hw/qdev-properties.h"
+#include "migration/vmstate.h"
+#include "shadow/hw/core/shadow-device.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/trace.h"
+
+const char *shadow_device_name(ShadowDevice *dev)
+{
+    return DEVICE(dev)->id ?: "anonymous";
+}
+
+void shadow_device_set_irq(ShadowDevice *dev, bool level)
+{
+    if (level == dev->irq_level) {
+        return;
+    }
+    dev->irq_level = level;
+    dev->irq_edges += level;
+    if (dev->guest) {
+        shadow_guest_irq_changed(dev->guest);
+    }
+}
+
+static void shadow_device_realize(DeviceState *d, Error **errp)
+{
+    ERRP_GUARD();
+    ShadowDevice *dev = SHADOW_DEVICE(d);
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+    ShadowGuest *guest;
+
+    if (!d->id) {
+        error_setg(errp, "a shadow device needs an id");
+        error_append_hint(errp, "The id names the device in the saved state: "
+                          "give it the same one on every host.\n");
+        return;
+    }
+    if (!dev->guest_id) {
+        error_setg(errp, "property 'guest' is required");
+        error_append_hint(errp, "Name a -object shadow-guest.\n");
+        return;
+    }
+    guest = shadow_guest_find(dev->guest_id);
+    if (!guest) {
+        error_setg(errp, "there is no shadow-guest '%s'", dev->guest_id);
+        error_append_hint(errp, "Add -object shadow-guest,id=%s,"
+                          "secret=...\n", dev->guest_id);
+        return;
+    }
+    if (dev->iobase + sdc->ports > 0x10000) {
+        error_setg(errp, "iobase 0x%x is out of range", dev->iobase);
+        return;
+    }
+    if (dev->irq > 15) {
+        error_setg(errp, "irq %u is not an ISA interrupt (0 to 15)", dev->irq);
+        return;
+    }
+    if (!sdc->setup(dev, errp)) {
+        return;
+    }
+    if (!shadow_guest_add_device(guest, dev, errp)) {
+        sdc->teardown(dev);
+    }
+}
+
+static void shadow_device_unrealize(DeviceState *d)
+{
+    ShadowDevice *dev = SHADOW_DEVICE(d);
+
+    shadow_guest_remove_device(dev);
+    SHADOW_DEVICE_GET_CLASS(dev)->teardown(dev);
+}
+
+static const Property shadow_device_properties[] = {
+    DEFINE_PROP_STRING("guest", ShadowDevice, guest_id),
+};
+
+/* Its state leaves this QEMU in sealed envelopes only. */
+static const VMStateDescription vmstate_shadow_device = {
+    .name = TYPE_SHADOW_DEVICE,
+    .unmigratable = 1,
+};
+
+static void shadow_device_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+
+    dc->realize = shadow_device_realize;
+    dc->unrealize = shadow_device_unrealize;
+    dc->vmsd = &vmstate_shadow_device;
+    dc->bus_type = TYPE_SHADOW_BUS;
+    device_class_set_props(dc, shadow_device_properties);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static void shadow_bus_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    HOTPLUG_HANDLER_CLASS(oc)->unplug = qdev_simple_device_unplug_cb;
+}
+
+static const TypeInfo shadow_device_types[] = {
+    {
+        .name = TYPE_SHADOW_DEVICE,
+        .parent = TYPE_DEVICE,
+        .instance_size = sizeof(ShadowDevice),
+        .class_size = sizeof(ShadowDeviceClass),
+        .class_init = shadow_device_class_init,
+        .abstract = true,
+    }, {
+        .name = TYPE_SHADOW_BUS,
+        .parent = TYPE_BUS,
+        .instance_size = sizeof(BusState),
+        .class_init = shadow_bus_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { TYPE_HOTPLUG_HANDLER },
+            { }
+        },
+    },
+};
+
+DEFINE_TYPES(shadow_device_types)

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A device of a nested guest, emulated by this QEMU.
+ *
+ * The abstract class knows what all such devices share: the guest they
+ * belong to, their I/O ports in it and their interrupt line.
+ */
+#ifndef SHADOW_DEVICE_H
+#define SHADOW_DEVICE_H
+
+#include "hw/qdev-core.h"
+#include "qom/object.h"
+#include "qapi/qapi-types-shadow.h"
+#include "shadow/include/compat.h"
+
+typedef struct ShadowGuest ShadowGuest;
+
+#define TYPE_SHADOW_BUS "shadow-bus"
+
+#define TYPE_SHADOW_DEVICE "shadow-device"
+OBJECT_DECLARE_TYPE(ShadowDevice, ShadowDeviceClass, SHADOW_DEVICE)
+
+struct ShadowDevice {
+    DeviceState parent_obj;
+
+    char *guest_id;
+    ShadowGuest *guest;
+    uint32_t iobase;
+    uint32_t irq;
+    bool irq_level;
+    uint32_t irq_edges;         /* rising edges, modulo 2^32 */
+    QTAILQ_ENTRY(ShadowDevice) next;
+};
+
+/*
+ * All methods are called with the BQL held.
+ *
+ * @setup, @teardown: the device's part of realize and unrealize
+ * @ports: number of consecutive I/O ports
+ * @state: what is saved, a description of the device's own structure
+ * @state_max: upper bound of the bytes that @state takes
+ * @read, @write: one byte access at an offset below @ports
+ * @hold: while held, no access has a side effect and no byte moves
+ * @reset: the nested machine was reset
+ * @moved: another host has taken over; tell the user and let go
+ * @arrived: a number that changes whenever input arrives
+ * @query: fill in all but id, iobase and irq
+ */
+struct ShadowDeviceClass {
+    DeviceClass parent_class;
+
+    bool (*setup)(ShadowDevice *dev, Error **errp);
+    void (*teardown)(ShadowDevice *dev);
+    unsigned ports;
+    const VMStateDescription *state;
+    size_t (*state_max)(ShadowDevice *dev);
+    uint8_t (*read)(ShadowDevice *dev, unsigned offset);
+    void (*write)(ShadowDevice *dev, unsigned offset, uint8_t val);
+    void (*hold)(ShadowDevice *dev, bool held);
+    void (*reset)(ShadowDevice *dev);
+    void (*moved)(ShadowDevice *dev);
+    uint64_t (*arrived)(ShadowDevice *dev);
+    void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
+};
+
+/* Set the level of the device's interrupt line in the nested guest. */
+void shadow_device_set_irq(ShadowDevice *dev, bool level);
+
+/* The device's name in the saved state and in messages. */
+const char *shadow_device_name(ShadowDevice *dev);
+
+#endif /* SHADOW_DEVICE_H */

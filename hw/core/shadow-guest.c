@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A nested guest as this QEMU knows it: its key and its devices.
+ * What happens to it between hosts is in shadow-lifecycle.c.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-shadow.h"
+#include "crypto/secret.h"
+#include "qemu/main-loop.h"
+#include "qom/object_interfaces.h"
+#include "system/reset.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/trace.h"
+
+#define SHADOW_GUEST_MAX_DEVICES 16
+
+NotifierList shadow_guest_irq_notifiers =
+    NOTIFIER_LIST_INITIALIZER(shadow_guest_irq_notifiers);
+static QTAILQ_HEAD(, ShadowGuest) shadow_irq_guests =
+    QTAILQ_HEAD_INITIALIZER(shadow_irq_guests);
+
+ShadowGuest *shadow_guest_find(const char *id)
+{
+    Object *obj = object_resolve_path_component(object_get_objects_root(), id);
+
+    return (ShadowGuest *)object_dynamic_cast(obj, TYPE_SHADOW_GUEST);
+}
+
+typedef struct ForeachArgs {
+    void (*fn)(ShadowGuest *g, void *opaque);
+    void *opaque;
+} ForeachArgs;
+
+static int shadow_guest_foreach_one(Object *obj, void *opaque)
+{
+    ForeachArgs *args = opaque;
+    Object *g = object_dynamic_cast(obj, TYPE_SHADOW_GUEST);
+
+    if (g) {
+        args->fn(SHADOW_GUEST(g), args->opaque);
+    }
+    return 0;
+}
+
+void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
+                          void *opaque)
+{
+    ForeachArgs args = { fn, opaque };
+
+    object_child_foreach(object_get_objects_root(), shadow_guest_foreach_one,
+                         &args);
+}
+
+/* Devices and their ports */
+
+static bool shadow_device_has(ShadowDevice *dev, uint16_t port, unsigned n)
+{
+    return port < dev->iobase + SHADOW_DEVICE_GET_CLASS(dev)->ports &&
+           port + n > dev->iobase;
+}
+
+static ShadowDevice *shadow_guest_device_at(ShadowGuest *g, uint16_t port,
+                                            unsigned n)
+{
+    ShadowDevice *dev;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        if (shadow_device_has(dev, port, n)) {
+            return dev;
+        }
+    }
+    return NULL;
+}
+
+/* Sorted by port, so that the saved state does not depend on hot-plugging. */
+static void shadow_guest_insert_device(ShadowGuest *g, ShadowDevice *dev)
+{
+    ShadowDevice *next;
+
+    QTAILQ_FOREACH(next, &g->devices, next) {
+        if (next->iobase > dev->iobase) {
+            QTAILQ_INSERT_BEFORE(next, dev, next);
+            return;
+        }
+    }
+    QTAILQ_INSERT_TAIL(&g->devices, dev, next);
+}
+
+bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
+{
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+    ShadowDevice *other = shadow_guest_device_at(g, dev->iobase, sdc->ports);
+    unsigned n = 0;
+
+    if (other) {
+        error_setg(errp, "ports 0x%x-0x%x of shadow-guest '%s' belong to "
+                   "device '%s' already", dev->iobase,
+                   dev->iobase + sdc->ports - 1, g->id,
+                   shadow_device_name(other));
+        return false;
+    }
+    QTAILQ_FOREACH(other, &g->devices, next) {
+        n++;
+    }
+    if (n == SHADOW_GUEST_MAX_DEVICES) {
+        error_setg(errp, "shadow-guest '%s' has %u devices already", g->id, n);
+        return false;
+    }
+    if (g->state == SHADOW_GUEST_STATE_FROZEN ||
+        g->state == SHADOW_GUEST_STATE_RESTORED) {
+        error_setg(errp, "shadow-guest '%s' is being migrated", g->id);
+        return false;
+    }
+    dev->guest = g;
+    shadow_guest_insert_device(g, dev);
+    shadow_ports_claim(g->ports, dev->iobase, sdc->ports);
+    sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
+    return true;
+}
+
+void shadow_guest_remove_device(ShadowDevice *dev)
+{
+    ShadowGuest *g = dev->guest;
+
+    if (g) {
+        shadow_ports_release(g->ports, dev->iobase,
+                             SHADOW_DEVICE_GET_CLASS(dev)->ports);
+        QTAILQ_REMOVE(&g->devices, dev, next);
+        dev->guest = NULL;
+    }
+}
+
+uint8_t shadow_guest_port_read(ShadowGuest *g, uint16_t port)
+{
+    ShadowDevice *dev = shadow_guest_device_at(g, port, 1);
+
+    return dev ? SHADOW_DEVICE_GET_CLASS(dev)->read(dev, port - dev->iobase)
+               : 0xff;
+}
+
+void shadow_guest_port_write(ShadowGuest *g, uint16_t port, uint8_t val)
+{
+    ShadowDevice *dev = shadow_guest_device_at(g, port, 1);
+
+    if (dev) {
+        SHADOW_DEVICE_GET_CLASS(dev)->write(dev, port - dev->iobase, val);
+    }
+}
+
+/* Interrupts */
+
+bool shadow_guest_irq_any(void)
+{
+    return !QTAILQ_EMPTY(&shadow_irq_guests);
+}
+
+void shadow_guest_irq_changed(ShadowGuest *g)
+{
+    if (!g->irq_changed) {
+        g->irq_changed = true;
+        QTAILQ_INSERT_TAIL(&shadow_irq_guests, g, irq_next);
+        notifier_list_notify(&shadow_guest_irq_notifiers, NULL);
+    }
+}
+
+void shadow_guest_irq_told(ShadowGuest *g)
+{
+    if (g->irq_changed) {
+        g->irq_changed = false;
+        QTAILQ_REMOVE(&shadow_irq_guests, g, irq_next);
+        notifier_list_notify(&shadow_guest_irq_notifiers, NULL);
+    }
+}
+
+void shadow_guest_irq_all_told(void)
+{
+    while (shadow_guest_irq_any()) {
+        shadow_guest_irq_told(QTAILQ_FIRST(&shadow_irq_guests));
+    }
+}
+
+/* Queries */
+
+ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
+{
+    ShadowGuestInfo *info = g_new0(ShadowGuestInfo, 1);
+
+    info->id = g_strdup(g->id);
+    info->state = g->state;
+    info->bound_by_process = shadow_binding_by_process(g->ports);
+    info->bound_by_tag = shadow_binding_by_tag(g->ports);
+    info->epoch = g->epoch;
+    info->calls = g->calls;
+    info->accesses = shadow_ports_accesses(g->ports);
+    info->saves = g->saves;
+    info->restores = g->restores;
+    info->refusals = g->refusals;
+    info->envelope_bytes = shadow_guest_envelope_size(g);
+    info->devices = shadow_guest_query_devices(g);
+    return info;
+}
+
+ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g)
+{
+    ShadowDeviceInfoList *list = NULL, **tail = &list;
+    ShadowDevice *dev;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        ShadowDeviceInfo *info = g_new0(ShadowDeviceInfo, 1);
+
+        info->id = g_strdup(shadow_device_name(dev));
+        info->iobase = dev->iobase;
+        info->irq = dev->irq;
+        SHADOW_DEVICE_GET_CLASS(dev)->query(dev, info);
+        QAPI_LIST_APPEND(tail, info);
+    }
+    return list;
+}
+
+/* The object */
+
+static void shadow_guest_reset_hold(void *opaque)
+{
+    shadow_guest_unbind(opaque, "the cloud VM was reset");
+}
+
+static ShadowSecret *shadow_guest_load_secret(const char *secret_id,
+                                              Error **errp)
+{
+    uint8_t *data;
+    size_t len;
+    ShadowSecret *secret;
+
+    if (qcrypto_secret_lookup(secret_id, &data, &len, errp) < 0) {
+        return NULL;
+    }
+    secret = shadow_secret_new(data, len, errp);
+    shadow_wipe(data, len);
+    g_free(data);
+    return secret;
+}
+
+static void shadow_guest_complete(UserCreatable *uc, Error **errp)
+{
+    ERRP_GUARD();
+    ShadowGuest *g = SHADOW_GUEST(uc);
+
+    g->id = object_get_canonical_path_component(OBJECT(g));
+    if (strlen(g->id) > SHADOW_SEAL_TAG_MAX) {
+        error_setg(errp, "a shadow-guest's id has at most %d characters",
+                   SHADOW_SEAL_TAG_MAX);
+        return;
+    }
+    if (!g->secret_id) {
+        error_setg(errp, "shadow-guest '%s' needs a secret", g->id);
+        error_append_hint(errp, "Add -object secret,id=key0,file=FILE with at "
+                          "least %d random bytes, and secret=key0 here.\n",
+                          SHADOW_SECRET_MIN_LEN);
+        return;
+    }
+    if (!shadow_seal_init(errp)) {
+        return;
+    }
+    g->secret = shadow_guest_load_secret(g->secret_id, errp);
+    if (!g->secret) {
+        error_prepend(errp, "shadow-guest '%s': ", g->id);
+        return;
+    }
+    if (g->bind_secret_id) {
+        ShadowSecret *bind = shadow_guest_load_secret(g->bind_secret_id, errp);
+
+        if (!bind) {
+            error_prepend(errp, "shadow-guest '%s': ", g->id);
+            return;
+        }
+        shadow_secret_free(bind);
+    }
+    if (g->incoming) {
+        g->state = SHADOW_GUEST_STATE_INCOMING;
+    }
+    shadow_lifecycle_start(g);
+    qemu_register_reset(shadow_guest_reset_hold, g);
+    trace_shadow_guest_new(g->id);
+}
+
+static bool shadow_guest_can_be_deleted(UserCreatable *uc)
+{
+    return QTAILQ_EMPTY(&SHADOW_GUEST(uc)->devices);
+}
+
+static void shadow_guest_unparent(Object *obj)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    if (g->secret) {
+        shadow_guest_unbind(g, "the shadow guest was removed");
+        shadow_guest_irq_told(g);
+        qemu_unregister_reset(shadow_guest_reset_hold, g);
+        shadow_lifecycle_stop(g);
+        trace_shadow_guest_gone(g->id);
+    }
+}
+
+static void shadow_guest_init(Object *obj)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    g->id = "";
+    QTAILQ_INIT(&g->devices);
+    g->ports = shadow_ports_new(g, shadow_lifecycle_entered,
+                                shadow_lifecycle_stale);
+}
+
+static void shadow_guest_finalize(Object *obj)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    shadow_ports_free(g->ports);
+    shadow_secret_free(g->secret);
+    g_free(g->secret_id);
+    g_free(g->bind_secret_id);
+}
+
+static char *get_secret(Object *obj, Error **errp)
+{
+    return g_strdup(SHADOW_GUEST(obj)->secret_id);
+}
+
+static void set_secret(Object *obj, const char *value, Error **errp)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    g_free(g->secret_id);
+    g->secret_id = g_strdup(value);
+}
+
+static char *get_bind_secret(Object *obj, Error **errp)
+{
+    return g_strdup(SHADOW_GUEST(obj)->bind_secret_id);
+}
+
+static void set_bind_secret(Object *obj, const char *value, Error **errp)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    g_free(g->bind_secret_id);
+    g->bind_secret_id = g_strdup(value);
+}
+
+static bool get_incoming(Object *obj, Error **errp)
+{
+    return SHADOW_GUEST(obj)->incoming;
+}
+
+static void set_incoming(Object *obj, bool value, Error **errp)
+{
+    SHADOW_GUEST(obj)->incoming = value;
+}
+
+static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    UserCreatableClass *ucc = USER_CREATABLE_CLASS(oc);
+
+    ucc->complete = shadow_guest_complete;
+    ucc->can_be_deleted = shadow_guest_can_be_deleted;
+    oc->unparent = shadow_guest_unparent;
+
+    object_class_property_add_str(oc, "secret", get_secret, set_secret);
+    object_class_property_set_description(oc, "secret",
+        "id of the secret that seals the state, at least 32 bytes");
+    object_class_property_add_str(oc, "bind-secret", get_bind_secret,
+                                  set_bind_secret);
+    object_class_property_set_description(oc, "bind-secret",
+        "id of the secret that the nested guest proves itself with");
+    object_class_property_add_bool(oc, "incoming", get_incoming, set_incoming);
+    object_class_property_set_description(oc, "incoming",
+        "wait for the state from another host");
+}
+
+static const TypeInfo shadow_guest_types[] = {
+    {
+        .name = TYPE_SHADOW_GUEST,
+        .parent = TYPE_OBJECT,
+        .instance_size = sizeof(ShadowGuest),
+        .instance_init = shadow_guest_init,
+        .instance_finalize = shadow_guest_finalize,
+        .class_init = shadow_guest_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { TYPE_USER_CREATABLE },
+            { }
+        },
+    },
+};
+
+DEFINE_TYPES(shadow_guest_types)

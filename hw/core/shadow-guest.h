@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A nested guest as this QEMU knows it: its key, its devices, its life.
+ *
+ * All functions are called with the BQL held.  Those that the cloud VM can
+ * call return 0 or a negative errno as the ultracall ABI defines it
+ * (docs/ultracall.rst), and set @errp with what an operator should read.
+ */
+#ifndef SHADOW_GUEST_H
+#define SHADOW_GUEST_H
+
+#include "qemu/notify.h"
+#include "qemu/queue.h"
+#include "qom/object.h"
+#include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/core/shadow-binding.h"
+#include "shadow/hw/core/shadow-device.h"
+#include "shadow/migration/shadow-seal.h"
+
+#define TYPE_SHADOW_GUEST "shadow-guest"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowGuest, SHADOW_GUEST)
+
+/* SAVE waits for input that has already arrived to be taken in */
+typedef enum ShadowSettle {
+    SHADOW_SETTLE_NONE,
+    SHADOW_SETTLE_RUNNING,
+    SHADOW_SETTLE_DONE,
+} ShadowSettle;
+
+struct ShadowGuest {
+    Object parent_obj;
+
+    char *secret_id;
+    char *bind_secret_id;
+    bool incoming;
+    bool snapshots;
+
+    const char *id;
+    ShadowGuestState state;
+    ShadowSecret *secret;
+    uint64_t epoch;             /* newest sealed or accepted */
+    QTAILQ_HEAD(, ShadowDevice) devices;
+    ShadowPorts *ports;
+    bool irq_changed;           /* and the cloud VM has not been told */
+    QTAILQ_ENTRY(ShadowGuest) irq_next;
+    uint8_t challenge[32];      /* for REGISTER; random */
+    bool challenged;
+
+    ShadowSettle settle;
+    uint64_t settle_mark;
+    QEMUBH *settle_bh;
+
+    uint64_t calls, saves, restores, refusals;
+    int64_t event_tokens, event_time;
+};
+
+/* By id; NULL if there is none. */
+ShadowGuest *shadow_guest_find(const char *id);
+
+/* Call @fn for each guest, in no particular order. */
+void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
+                          void *opaque);
+
+bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp);
+void shadow_guest_remove_device(ShadowDevice *dev);
+uint8_t shadow_guest_port_read(ShadowGuest *g, uint16_t port);
+void shadow_guest_port_write(ShadowGuest *g, uint16_t port, uint8_t val);
+
+/*
+ * Guests with an interrupt line that the cloud VM has not heard of since it
+ * moved.  Notified when there come to be any, or none.
+ */
+extern NotifierList shadow_guest_irq_notifiers;
+bool shadow_guest_irq_any(void);
+void shadow_guest_irq_changed(ShadowGuest *g);
+void shadow_guest_irq_told(ShadowGuest *g);
+void shadow_guest_irq_all_told(void);
+
+void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
+                               uint64_t cookie_va, uint64_t cookie);
+int shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
+
+/*
+ * With a bind-secret, make a new challenge, valid for one answer.  Returns
+ * whether the guest has a bind-secret.
+ */
+bool shadow_guest_challenge(ShadowGuest *g, uint8_t challenge[32]);
+int shadow_guest_check_answer(ShadowGuest *g, const uint8_t answer[32],
+                              Error **errp);
+
+/* -EALREADY if nothing was bound. */
+int shadow_guest_unbind(ShadowGuest *g, const char *reason);
+
+/* The nested machine was reset. */
+int shadow_guest_reset(ShadowGuest *g);
+
+/* Size in bytes of this guest's envelopes. */
+size_t shadow_guest_envelope_size(ShadowGuest *g);
+
+/*
+ * Freeze the guest and seal its state.  @out has room for @size bytes, at
+ * least shadow_guest_envelope_size().  -EAGAIN: input is still being taken
+ * in, call again soon.
+ */
+int shadow_guest_save(ShadowGuest *g, void *out, size_t size, Error **errp);
+
+/* Load the state from an envelope.  If it is refused nothing has changed. */
+int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
+                         Error **errp);
+
+/* frozen -> gone */
+int shadow_guest_commit(ShadowGuest *g);
+/* frozen -> active */
+int shadow_guest_abort(ShadowGuest *g);
+/* frozen or gone -> active, by an operator who knows */
+int shadow_guest_resume(ShadowGuest *g, Error **errp);
+
+ShadowGuestInfo *shadow_guest_query(ShadowGuest *g);
+
+#endif /* SHADOW_GUEST_H */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The claimed ports of one nested guest.
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "block/aio.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-ports.h"
+#include "shadow/trace.h"
+
+ShadowPorts *shadow_ports_new(ShadowGuest *guest,
+                              void (*on_entry)(ShadowGuest *),
+                              void (*on_stale)(ShadowGuest *))
+{
+    ShadowPorts *ports = g_new0(ShadowPorts, 1);
+
+    ports->guest = guest;
+    ports->ranges = g_new0(ShadowRanges, 1);
+    ports->keys = g_ptr_array_new();
+    ports->on_entry = on_entry;
+    ports->on_stale = on_stale;
+    return ports;
+}
+
+static void shadow_ports_reclaim(ShadowPorts *ports)
+{
+    g_ptr_array_unref(ports->keys);
+    g_free(ports->ranges);
+    g_free(ports);
+}
+
+void shadow_ports_free(ShadowPorts *ports)
+{
+    shadow_binding_remove(ports);
+    ports->guest = NULL;
+    if (!qatomic_xchg(&ports->pending, SHADOW_PORTS_STALE)) {
+        call_rcu(ports, shadow_ports_reclaim, rcu);
+    }
+}
+
+/*
+ * Owns @ports if the guest has gone away since it was scheduled: then it is
+ * the last to know of it.
+ */
+static void shadow_ports_bh(void *opaque)
+{
+    ShadowPorts *ports = opaque;
+    int why;
+
+    if (!ports->guest) {
+        /* stays pending, so that no CPU schedules it again */
+        call_rcu(ports, shadow_ports_reclaim, rcu);
+        return;
+    }
+    why = qatomic_xchg(&ports->pending, 0);
+    if (why & SHADOW_PORTS_STALE) {
+        ports->on_stale(ports->guest);
+    }
+    if (why & SHADOW_PORTS_ENTERED) {
+        ports->on_entry(ports->guest);
+    }
+}
+
+void shadow_ports_schedule(ShadowPorts *ports, int why)
+{
+    if (!qatomic_fetch_or(&ports->pending, why)) {
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), shadow_ports_bh,
+                                ports);
+    }
+}
+
+static void shadow_ports_publish(ShadowPorts *ports, ShadowRanges *new)
+{
+    ShadowRanges *old = ports->ranges;
+
+    qatomic_rcu_set(&ports->ranges, new);
+    g_free_rcu(old, rcu);
+}
+
+static ShadowRanges *shadow_ranges_new(unsigned n)
+{
+    ShadowRanges *r = g_malloc0(sizeof(*r) + n * sizeof(r->range[0]));
+
+    r->n = n;
+    return r;
+}
+
+void shadow_ports_claim(ShadowPorts *ports, uint16_t first, unsigned n)
+{
+    ShadowRanges *old = ports->ranges;
+    ShadowRanges *new = shadow_ranges_new(old->n + 1);
+
+    memcpy(new->range, old->range, old->n * sizeof(old->range[0]));
+    new->range[old->n] = (ShadowRange) { first, first + n - 1 };
+    shadow_ports_publish(ports, new);
+}
+
+void shadow_ports_release(ShadowPorts *ports, uint16_t first, unsigned n)
+{
+    ShadowRanges *old = ports->ranges;
+    ShadowRanges *new = shadow_ranges_new(old->n);
+
+    new->n = 0;
+    for (unsigned i = 0; i < old->n; i++) {
+        if (old->range[i].first != first) {
+            new->range[new->n++] = old->range[i];
+        }
+    }
+    shadow_ports_publish(ports, new);
+}
+
+void shadow_ports_arm_entry(ShadowPorts *ports, bool armed)
+{
+    qatomic_set(&ports->entry_armed, armed);
+}
+
+uint64_t shadow_ports_accesses(ShadowPorts *ports)
+{
+    return qatomic_read(&ports->accesses);
+}
+
+bool shadow_ports_claimed(ShadowPorts *ports, uint16_t port, unsigned size)
+{
+    const ShadowRanges *r = qatomic_rcu_read(&ports->ranges);
+
+    for (unsigned i = 0; i < r->n; i++) {
+        if (port <= r->range[i].last && port + size > r->range[i].first) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * A port access is proof enough of a nested entry, and may come before the
+ * bottom half that the entry has scheduled.
+ */
+static void shadow_ports_begin(ShadowPorts *ports)
+{
+    ports->accesses++;
+    if (ports->entry_armed && ports->guest) {
+        ports->on_entry(ports->guest);
+    }
+}
+
+/* The guest may have gone while its CPU waited for the lock. */
+uint32_t shadow_ports_read(ShadowPorts *ports, uint16_t port, unsigned size)
+{
+    BQL_LOCK_GUARD();
+    uint32_t val = 0;
+
+    shadow_ports_begin(ports);
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t byte = ports->guest ?
+                       shadow_guest_port_read(ports->guest, port + i) : 0xff;
+
+        val |= (uint32_t)byte << (8 * i);
+    }
+    trace_shadow_port_read(port, size);
+    return val;
+}
+
+void shadow_ports_write(ShadowPorts *ports, uint16_t port, unsigned size,
+                        uint32_t val)
+{
+    BQL_LOCK_GUARD();
+
+    shadow_ports_begin(ports);
+    trace_shadow_port_write(port, size);
+    for (unsigned i = 0; i < size && ports->guest; i++) {
+        shadow_guest_port_write(ports->guest, port + i, val >> (8 * i));
+    }
+}

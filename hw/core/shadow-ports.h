@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The claimed ports of one nested guest, as shadow-binding.c sees them.
+ */
+#ifndef SHADOW_PORTS_H
+#define SHADOW_PORTS_H
+
+#include "qemu/bitmap.h"
+#include "shadow/hw/core/shadow-binding.h"
+
+/* Port ranges are multiples of this, as an ISA device's are. */
+#define SHADOW_PORTS_MAX_RANGES 16
+
+typedef struct ShadowRange {
+    uint16_t first;
+    uint16_t last;
+} ShadowRange;
+
+typedef struct ShadowRanges {
+    struct rcu_head rcu;
+    unsigned n;
+    ShadowRange range[];
+} ShadowRanges;
+
+/* Why a CPU wants the guest's attention */
+enum {
+    SHADOW_PORTS_ENTERED = 1,
+    SHADOW_PORTS_STALE = 2,
+};
+
+struct ShadowPorts {
+    struct rcu_head rcu;
+    ShadowGuest *guest;         /* BQL; NULL when it is no more */
+    ShadowRanges *ranges;       /* RCU */
+    GPtrArray *keys;            /* under shadow_keys_lock */
+    bool entry_armed;
+    int pending;                /* SHADOW_PORTS_*, atomic */
+    uint64_t accesses;
+    void (*on_entry)(ShadowGuest *guest);
+    void (*on_stale)(ShadowGuest *guest);
+};
+
+/* Have @on_entry or @on_stale called; from any thread. */
+void shadow_ports_schedule(ShadowPorts *ports, int why);
+
+#endif /* SHADOW_PORTS_H */

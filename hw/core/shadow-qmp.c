@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Shadow guests for the operator of this QEMU: QMP and HMP.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-shadow.h"
+#include "qapi/type-helpers.h"
+#include "monitor/hmp.h"
+#include "monitor/monitor.h"
+#include "qemu/coroutine.h"
+#include "qemu/cutils.h"
+#include "qemu/module.h"
+#include "qemu/timer.h"
+#include "shadow/hw/core/shadow-guest.h"
+
+static ShadowGuest *qmp_find_guest(const char *id, Error **errp)
+{
+    ShadowGuest *g = shadow_guest_find(id);
+
+    if (!g) {
+        error_set(errp, ERROR_CLASS_DEVICE_NOT_FOUND,
+                  "there is no shadow-guest '%s'", id);
+    }
+    return g;
+}
+
+static void qmp_query_one(ShadowGuest *g, void *opaque)
+{
+    ShadowGuestInfoList **list = opaque;
+
+    QAPI_LIST_PREPEND(*list, shadow_guest_query(g));
+}
+
+ShadowGuestInfoList *qmp_query_shadow_guests(Error **errp)
+{
+    ShadowGuestInfoList *list = NULL;
+
+    shadow_guest_foreach(qmp_query_one, &list);
+    return list;
+}
+
+static void hmp_print_device(GString *buf, ShadowDeviceInfo *d)
+{
+    g_string_append_printf(buf, "  %s: port 0x%x irq %u, user %s\n", d->id,
+                           d->iobase, d->irq,
+                           d->connected ? "connected" : "not connected");
+    g_string_append_printf(buf, "    input:  %" PRIu64 " accepted, %" PRIu64
+                           " taken\n", d->input_accepted, d->input_taken);
+    g_string_append_printf(buf, "    output: %" PRIu64 " produced, %" PRIu64
+                           " sent, %" PRIu64 " dropped, history from %" PRIu64
+                           "\n", d->output_produced, d->output_sent,
+                           d->output_dropped, d->output_start);
+}
+
+HumanReadableText *qmp_x_query_shadow(Error **errp)
+{
+    g_autoptr(GString) buf = g_string_new("");
+    g_autoptr(ShadowGuestInfoList) list = qmp_query_shadow_guests(errp);
+
+    for (ShadowGuestInfoList *l = list; l; l = l->next) {
+        ShadowGuestInfo *g = l->value;
+
+        g_string_append_printf(buf, "%s: %s%s%s, epoch %" PRIu64 ", %" PRIu64
+                               " calls, %" PRIu64 " port accesses\n", g->id,
+                               ShadowGuestState_str(g->state),
+                               g->bound_by_process ? ", bound by process" : "",
+                               g->bound_by_tag ? ", bound by tag" : "",
+                               g->epoch, g->calls, g->accesses);
+        for (ShadowDeviceInfoList *d = g->devices; d; d = d->next) {
+            hmp_print_device(buf, d->value);
+        }
+    }
+    return human_readable_text_from_str(buf);
+}
+
+/* The guest may be removed while we wait for its input to come to rest. */
+static int coroutine_fn qmp_save(const char *guest, uint8_t *env, size_t size,
+                                 Error **errp)
+{
+    for (;;) {
+        ShadowGuest *g = qmp_find_guest(guest, errp);
+        Error *err = NULL;
+        int ret = g ? shadow_guest_save(g, env, size, &err) : -ENOENT;
+
+        if (ret != -EAGAIN) {
+            error_propagate(errp, err);
+            return ret;
+        }
+        error_free(err);
+        qemu_co_sleep_ns(QEMU_CLOCK_REALTIME, SCALE_MS);
+    }
+}
+
+/*
+ * The file is made before the guest is frozen, so that a full disk or a
+ * missing folder costs nothing but an error.
+ */
+void coroutine_fn qmp_shadow_state_save(const char *guest, const char *file,
+                                        Error **errp)
+{
+    ShadowGuest *g = qmp_find_guest(guest, errp);
+    g_autofree uint8_t *env = NULL;
+    bool ok = false;
+    size_t size;
+    int fd, ret;
+
+    if (!g) {
+        return;
+    }
+    size = shadow_guest_envelope_size(g);
+    fd = qemu_open_old(file, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "cannot create '%s'", file);
+        return;
+    }
+    env = g_malloc(size);
+    ret = posix_fallocate(fd, 0, size);
+    if (ret) {
+        error_setg_errno(errp, ret, "cannot write %zu bytes to '%s'", size,
+                         file);
+    } else if (qmp_save(guest, env, size, errp) == 0) {
+        ok = qemu_write_full(fd, env, size) == size && !qemu_fdatasync(fd);
+        if (!ok) {
+            error_setg_errno(errp, errno, "cannot write '%s'", file);
+            shadow_guest_abort(shadow_guest_find(guest));
+        }
+    }
+    close(fd);
+    if (!ok) {
+        unlink(file);
+    }
+}
+
+void qmp_shadow_state_restore(const char *guest, const char *file,
+                              Error **errp)
+{
+    ShadowGuest *g = qmp_find_guest(guest, errp);
+    g_autofree char *env = NULL;
+    g_autoptr(GError) gerr = NULL;
+    struct stat st;
+    gsize len;
+
+    if (!g) {
+        return;
+    }
+    if (stat(file, &st) < 0) {
+        error_setg_errno(errp, errno, "cannot read '%s'", file);
+    } else if (!S_ISREG(st.st_mode) || st.st_size > SHADOW_SEAL_MAX_SIZE) {
+        error_setg(errp, "'%s' is not an envelope", file);
+    } else if (!g_file_get_contents(file, &env, &len, &gerr)) {
+        error_setg(errp, "%s", gerr->message);
+    } else {
+        shadow_guest_restore(g, env, len, errp);
+    }
+}
+
+void qmp_shadow_guest_resume(const char *guest, Error **errp)
+{
+    ShadowGuest *g = qmp_find_guest(guest, errp);
+
+    if (g) {
+        shadow_guest_resume(g, errp);
+    }
+}
+
+static void shadow_qmp_init(void)
+{
+    monitor_register_hmp_info_hrt("shadow", qmp_x_query_shadow);
+}
+
+type_init(shadow_qmp_init)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ultracall device's interrupt, through Linux' uio_pci_generic. */
+#ifndef SHADOW_AGENT_UIO_H
+#define SHADOW_AGENT_UIO_H
+
+typedef struct ShadowAgentUio {
+    int fd;         /* readable when there was an interrupt */
+    int config;     /* PCI configuration space */
+} ShadowAgentUio;
+
+/*
+ * @sysfs: the PCI function's folder.  The files stay open for as long as the
+ * process runs.
+ */
+bool shadow_agent_uio_open(ShadowAgentUio *uio, const char *sysfs,
+                           Error **errp);
+
+/* Take note of an interrupt, and allow the next one. */
+void shadow_agent_uio_ack(ShadowAgentUio *uio);
+
+#endif /* SHADOW_AGENT_UIO_H */

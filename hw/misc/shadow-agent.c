@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The inner side of a shadow guest: in the QEMU that runs the nested guest,
+ * inside the cloud VM.
+ *
+ * Binds the nested guest, carries its sealed state through migration, and
+ * delivers its interrupts.  It sees no byte of a console.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/acpi/acpi_aml_interface.h"
+#include "hw/irq.h"
+#include "hw/isa/isa.h"
+#include "hw/qdev-properties.h"
+#include "migration/misc.h"
+#include "migration/options.h"
+#include "migration/vmstate.h"
+#include "qemu/bswap.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/memalign.h"
+#include "qemu/units.h"
+#include "system/kvm.h"
+#include "system/runstate.h"
+#include "system/system.h"
+#define ULTRACALL_CLIENT
+#include "shadow/include/ultracall.h"
+#include "shadow/include/compat-memory.h"
+#include "shadow/hw/misc/shadow-agent-uio.h"
+#include "shadow/trace.h"
+
+#define TYPE_SHADOW_AGENT "shadow-agent"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowAgent, SHADOW_AGENT)
+
+/* How long a SAVE may take to settle, before the migration is failed */
+#define AGENT_SAVE_TIMEOUT_MS 2000
+
+/* Also bounds the allocation when an envelope arrives */
+#define AGENT_ENVELOPE_MAX (17 * MiB)
+
+typedef struct AgentLine {
+    uint16_t iobase;
+    uint8_t number;
+    qemu_irq irq;
+    bool level;
+    uint32_t edges;
+} AgentLine;
+
+struct ShadowAgent {
+    ISADevice parent_obj;
+
+    char *guest;
+    struct ultracall_client client;
+    ShadowAgentUio uio;
+    uint64_t *cookie;           /* in a page of its own, locked */
+    AgentLine line[ULTRACALL_DEVICES_MAX];
+    unsigned lines;
+    bool resync;                /* lines may have moved unseen */
+
+    bool frozen;                /* SAVE succeeded, and not yet its end */
+    uint32_t envelope_len;
+    uint8_t *envelope;
+    NotifierWithReturn migration;
+    Notifier exit;
+};
+
+/* I/O permissions are each thread's own. */
+static __thread bool agent_thread_ready;
+
+static int64_t agent_call(ShadowAgent *a, uint32_t nr, void *buf, size_t len,
+                          uint64_t *value)
+{
+    uint64_t ignored;
+    int64_t ret;
+
+    if (!agent_thread_ready) {
+        agent_thread_ready = !ioperm(a->client.port, ULTRACALL_BAR_SIZE, 1);
+    }
+    ret = ultracall(&a->client, nr, (uintptr_t)a->guest, strlen(a->guest),
+                    (uintptr_t)buf, len, 0, value ?: &ignored);
+    trace_shadow_agent_call(a->guest, nr, ret);
+    return ret;
+}
+
+/* Interrupts */
+
+/*
+ * An edge-triggered input must see each edge, also one that came and went
+ * since the last look: then the line is pulsed.
+ */
+static void agent_update_line(ShadowAgent *a, AgentLine *l,
+                              const struct ultracall_device *dev)
+{
+    uint32_t edges = le32_to_cpu(dev->edges);
+
+    if (edges != l->edges || a->resync) {
+        qemu_irq_lower(l->irq);
+        qemu_irq_raise(l->irq);
+        l->level = true;
+    }
+    if (l->level != dev->level) {
+        qemu_set_irq(l->irq, dev->level);
+    }
+    l->level = dev->level;
+    l->edges = edges;
+}
+
+static void agent_poll(ShadowAgent *a)
+{
+    struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
+    uint64_t len;
+
+    if (agent_call(a, ULTRACALL_IRQ_POLL, dev, sizeof(dev), &len) < 0) {
+        return;
+    }
+    for (unsigned i = 0; i < len / sizeof(dev[0]); i++) {
+        for (unsigned j = 0; j < a->lines; j++) {
+            if (a->line[j].iobase == le16_to_cpu(dev[i].iobase)) {
+                agent_update_line(a, &a->line[j], &dev[i]);
+            }
+        }
+    }
+    a->resync = false;
+}
+
+/* Allow the next interrupt first: what moves from then on raises it again. */
+static void agent_interrupt(void *opaque)
+{
+    ShadowAgent *a = opaque;
+
+    shadow_agent_uio_ack(&a->uio);
+    agent_poll(a);
+}
+
+/* Migration */
+
+static void agent_end_migration(ShadowAgent *a, uint32_t nr)
+{
+    int64_t ret = agent_call(a, nr, NULL, 0, NULL);
+
+    a->frozen = false;
+    if (ret) {
+        warn_report("shadow-agent: guest '%s': %s: %s", a->guest,
+                    nr == ULTRACALL_COMMIT ? "commit" : "abort",
+                    strerror(-ret));
+    }
+}
+
+/*
+ * Without a return path the source cannot know whether the destination has
+ * taken the state, so the console stays frozen, for an operator to decide.
+ */
+static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
+                                 Error **errp)
+{
+    ShadowAgent *a = container_of(n, ShadowAgent, migration);
+
+    switch (e->type) {
+    case MIG_EVENT_PRECOPY_SETUP:
+        if (!migrate_return_path()) {
+            warn_report("shadow-agent: without the return-path capability "
+                        "the console of '%s' stays frozen here", a->guest);
+        }
+        break;
+    case MIG_EVENT_PRECOPY_DONE:
+        if (a->frozen && migrate_return_path()) {
+            agent_end_migration(a, ULTRACALL_COMMIT);
+        }
+        break;
+    default:
+        if (a->frozen) {
+            agent_end_migration(a, ULTRACALL_ABORT);
+        }
+        break;
+    }
+    return 0;
+}
+
+/*
+ * The guest goes on here, so its migration has failed: its port must work
+ * before it runs, and this comes earlier than the notifier.
+ */
+static void agent_vm_state(void *opaque, bool running, RunState state)
+{
+    ShadowAgent *a = opaque;
+
+    if (running && a->frozen) {
+        agent_end_migration(a, ULTRACALL_ABORT);
+    }
+}
+
+static int64_t agent_save(ShadowAgent *a)
+{
+    int64_t end = g_get_monotonic_time() + AGENT_SAVE_TIMEOUT_MS * 1000;
+    int64_t ret;
+    uint64_t size;
+
+    ret = agent_call(a, ULTRACALL_STATE_SIZE, NULL, 0, &size);
+    if (ret) {
+        return ret;
+    }
+    if (size > AGENT_ENVELOPE_MAX) {
+        return -EFBIG;
+    }
+    a->envelope = g_malloc0(size);
+    a->envelope_len = size;
+    while ((ret = agent_call(a, ULTRACALL_SAVE, a->envelope, size, NULL)) ==
+           -EAGAIN && g_get_monotonic_time() < end) {
+        g_usleep(100);
+    }
+    return ret;
+}
+
+static int agent_pre_save(void *opaque)
+{
+    ShadowAgent *a = opaque;
+    int64_t ret;
+
+    if (runstate_check(RUN_STATE_SAVE_VM)) {
+        error_report("shadow-agent: a snapshot would let the console of '%s' "
+                     "be rolled back: refused", a->guest);
+        return -ENOTSUP;
+    }
+    ret = agent_save(a);
+    if (ret) {
+        error_report("shadow-agent: the outer QEMU did not save the console "
+                     "of '%s': %s", a->guest, strerror(-ret));
+        g_clear_pointer(&a->envelope, g_free);
+        return ret;
+    }
+    a->frozen = true;
+    return 0;
+}
+
+static int agent_post_save(void *opaque)
+{
+    g_clear_pointer(&SHADOW_AGENT(opaque)->envelope, g_free);
+    return 0;
+}
+
+static const char *agent_restore_hint(int64_t ret)
+{
+    switch (ret) {
+    case -EBADMSG:
+        return "the state is not this guest's, or sealed with another key";
+    case -ESTALE:
+        return "the state is not newer than what that host has seen";
+    case -EINVAL:
+        return "the guest has other devices there";
+    case -EBUSY:
+        return "the guest does not wait for its state there; give its "
+               "shadow-guest incoming=on";
+    default:
+        return strerror(-ret);
+    }
+}
+
+static int agent_post_load(void *opaque, int version_id)
+{
+    ShadowAgent *a = opaque;
+    int64_t ret = agent_call(a, ULTRACALL_RESTORE, a->envelope,
+                             a->envelope_len, NULL);
+
+    g_clear_pointer(&a->envelope, g_free);
+    if (ret) {
+        error_report("shadow-agent: the outer QEMU refused the console of "
+                     "'%s': %s", a->guest, agent_restore_hint(ret));
+        return ret;
+    }
+    a->resync = true;
+    agent_poll(a);
+    return 0;
+}
+
+static bool agent_envelope_len_valid(void *opaque, int version_id)
+{
+    return SHADOW_AGENT(opaque)->envelope_len <= AGENT_ENVELOPE_MAX;
+}
+
+static const VMStateDescription vmstate_shadow_agent = {
+    .name = TYPE_SHADOW_AGENT,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .pre_save = agent_pre_save,
+    .post_save = agent_post_save,
+    .post_load = agent_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32(envelope_len, ShadowAgent),
+        VMSTATE_VALIDATE("envelope length", agent_envelope_len_valid),
+        VMSTATE_VBUFFER_ALLOC_UINT32(envelope, ShadowAgent, 1, NULL,
+                                     envelope_len),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/* Life */
+
+static void agent_reset(DeviceState *dev)
+{
+    ShadowAgent *a = SHADOW_AGENT(dev);
+
+    if (!runstate_check(RUN_STATE_INMIGRATE)) {
+        agent_call(a, ULTRACALL_RESET, NULL, 0, NULL);
+        a->resync = true;
+        agent_poll(a);
+    }
+}
+
+static void agent_exit(Notifier *n, void *data)
+{
+    ShadowAgent *a = container_of(n, ShadowAgent, exit);
+
+    if (a->frozen) {
+        warn_report("shadow-agent: the console of '%s' stays frozen, since "
+                    "its migration has not ended", a->guest);
+    }
+    agent_call(a, ULTRACALL_UNBIND, NULL, 0, NULL);
+}
+
+static bool agent_open(ShadowAgent *a, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = ultracall_open(&a->client);
+
+    switch (ret) {
+    case 0:
+        return true;
+    case -ENODEV:
+        error_setg(errp, "this machine has no ultracall device");
+        error_append_hint(errp, "Give the outer QEMU, on the cloud host, the "
+                          "options -device ultracall and -object "
+                          "shadow-guest,id=%s,secret=...\n", a->guest);
+        break;
+    case -EPROTO:
+        error_setg(errp, "the ultracall device does not speak version %d",
+                   ULTRACALL_VERSION);
+        error_append_hint(errp, "Use an outer QEMU and an inner QEMU of the "
+                          "same shadow device release.\n");
+        break;
+    default:
+        error_setg_errno(errp, -ret, "cannot use the ultracall device");
+        error_append_hint(errp, "The inner QEMU needs CAP_SYS_RAWIO.\n");
+        break;
+    }
+    return false;
+}
+
+static bool agent_add_line(ShadowAgent *a, const struct ultracall_device *dev,
+                           Error **errp)
+{
+    ERRP_GUARD();
+    AgentLine *l = &a->line[a->lines];
+    uint16_t iobase = le16_to_cpu(dev->iobase);
+    MemoryRegionSection taken =
+        memory_region_find(isa_address_space_io(ISA_DEVICE(a)), iobase, 1);
+    bool conflict = taken.mr && taken.mr !=
+                    isa_address_space_io(ISA_DEVICE(a));
+
+    if (taken.mr) {
+        memory_region_unref(taken.mr);
+    }
+    if (conflict) {
+        error_setg(errp, "port 0x%x has another device already", iobase);
+        error_append_hint(errp, "Give this QEMU -serial none.\n");
+        return false;
+    }
+    l->iobase = iobase;
+    l->number = dev->irq;
+    l->irq = isa_get_irq(ISA_DEVICE(a), dev->irq);
+    a->lines++;
+    return true;
+}
+
+static bool agent_query(ShadowAgent *a, Error **errp)
+{
+    ERRP_GUARD();
+    struct {
+        struct ultracall_guest guest;
+        struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
+    } reply;
+    int64_t ret = agent_call(a, ULTRACALL_QUERY, &reply, sizeof(reply), NULL);
+
+    if (ret) {
+        error_setg(errp, "the outer QEMU has no shadow-guest '%s'", a->guest);
+        error_append_hint(errp, "Give the outer QEMU, on the cloud host, "
+                          "-object shadow-guest,id=%s,secret=...\n", a->guest);
+        return false;
+    }
+    if (le32_to_cpu(reply.guest.devices) == 0) {
+        warn_report("shadow-agent: guest '%s' has no devices; give the outer "
+                    "QEMU -device shadow-serial,guest=%s,...", a->guest,
+                    a->guest);
+    }
+    for (unsigned i = 0; i < MIN(le32_to_cpu(reply.guest.devices),
+                                 ULTRACALL_DEVICES_MAX); i++) {
+        if (reply.dev[i].irq > 15 ||
+            !agent_add_line(a, &reply.dev[i], errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The cookie tells the outer QEMU that this process is still there. */
+static bool agent_bind(ShadowAgent *a, Error **errp)
+{
+    size_t page = qemu_real_host_page_size();
+    int64_t ret;
+
+    a->cookie = qemu_memalign(page, page);
+    memset(a->cookie, 0, page);
+    if (mlock(a->cookie, page) < 0) {
+        error_setg_errno(errp, errno, "cannot lock a page of memory");
+        return false;
+    }
+    ret = agent_call(a, ULTRACALL_BIND, a->cookie, sizeof(*a->cookie), NULL);
+    if (ret) {
+        error_setg_errno(errp, -ret, "cannot bind guest '%s'", a->guest);
+        return false;
+    }
+    return true;
+}
+
+static void agent_realize(DeviceState *dev, Error **errp)
+{
+    ShadowAgent *a = SHADOW_AGENT(dev);
+
+    if (!a->guest || strlen(a->guest) > ULTRACALL_TAG_MAX) {
+        error_setg(errp, "property 'guest' must name a shadow-guest of the "
+                   "outer QEMU");
+        return;
+    }
+    if (!kvm_enabled()) {
+        error_setg(errp, "shadow-agent needs -accel kvm: only what runs "
+                   "nested has a shadow");
+        return;
+    }
+    if (!agent_open(a, errp) || !agent_query(a, errp) ||
+        !shadow_agent_uio_open(&a->uio, a->client.sysfs, errp) ||
+        !agent_bind(a, errp)) {
+        return;
+    }
+    qemu_set_fd_handler(a->uio.fd, agent_interrupt, NULL, a);
+    migration_add_notifier(&a->migration, agent_migration_event);
+    qemu_add_vm_change_state_handler(agent_vm_state, a);
+    a->exit.notify = agent_exit;
+    qemu_add_exit_notifier(&a->exit);
+    a->resync = true;
+}
+
+static void agent_build_aml(AcpiDevAmlIf *adev, Aml *scope)
+{
+    static const uint16_t com[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
+    ShadowAgent *a = SHADOW_AGENT(adev);
+
+    for (unsigned i = 0; i < a->lines; i++) {
+        AgentLine *l = &a->line[i];
+        unsigned number = ARRAY_SIZE(com) + i;
+        Aml *crs = aml_resource_template();
+        Aml *node;
+
+        for (unsigned j = 0; j < ARRAY_SIZE(com); j++) {
+            number = com[j] == l->iobase ? j : number;
+        }
+        aml_append(crs, aml_io(AML_DECODE16, l->iobase, l->iobase, 0, 8));
+        aml_append(crs, aml_irq_no_flags(l->number));
+        node = aml_device("COM%X", number + 1);
+        aml_append(node, aml_name_decl("_HID", aml_eisaid("PNP0501")));
+        aml_append(node, aml_name_decl("_UID", aml_int(number + 1)));
+        aml_append(node, aml_name_decl("_STA", aml_int(0xf)));
+        aml_append(node, aml_name_decl("_CRS", crs));
+        aml_append(scope, node);
+    }
+}
+
+static const Property agent_properties[] = {
+    DEFINE_PROP_STRING("guest", ShadowAgent, guest),
+};
+
+static void agent_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+
+    dc->realize = agent_realize;
+    dc->vmsd = &vmstate_shadow_agent;
+    dc->desc = "in a cloud VM: the agent of a nested guest's shadow devices";
+    dc->hotpluggable = false;
+    device_class_set_legacy_reset(dc, agent_reset);
+    device_class_set_props(dc, agent_properties);
+    ACPI_DEV_AML_IF_CLASS(oc)->build_dev_aml = agent_build_aml;
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static const TypeInfo agent_types[] = {
+    {
+        .name = TYPE_SHADOW_AGENT,
+        .parent = TYPE_ISA_DEVICE,
+        .instance_size = sizeof(ShadowAgent),
+        .class_init = agent_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { TYPE_ACPI_DEV_AML_IF },
+            { }
+        },
+    },
+};
+
+DEFINE_TYPES(agent_types)

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ultracalls: the calls.  Nothing that a caller passes is trusted; the
+ * interface is described in docs/ultracall.rst.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bswap.h"
+#include "qemu/guest-random.h"
+#include "qemu/main-loop.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/misc/ultracall.h"
+#include "shadow/trace.h"
+
+typedef struct UltracallCall {
+    UltracallCaller *caller;
+    ShadowGuest *guest;
+    UltracallBuffer buf;
+    uint64_t va;            /* of the buffer */
+    size_t len;             /* of the buffer */
+    uint64_t flags;
+    uint64_t value;
+} UltracallCall;
+
+typedef enum UltracallBufferUse {
+    BUFFER_NONE,
+    BUFFER_IN,
+    BUFFER_OUT,
+} UltracallBufferUse;
+
+typedef struct UltracallDesc {
+    const char *name;
+    int (*fn)(UltracallCall *call);
+    bool tag;               /* arguments 0 and 1 name a guest */
+    bool nested;            /* a nested guest may call */
+    UltracallBufferUse use;
+    size_t min, max;        /* of the buffer */
+} UltracallDesc;
+
+void ultracall_buffer_add(UltracallBuffer *buf, void *host, size_t len)
+{
+    struct iovec *last = buf->n ? &buf->iov[buf->n - 1] : NULL;
+
+    if (last && last->iov_base + last->iov_len == host) {
+        last->iov_len += len;
+        return;
+    }
+    buf->iov = g_renew(struct iovec, buf->iov, buf->n + 1);
+    buf->iov[buf->n++] = (struct iovec) { host, len };
+}
+
+void ultracall_buffer_clear(UltracallBuffer *buf)
+{
+    g_free(buf->iov);
+    *buf = (UltracallBuffer) { };
+}
+
+static void call_write(UltracallCall *call, const void *data, size_t len)
+{
+    iov_from_buf(call->buf.iov, call->buf.n, 0, data, len);
+    call->value = len;
+}
+
+static int call_probe(UltracallCall *call)
+{
+    struct ultracall_probe probe = {
+        .version = cpu_to_le32(ULTRACALL_VERSION),
+        .features = cpu_to_le32(ultracall_accel_features()),
+        .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
+        .tag_max = cpu_to_le32(ULTRACALL_TAG_MAX),
+    };
+
+    call_write(call, &probe, sizeof(probe));
+    return 0;
+}
+
+static int call_bind(UltracallCall *call)
+{
+    ShadowEntry entry;
+    uint64_t cookie;
+
+    if (qemu_guest_getrandom(&cookie, sizeof(cookie), NULL) < 0) {
+        return -EIO;
+    }
+    call->caller->entry(call->caller, &entry);
+    call_write(call, &cookie, sizeof(cookie));
+    shadow_guest_bind_process(call->guest, entry.process, call->va, cookie);
+    return 0;
+}
+
+static int call_unbind(UltracallCall *call)
+{
+    return shadow_guest_unbind(call->guest, "the cloud VM unbound it");
+}
+
+static int call_register(UltracallCall *call)
+{
+    ShadowGuest *g = call->guest;
+    uint8_t proof[ULTRACALL_PROOF_LEN];
+    Error *err = NULL;
+    ShadowEntry entry;
+    int ret = 0;
+
+    if (!call->caller->nested) {
+        return -EPERM;
+    }
+    if (call->flags == ULTRACALL_REGISTER_CHALLENGE) {
+        if (!shadow_guest_challenge(g, proof)) {
+            return -EOPNOTSUPP;
+        }
+        call_write(call, proof, sizeof(proof));
+        return 0;
+    }
+    if (call->flags == ULTRACALL_REGISTER_ANSWER) {
+        iov_to_buf(call->buf.iov, call->buf.n, 0, proof, sizeof(proof));
+        ret = shadow_guest_check_answer(g, proof, &err);
+    } else if (call->flags) {
+        return -EINVAL;
+    } else if (g->bind_secret_id) {
+        error_setg(&err, "a registration without proof");
+        ret = -EACCES;
+    }
+    if (ret) {
+        shadow_lifecycle_refused(g, error_get_pretty(err));
+        error_free(err);
+        return ret;
+    }
+    call->caller->entry(call->caller, &entry);
+    return shadow_guest_bind_tag(g, &entry);
+}
+
+static int call_reset(UltracallCall *call)
+{
+    return shadow_guest_reset(call->guest);
+}
+
+static int call_state_size(UltracallCall *call)
+{
+    call->value = shadow_guest_envelope_size(call->guest);
+    return call->value ? 0 : -EFBIG;
+}
+
+static int call_save(UltracallCall *call)
+{
+    size_t need = shadow_guest_envelope_size(call->guest);
+    g_autofree uint8_t *env = NULL;
+    int ret;
+
+    if (need && call->len < need) {
+        call->value = need;
+        return -ENOSPC;
+    }
+    env = g_malloc(need);
+    ret = shadow_guest_save(call->guest, env, need, NULL);
+    if (!ret) {
+        call_write(call, env, need);
+    }
+    return ret;
+}
+
+static int call_restore(UltracallCall *call)
+{
+    /* a copy, since the caller may change its buffer while we look at it */
+    g_autofree uint8_t *env = g_malloc(call->len);
+
+    iov_to_buf(call->buf.iov, call->buf.n, 0, env, call->len);
+    return shadow_guest_restore(call->guest, env, call->len, NULL);
+}
+
+static int call_commit(UltracallCall *call)
+{
+    return shadow_guest_commit(call->guest);
+}
+
+static int call_abort(UltracallCall *call)
+{
+    return shadow_guest_abort(call->guest);
+}
+
+static unsigned call_devices(ShadowGuest *g, struct ultracall_device *out)
+{
+    ShadowDevice *dev;
+    unsigned n = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        out[n++] = (struct ultracall_device) {
+            .iobase = cpu_to_le16(dev->iobase),
+            .irq = dev->irq,
+            .level = dev->irq_level,
+            .edges = cpu_to_le32(dev->irq_edges),
+        };
+    }
+    return n;
+}
+
+static int call_reply(UltracallCall *call, const void *data, size_t len)
+{
+    if (call->len < len) {
+        call->value = len;
+        return -ENOSPC;
+    }
+    call_write(call, data, len);
+    return 0;
+}
+
+static int call_irq_poll(UltracallCall *call)
+{
+    struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
+    int ret = call_reply(call, dev, call_devices(call->guest, dev) *
+                                    sizeof(dev[0]));
+
+    if (!ret) {
+        shadow_guest_irq_told(call->guest);
+    }
+    return ret;
+}
+
+#define SAME(a, b) QEMU_BUILD_BUG_ON((int)(a) != (int)(b))
+SAME(ULTRACALL_ACTIVE, SHADOW_GUEST_STATE_ACTIVE);
+SAME(ULTRACALL_FROZEN, SHADOW_GUEST_STATE_FROZEN);
+SAME(ULTRACALL_GONE, SHADOW_GUEST_STATE_GONE);
+SAME(ULTRACALL_INCOMING, SHADOW_GUEST_STATE_INCOMING);
+SAME(ULTRACALL_RESTORED, SHADOW_GUEST_STATE_RESTORED);
+QEMU_BUILD_BUG_ON(ULTRACALL_TAG_MAX != SHADOW_SEAL_TAG_MAX);
+
+static int call_query(UltracallCall *call)
+{
+    struct {
+        struct ultracall_guest guest;
+        struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
+    } reply;
+    unsigned n = call_devices(call->guest, reply.dev);
+
+    reply.guest = (struct ultracall_guest) {
+        .state = cpu_to_le32(call->guest->state),
+        .devices = cpu_to_le32(n),
+        .epoch = cpu_to_le64(call->guest->epoch),
+    };
+    return call_reply(call, &reply, sizeof(reply.guest) +
+                                    n * sizeof(reply.dev[0]));
+}
+
+static const UltracallDesc ultracall_descs[] = {
+    [ULTRACALL_PROBE] = { "probe", call_probe, .nested = true,
+        .use = BUFFER_OUT, .min = sizeof(struct ultracall_probe),
+        .max = sizeof(struct ultracall_probe) },
+    [ULTRACALL_BIND] = { "bind", call_bind, .tag = true,
+        .use = BUFFER_OUT, .min = sizeof(uint64_t), .max = sizeof(uint64_t) },
+    [ULTRACALL_UNBIND] = { "unbind", call_unbind, .tag = true },
+    [ULTRACALL_REGISTER] = { "register", call_register, .tag = true,
+        .nested = true, .use = BUFFER_OUT, .max = ULTRACALL_PROOF_LEN },
+    [ULTRACALL_RESET] = { "reset", call_reset, .tag = true },
+    [ULTRACALL_STATE_SIZE] = { "state-size", call_state_size, .tag = true },
+    [ULTRACALL_SAVE] = { "save", call_save, .tag = true,
+        .use = BUFFER_OUT, .max = SHADOW_SEAL_MAX_SIZE },
+    [ULTRACALL_RESTORE] = { "restore", call_restore, .tag = true,
+        .use = BUFFER_IN, .max = SHADOW_SEAL_MAX_SIZE },
+    [ULTRACALL_COMMIT] = { "commit", call_commit, .tag = true },
+    [ULTRACALL_ABORT] = { "abort", call_abort, .tag = true },
+    [ULTRACALL_IRQ_POLL] = { "irq-poll", call_irq_poll, .tag = true,
+        .use = BUFFER_OUT, .max =
+            ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
+    [ULTRACALL_QUERY] = { "query", call_query, .tag = true, .nested = true,
+        .use = BUFFER_OUT, .max = sizeof(struct ultracall_guest) +
+            ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
+};
+
+static int ultracall_read_tag(UltracallCaller *c, const UltracallRegs *regs,
+                              char tag[ULTRACALL_TAG_MAX + 1], uint64_t *fault)
+{
+    uint64_t len = regs->arg[1];
+    UltracallBuffer buf = { };
+    int ret;
+
+    if (!len || len > ULTRACALL_TAG_MAX) {
+        return -EINVAL;
+    }
+    ret = c->map(c, regs->arg[0], len, false, &buf, fault);
+    if (!ret) {
+        iov_to_buf(buf.iov, buf.n, 0, tag, len);
+        tag[len] = 0;
+    }
+    ultracall_buffer_clear(&buf);
+    return !ret && strlen(tag) != len ? -EINVAL : ret;
+}
+
+/*
+ * A reply larger than any that there can be is not an error: only as much as
+ * may be used is looked at.
+ */
+static int ultracall_map(const UltracallDesc *desc, UltracallCall *call,
+                         uint64_t *fault)
+{
+    if (desc->use == BUFFER_NONE) {
+        return 0;
+    }
+    if (call->len < desc->min) {
+        *fault = desc->min;
+        return -ENOSPC;
+    }
+    if (call->len > desc->max) {
+        if (desc->use == BUFFER_IN) {
+            return -EINVAL;
+        }
+        call->len = desc->max;
+    }
+    return call->caller->map(call->caller, call->va, call->len,
+                             desc->use == BUFFER_OUT, &call->buf, fault);
+}
+
+static int ultracall_run(const UltracallDesc *desc, const char *tag,
+                         UltracallCall *call)
+{
+    BQL_LOCK_GUARD();
+
+    if (desc->tag) {
+        call->guest = shadow_guest_find(tag);
+        if (!call->guest) {
+            return -ENOENT;
+        }
+        call->guest->calls++;
+    }
+    return desc->fn(call);
+}
+
+static int ultracall_checked(UltracallCaller *c, uint32_t nr,
+                             UltracallRegs *regs)
+{
+    const UltracallDesc *desc;
+    UltracallCall call = { .caller = c };
+    char tag[ULTRACALL_TAG_MAX + 1] = "";
+    int first = 0;
+    int ret;
+
+    if (nr >= ARRAY_SIZE(ultracall_descs)) {
+        return -ENOSYS;
+    }
+    desc = &ultracall_descs[nr];
+    if (c->nested && !desc->nested) {
+        return -EPERM;
+    }
+    if (desc->tag) {
+        ret = ultracall_read_tag(c, regs, tag, &regs->value);
+        if (ret) {
+            return ret;
+        }
+        first = 2;
+    }
+    call.va = regs->arg[first];
+    call.len = regs->arg[first + 1];
+    call.flags = regs->arg[first + 2];
+    ret = ultracall_map(desc, &call, &regs->value);
+    if (!ret) {
+        ret = ultracall_run(desc, tag, &call);
+        regs->value = call.value;
+    }
+    ultracall_buffer_clear(&call.buf);
+    trace_ultracall(desc->name, tag, call.len, ret, regs->value);
+    return ret;
+}
+
+void ultracall_dispatch(UltracallCaller *c, uint32_t nr, UltracallRegs *regs)
+{
+    regs->value = 0;
+    regs->status = ultracall_checked(c, nr, regs);
+}

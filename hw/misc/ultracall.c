@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ultracall device: what a cloud VM sees of the outer QEMU.
+ *
+ * A PCI function with a doorbell in an I/O BAR and an interrupt that says
+ * "some shadow device's line has moved".  The calls themselves are in
+ * ultracall-calls.c.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "exec/cpu-common.h"
+#include "hw/core/cpu.h"
+#include "hw/pci/pci_device.h"
+#include "migration/vmstate.h"
+#include "qemu/rcu.h"
+#include "system/qtest.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/misc/ultracall.h"
+#include "shadow/include/compat-memory.h"
+#include "shadow/trace.h"
+
+#define TYPE_ULTRACALL "ultracall"
+OBJECT_DECLARE_SIMPLE_TYPE(UltracallState, ULTRACALL)
+
+struct UltracallState {
+    PCIDevice parent_obj;
+
+    MemoryRegion io;
+    BusState bus;
+    Notifier irq_notifier;
+    UltracallRegs regs;         /* for qtest */
+};
+
+static UltracallState *ultracall_device;
+
+int ultracall_doorbell_port(void)
+{
+    pcibus_t base = ultracall_device ?
+                    pci_get_bar_addr(PCI_DEVICE(ultracall_device),
+                                     ULTRACALL_BAR) : PCI_BAR_UNMAPPED;
+
+    return base == PCI_BAR_UNMAPPED ? -1 : base + ULTRACALL_DOORBELL;
+}
+
+static void ultracall_update_irq(Notifier *n, void *data)
+{
+    UltracallState *s = container_of(n, UltracallState, irq_notifier);
+
+    pci_set_irq(PCI_DEVICE(s), shadow_guest_irq_any());
+}
+
+/*
+ * A driver that shares the interrupt out to many programs, as Linux' UIO
+ * does, disables it when it has arrived, and then wakes all of them: each
+ * will look at its own guest, so none is owed another interrupt.
+ */
+static void ultracall_config_write(PCIDevice *dev, uint32_t addr,
+                                   uint32_t val, int len)
+{
+    bool disabled = pci_get_word(dev->config + PCI_COMMAND) &
+                    PCI_COMMAND_INTX_DISABLE;
+
+    pci_default_write_config(dev, addr, val, len);
+    if (!disabled && (pci_get_word(dev->config + PCI_COMMAND) &
+                      PCI_COMMAND_INTX_DISABLE)) {
+        shadow_guest_irq_all_told();
+    }
+}
+
+/* Without a CPU there is no virtual memory, and nobody to protect. */
+static int ultracall_qtest_map(UltracallCaller *c, uint64_t addr, size_t len,
+                               bool write, UltracallBuffer *buf,
+                               uint64_t *fault)
+{
+    while (len) {
+        hwaddr xlat, n = len;
+        MemoryRegion *mr = address_space_translate(&address_space_memory,
+                                                   addr, &xlat, &n, write,
+                                                   MEMTXATTRS_UNSPECIFIED);
+
+        if (!memory_region_is_ram(mr) || (write && memory_region_is_rom(mr))) {
+            *fault = addr;
+            return -EFAULT;
+        }
+        ultracall_buffer_add(buf, memory_region_get_ram_ptr(mr) + xlat, n);
+        addr += n;
+        len -= n;
+    }
+    return 0;
+}
+
+static void ultracall_qtest_entry(UltracallCaller *c, ShadowEntry *entry)
+{
+    *entry = (ShadowEntry) { .process = 0x1000, .vmcb = 0x2000 };
+}
+
+static void ultracall_ring(UltracallState *s, uint32_t val)
+{
+    RCU_READ_LOCK_GUARD();
+
+    if (current_cpu) {
+        ultracall_cpu_doorbell(current_cpu, ultracall_doorbell_port());
+    } else if (qtest_enabled()) {
+        UltracallCaller caller = {
+            .nested = val & 0x100,
+            .map = ultracall_qtest_map,
+            .entry = ultracall_qtest_entry,
+        };
+
+        ultracall_dispatch(&caller, val & 0xff, &s->regs);
+    }
+}
+
+/* The registers besides the doorbell, for who has no CPU's to use. */
+static uint64_t *ultracall_reg(UltracallState *s, hwaddr addr)
+{
+    switch (addr & ~7ULL) {
+    case ULTRACALL_ARG(0) ... ULTRACALL_ARG(ULTRACALL_ARGS - 1):
+        return &s->regs.arg[(addr - ULTRACALL_ARG(0)) / 8];
+    case ULTRACALL_STATUS:
+        return (uint64_t *)&s->regs.status;
+    case ULTRACALL_VALUE:
+        return &s->regs.value;
+    default:
+        return NULL;
+    }
+}
+
+static uint64_t ultracall_io_read(void *opaque, hwaddr addr, unsigned size)
+{
+    uint64_t *reg = current_cpu ? NULL : ultracall_reg(opaque, addr);
+
+    return reg ? extract64(*reg, (addr & 4) * 8, 32) : 0;
+}
+
+static void ultracall_io_write(void *opaque, hwaddr addr, uint64_t val,
+                               unsigned size)
+{
+    UltracallState *s = opaque;
+    uint64_t *reg = current_cpu ? NULL : ultracall_reg(s, addr);
+
+    if (addr == ULTRACALL_DOORBELL) {
+        ultracall_ring(s, val);
+    } else if (reg) {
+        *reg = deposit64(*reg, (addr & 4) * 8, 32, val);
+    }
+}
+
+static const MemoryRegionOps ultracall_io_ops = {
+    .read = ultracall_io_read,
+    .write = ultracall_io_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 4, .max_access_size = 4 },
+    .impl = { .min_access_size = 4, .max_access_size = 4 },
+};
+
+static void ultracall_realize(PCIDevice *dev, Error **errp)
+{
+    UltracallState *s = ULTRACALL(dev);
+
+    if (ultracall_device) {
+        error_setg(errp, "there can be one ultracall device only");
+        return;
+    }
+    ultracall_device = s;
+    pci_config_set_interrupt_pin(dev->config, 1);
+    memory_region_init_io(&s->io, OBJECT(s), &ultracall_io_ops, s,
+                          TYPE_ULTRACALL, ULTRACALL_BAR_SIZE);
+    pci_register_bar(dev, ULTRACALL_BAR, PCI_BASE_ADDRESS_SPACE_IO, &s->io);
+    qbus_init(&s->bus, sizeof(s->bus), TYPE_SHADOW_BUS, DEVICE(s), NULL);
+    qbus_set_bus_hotplug_handler(&s->bus);
+    s->irq_notifier.notify = ultracall_update_irq;
+    notifier_list_add(&shadow_guest_irq_notifiers, &s->irq_notifier);
+}
+
+static void ultracall_exit(PCIDevice *dev)
+{
+    UltracallState *s = ULTRACALL(dev);
+
+    notifier_remove(&s->irq_notifier);
+    ultracall_device = NULL;
+}
+
+static const VMStateDescription vmstate_ultracall = {
+    .name = TYPE_ULTRACALL,
+    .unmigratable = 1,
+};
+
+static void ultracall_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    PCIDeviceClass *pc = PCI_DEVICE_CLASS(oc);
+
+    pc->realize = ultracall_realize;
+    pc->exit = ultracall_exit;
+    pc->config_write = ultracall_config_write;
+    pc->vendor_id = ULTRACALL_PCI_VENDOR;
+    pc->device_id = ULTRACALL_PCI_DEVICE;
+    pc->revision = ULTRACALL_VERSION;
+    pc->class_id = PCI_CLASS_SYSTEM_OTHER;
+    dc->desc = "ultracalls of a cloud VM, and the bus of shadow devices";
+    dc->vmsd = &vmstate_ultracall;
+    dc->hotpluggable = false;
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static const TypeInfo ultracall_types[] = {
+    {
+        .name = TYPE_ULTRACALL,
+        .parent = TYPE_PCI_DEVICE,
+        .instance_size = sizeof(UltracallState),
+        .class_init = ultracall_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { INTERFACE_CONVENTIONAL_PCI_DEVICE },
+            { }
+        },
+    },
+};
+
+DEFINE_TYPES(ultracall_types)

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ultracalls: from a call's registers to its handler, whatever brought them.
+ */
+#ifndef HW_MISC_ULTRACALL_H
+#define HW_MISC_ULTRACALL_H
+
+#include "qemu/iov.h"
+#include "shadow/hw/core/shadow-binding.h"
+#include "shadow/include/ultracall.h"
+
+typedef struct UltracallRegs {
+    uint64_t arg[ULTRACALL_ARGS];   /* RDI, RSI, R8, R9, R10 */
+    int64_t status;                 /* RAX on return */
+    uint64_t value;                 /* RDX on return */
+} UltracallRegs;
+
+/* A caller's buffer: host memory, valid for the RCU read section. */
+typedef struct UltracallBuffer {
+    struct iovec *iov;
+    unsigned n;
+} UltracallBuffer;
+
+/*
+ * Who calls.
+ *
+ * @nested: it is the nested guest
+ * @map: fill in an empty buffer for @len bytes at the caller's address @va,
+ *     to be read or written with the caller's own rights.  Returns 0, or
+ *     -EFAULT with *@fault set.  May not return at all but fault into the
+ *     caller, who will call again: so the dispatcher holds nothing meanwhile.
+ * @entry: what identifies the caller, see ShadowEntry
+ */
+typedef struct UltracallCaller UltracallCaller;
+struct UltracallCaller {
+    bool nested;
+    int (*map)(UltracallCaller *c, uint64_t va, size_t len, bool write,
+               UltracallBuffer *buf, uint64_t *fault);
+    void (*entry)(UltracallCaller *c, ShadowEntry *entry);
+};
+
+/* Add a piece of host memory. */
+void ultracall_buffer_add(UltracallBuffer *buf, void *host, size_t len);
+void ultracall_buffer_clear(UltracallBuffer *buf);
+
+/*
+ * Make call number @nr.  Takes the BQL if the thread does not have it; called
+ * in an RCU read section.
+ */
+void ultracall_dispatch(UltracallCaller *c, uint32_t nr, UltracallRegs *regs);
+
+/* Features that the accelerator adds, ULTRACALL_F_* */
+uint32_t ultracall_accel_features(void);
+
+/*
+ * A CPU rang the doorbell at @port: make the call that its registers hold.
+ * (target/)
+ */
+void ultracall_cpu_doorbell(CPUState *cpu, uint16_t port);
+
+/*
+ * The doorbell's I/O port, or -1 while the cloud VM has not placed it.  A
+ * user-mode caller needs the permission to write there.
+ */
+int ultracall_doorbell_port(void);
+
+#endif /* HW_MISC_ULTRACALL_H */

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The devices of one nested guest as plain bytes, and back.
+ *
+ * A VMState stream: the number of devices, then for each, in the order of
+ * their I/O ports, its id, the version of its description, and its state;
+ * then zeros.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "io/channel-buffer.h"
+#include "migration/qemu-file-types.h"
+#include "migration/qemu-file.h"
+#include "shadow/migration/shadow-state.h"
+#include "shadow/include/compat.h"
+
+#define STATE_MAGIC 0x53445631 /* "SDV1" */
+#define STATE_DEVICE_OVERHEAD 512
+
+size_t shadow_state_size(ShadowGuest *g)
+{
+    ShadowDevice *dev;
+    size_t size = 64;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        size += SHADOW_DEVICE_GET_CLASS(dev)->state_max(dev) +
+                STATE_DEVICE_OVERHEAD;
+    }
+    return size;
+}
+
+static void state_put_string(QEMUFile *f, const char *s)
+{
+    size_t len = MIN(strlen(s), 255);
+
+    qemu_put_byte(f, len);
+    qemu_put_buffer(f, (const uint8_t *)s, len);
+}
+
+static bool state_get_expected(QEMUFile *f, const char *s, Error **errp)
+{
+    char got[256] = "";
+    uint8_t len = qemu_get_byte(f);
+
+    if (qemu_get_buffer(f, (uint8_t *)got, len) != len || strcmp(got, s)) {
+        error_setg(errp, "the state is of other devices: expected '%s'", s);
+        return false;
+    }
+    return true;
+}
+
+static bool state_put_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
+{
+    ShadowDevice *dev;
+    uint32_t n = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        n++;
+    }
+    qemu_put_be32(f, STATE_MAGIC);
+    qemu_put_be32(f, n);
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        const VMStateDescription *vmsd = SHADOW_DEVICE_GET_CLASS(dev)->state;
+
+        state_put_string(f, shadow_device_name(dev));
+        qemu_put_be32(f, vmsd->version_id);
+        if (shadow_vmstate_save(f, vmsd, dev, errp) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool state_get_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
+{
+    ShadowDevice *dev;
+    uint32_t n = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        n++;
+    }
+    if (qemu_get_be32(f) != STATE_MAGIC || qemu_get_be32(f) != n) {
+        error_setg(errp, "the state is not of %u devices", n);
+        return false;
+    }
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        const VMStateDescription *vmsd = SHADOW_DEVICE_GET_CLASS(dev)->state;
+        uint32_t version;
+
+        if (!state_get_expected(f, shadow_device_name(dev), errp)) {
+            return false;
+        }
+        version = qemu_get_be32(f);
+        if (version > vmsd->version_id || version < vmsd->minimum_version_id) {
+            error_setg(errp, "version %u of '%s' is not known here", version,
+                       vmsd->name);
+            return false;
+        }
+        if (shadow_vmstate_load(f, vmsd, dev, version, errp) < 0) {
+            return false;
+        }
+    }
+    if (qemu_file_get_error(f)) {
+        error_setg(errp, "the state ends early");
+        return false;
+    }
+    return true;
+}
+
+uint8_t *shadow_state_save(ShadowGuest *g, Error **errp)
+{
+    size_t size = shadow_state_size(g);
+    QIOChannelBuffer *buffer = qio_channel_buffer_new(size);
+    QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(buffer));
+    uint8_t *out = NULL;
+
+    if (state_put_devices(g, f, errp)) {
+        qemu_fflush(f);
+        if (qemu_file_get_error(f) || buffer->usage > size) {
+            error_setg(errp, "the state does not fit %zu bytes", size);
+        } else {
+            out = g_malloc0(size);
+            memcpy(out, buffer->data, buffer->usage);
+        }
+    }
+    shadow_wipe(buffer->data, buffer->usage);
+    qemu_fclose(f);
+    object_unref(OBJECT(buffer));
+    return out;
+}
+
+static bool state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
+                       Error **errp)
+{
+    QIOChannelBuffer *buffer = qio_channel_buffer_new(len);
+    QEMUFile *f;
+    bool ok;
+
+    memcpy(buffer->data, buf, len);
+    buffer->usage = len;
+    f = qemu_file_new_input(QIO_CHANNEL(buffer));
+    ok = state_get_devices(g, f, errp);
+    shadow_wipe(buffer->data, len);
+    qemu_fclose(f);
+    object_unref(OBJECT(buffer));
+    return ok;
+}
+
+bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
+                       Error **errp)
+{
+    size_t size = shadow_state_size(g);
+    g_autofree uint8_t *before = shadow_state_save(g, errp);
+    bool ok;
+
+    if (!before) {
+        return false;
+    }
+    ok = state_load(g, buf, len, errp);
+    if (!ok) {
+        state_load(g, before, size, NULL);
+    }
+    shadow_wipe(before, size);
+    return ok;
+}

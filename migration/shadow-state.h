@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The devices of one nested guest as plain bytes, and back.
+ *
+ * The bytes have the same length whatever the devices hold, so that the
+ * envelope tells nothing about what happens on a console.
+ */
+#ifndef SHADOW_STATE_H
+#define SHADOW_STATE_H
+
+#include "shadow/hw/core/shadow-guest.h"
+
+/* Length in bytes of shadow_state_save()'s result. */
+size_t shadow_state_size(ShadowGuest *g);
+
+/*
+ * Returns shadow_state_size() bytes, to be wiped and freed by the caller, or
+ * NULL.  Does not change what it saves.
+ */
+uint8_t *shadow_state_save(ShadowGuest *g, Error **errp);
+
+/*
+ * Load all devices from @buf, or none: on failure every device is as before.
+ * @buf is hostile.  The devices must be held.
+ */
+bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
+                       Error **errp);
+
+#endif /* SHADOW_STATE_H */

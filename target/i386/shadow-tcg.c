@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ultracalls and nested guests under TCG.
+ */
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "exec/helper-proto.h"
+#include "qemu/bswap.h"
+#include "svm.h"
+#include "tcg/helper-tcg.h"
+#include "shadow/hw/misc/ultracall.h"
+#include "shadow/target/i386/shadow-tcg.h"
+#include "shadow/target/i386/shadow-x86.h"
+#if __has_include("accel/tcg/probe.h")
+#include "accel/tcg/probe.h"
+#else
+#include "exec/exec-all.h"
+#endif
+
+uint32_t ultracall_accel_features(void)
+{
+    return tcg_enabled() ? ULTRACALL_F_INSTRUCTION : 0;
+}
+
+static bool shadow_tcg_peek(void *cpu, uint64_t va, uint64_t *val)
+{
+    uint8_t buf[8];
+
+    if (cpu_memory_rw_debug(cpu, va, buf, sizeof(buf), false) < 0) {
+        return false;
+    }
+    *val = ldq_le_p(buf);
+    return true;
+}
+
+void shadow_tcg_vmrun(CPUX86State *env)
+{
+    CPUState *cs = env_cpu(env);
+    uint64_t nested;
+    ShadowEntry entry;
+
+    if (likely(!qatomic_read(&shadow_bindings_exist))) {
+        return;
+    }
+    nested = x86_ldq_phys(cs, env->vm_vmcb +
+                          offsetof(struct vmcb, control.nested_ctl));
+    entry = (ShadowEntry) {
+        .process = SHADOW_PROCESS(env->cr[3]),
+        .root = nested & SVM_NPT_ENABLED ?
+                x86_ldq_phys(cs, env->vm_vmcb +
+                             offsetof(struct vmcb, control.nested_cr3)) : 0,
+        .vmcb = env->vm_vmcb,
+    };
+    shadow_binding_enter(cs->cpu_index, &entry, shadow_tcg_peek, cs);
+}
+
+typedef struct TcgCaller {
+    UltracallCaller parent;
+    CPUX86State *env;
+    bool may_fault;
+    uintptr_t ra;
+} TcgCaller;
+
+/* Bytes from @va to the end of its page, at most @len */
+static size_t tcg_in_page(uint64_t va, size_t len)
+{
+    return MIN(len, -(va | TARGET_PAGE_MASK));
+}
+
+/*
+ * Probe everything first, and let it fault into the caller; then collect,
+ * without a fault, what another CPU may have taken away again meanwhile.
+ */
+static int tcg_caller_map(UltracallCaller *c, uint64_t va, size_t len,
+                          bool write, UltracallBuffer *buf, uint64_t *fault)
+{
+    TcgCaller *caller = container_of(c, TcgCaller, parent);
+    CPUX86State *env = caller->env;
+    MMUAccessType access = write ? MMU_DATA_STORE : MMU_DATA_LOAD;
+    int mmu_idx = cpu_mmu_index(env_cpu(env), false);
+    uint64_t at = va;
+    size_t left, n;
+    void *host;
+
+    *fault = va;
+    if (va + len < va) {
+        return -EFAULT;
+    }
+    for (left = len; caller->may_fault && left; left -= n, at += n) {
+        n = tcg_in_page(at, left);
+        probe_access_flags(env, at, n, access, mmu_idx, false, &host,
+                           caller->ra);
+    }
+    for (at = va, left = len; left; left -= n, at += n) {
+        n = tcg_in_page(at, left);
+        if (probe_access_flags(env, at, n, access, mmu_idx, true, &host, 0) &
+            (TLB_INVALID_MASK | TLB_MMIO) || !host) {
+            *fault = at;
+            return -EFAULT;
+        }
+        ultracall_buffer_add(buf, host, n);
+    }
+    return 0;
+}
+
+static void tcg_caller_entry(UltracallCaller *c, ShadowEntry *entry)
+{
+    CPUX86State *env = container_of(c, TcgCaller, parent)->env;
+
+    *entry = (ShadowEntry) { .process = SHADOW_PROCESS(env->cr[3]) };
+    if (c->nested) {
+        entry->vmcb = env->vm_vmcb;
+        entry->root = env->hflags2 & HF2_NPT_MASK ? env->nested_cr3 : 0;
+    }
+}
+
+/* The doorbell comes from within a memory access, where nothing can fault. */
+static void tcg_call(CPUX86State *env, bool may_fault, uintptr_t ra)
+{
+    TcgCaller caller = {
+        .parent.nested = env->hflags & HF_GUEST_MASK,
+        .parent.map = tcg_caller_map,
+        .parent.entry = tcg_caller_entry,
+        .env = env,
+        .may_fault = may_fault,
+        .ra = ra,
+    };
+
+    shadow_x86_call(env_cpu(env), &caller.parent);
+}
+
+bool shadow_tcg_ultracall(CPUX86State *env, uintptr_t ra)
+{
+    if (!shadow_x86_is_call(env_cpu(env))) {
+        return false;
+    }
+    tcg_call(env, true, ra);
+    return true;
+}
+
+/* VMCALL is no instruction of this processor otherwise. */
+void helper_shadow_vmcall(CPUX86State *env)
+{
+    if (!shadow_tcg_ultracall(env, GETPC())) {
+        raise_exception(env, EXCP06_ILLOP);
+    }
+}
+
+void ultracall_cpu_doorbell(CPUState *cpu, uint16_t port)
+{
+    if (tcg_enabled() && shadow_x86_is_call(cpu)) {
+        tcg_call(cpu_env(cpu), false, 0);
+    }
+}
