@@ -31,7 +31,7 @@ def test_login_is_not_seen(host):
         assert seen.total > 0 and seen.lost == 0, seen
         assert seen.serial == 0, seen
         state = host.guest('vm1')
-        assert state['state'] == 'active' and state['bound'], state
+        assert state['state'] == 'active' and state['bound-by-process'], state
         assert state['accesses'] > 1000, state
         device, = state['devices']
         assert device['input-taken'] == console.sent, (device, console.sent)

@@ -24,7 +24,7 @@ class Config:
     def parser(description):
         build = os.path.join(ROOT, 'build')
         parser = argparse.ArgumentParser(description=description)
-        parser.add_argument('--images', default=f'{build}/nested',
+        parser.add_argument('--images', default=f'{build}/images',
                             help='output folder of images.sh')
         parser.add_argument('--tools', default=f'{build}/tools',
                             help='unpacked packages (for the firmware)')
