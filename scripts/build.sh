@@ -7,7 +7,9 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-mkdir -p "$logs"
+if ! mkdir -p "$logs" || [[ ! -w $build ]]; then
+    die "$build cannot be written to" "is it another user's?"
+fi
 exec 9> "$build/lock"
 flock -n 9 || {
     say "waiting for another ./shadow that is building"

@@ -132,18 +132,18 @@ def run_program(build, test, prefix, log):
                 os.killpg(program.pid, signal.SIGKILL)
             program.wait()
     output = log.read_text(encoding='utf-8', errors='replace').splitlines()
-    tap = [line for line in output if tally.add_tap(name, line)]
+    tap = [tally.add_tap(name, line) for line in output]
     if test['protocol'] == 'exitcode' and status == 0:
         tally.passed = 1
-    elif status == 77 or status == 0 and not tap:
-        reason = ''.join(line for line in output if line.startswith('1..0'))
+    elif status == 77 or status == 0 and not any(tap):
+        reason = ''.join(re.sub('.*SKIP *', '', line) for line in output if line.startswith('1..0'))
         tally.skipped.append(f'{name}: {reason or "no reason given"}')
     elif status != 0 and not tally.failed:
         tally.failed.append(f'{name}: ' + (status if isinstance(status, str) else f'exit {status}'))
     took = time.monotonic() - started
     text = f'{name}: {tally} ({took:.1f} s)'
     if tally.failed:
-        rest = [line for line in output if line not in tap]
+        rest = [line for line in output if not line.startswith('ok ')]
         text = '\n    | '.join([text, *rest[-30:], f'all of it: {log}'])
     print(text, flush=True)
     return tally
