@@ -63,7 +63,7 @@ add_line() { # FILE ANCHOR LINE
 }
 
 add_patch() { # PATCH
-    patch -d "$work/new" -p1 --force --no-backup-if-mismatch < "$1" > "$work/log" 2>&1 || {
+    patch -d "$work/new" -p1 --fuzz=0 --force --no-backup-if-mismatch < "$1" > "$work/log" 2>&1 || {
         cat "$work/log" >&2
         find "$work/new" -name '*.rej' -exec cat {} + >&2
         die "patches/${1##*/} does not apply to $tree" \
