@@ -241,6 +241,8 @@ int main(int argc, char **argv)
     }
     raw = saved;
     cfmakeraw(&raw);
+    /* busybox getty sets it, and cfmakeraw() leaves it: no bytes of the tty's own */
+    raw.c_iflag &= ~IXOFF;
     raw.c_cflag |= CRTSCTS;
     tcsetattr(0, TCSANOW, &raw);
 
