@@ -80,16 +80,13 @@ struct ultracall_guest {
 #define ULTRACALL_DEVICES_MAX   16
 
 /*
- * The doorbell, an I/O BAR.  A 4-byte write of a call's number to
- * ULTRACALL_DOORBELL makes the call with the registers of the CPU that
- * writes.  The other registers serve where there is no such CPU (qtest).
+ * The doorbell, an I/O BAR: a 4-byte write of any value to its first port makes
+ * the call that the registers of the writing CPU hold.
  */
-#define ULTRACALL_DOORBELL      0x00
-#define ULTRACALL_ARG(n)        (0x08 + 8 * (n))
+#define ULTRACALL_BAR_SIZE      0x10
+
+/* Arguments of a call: RDI, RSI, R8, R9, R10 */
 #define ULTRACALL_ARGS          5
-#define ULTRACALL_STATUS        0x30
-#define ULTRACALL_VALUE         0x38
-#define ULTRACALL_BAR_SIZE      0x40
 
 #ifdef ULTRACALL_CLIENT
 

@@ -13,7 +13,6 @@
 #include "hw/pci/pci_device.h"
 #include "migration/vmstate.h"
 #include "qemu/rcu.h"
-#include "system/qtest.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
@@ -28,7 +27,6 @@ struct UltracallState {
     MemoryRegion io;
     BusState bus;
     Notifier irq_notifier;
-    UltracallRegs regs;         /* for qtest */
 };
 
 static UltracallState *ultracall_device;
@@ -39,7 +37,7 @@ int ultracall_doorbell_port(void)
                     pci_get_bar_addr(PCI_DEVICE(ultracall_device),
                                      ULTRACALL_BAR) : PCI_BAR_UNMAPPED;
 
-    return base == PCI_BAR_UNMAPPED ? -1 : base + ULTRACALL_DOORBELL;
+    return base == PCI_BAR_UNMAPPED ? -1 : base;
 }
 
 static void ultracall_update_irq(Notifier *n, void *data)
@@ -67,82 +65,18 @@ static void ultracall_config_write(PCIDevice *dev, uint32_t addr,
     }
 }
 
-/* Without a CPU there is no virtual memory, and nobody to protect. */
-static int ultracall_qtest_map(UltracallCaller *c, uint64_t addr, size_t len,
-                               bool write, UltracallBuffer *buf,
-                               uint64_t *fault)
-{
-    while (len) {
-        hwaddr xlat, n = len;
-        MemoryRegion *mr = address_space_translate(&address_space_memory,
-                                                   addr, &xlat, &n, write,
-                                                   MEMTXATTRS_UNSPECIFIED);
-
-        if (!memory_region_is_ram(mr) || (write && memory_region_is_rom(mr))) {
-            *fault = addr;
-            return -EFAULT;
-        }
-        ultracall_buffer_add(buf, memory_region_get_ram_ptr(mr) + xlat, n);
-        addr += n;
-        len -= n;
-    }
-    return 0;
-}
-
-static void ultracall_qtest_entry(UltracallCaller *c, ShadowEntry *entry)
-{
-    *entry = (ShadowEntry) { .process = 0x1000, .vmcb = 0x2000 };
-}
-
-static void ultracall_ring(UltracallState *s, uint32_t val)
-{
-    RCU_READ_LOCK_GUARD();
-
-    if (current_cpu) {
-        ultracall_cpu_doorbell(current_cpu, ultracall_doorbell_port());
-    } else if (qtest_enabled()) {
-        UltracallCaller caller = {
-            .nested = val & 0x100,
-            .map = ultracall_qtest_map,
-            .entry = ultracall_qtest_entry,
-        };
-
-        ultracall_dispatch(&caller, val & 0xff, &s->regs);
-    }
-}
-
-/* The registers besides the doorbell, for who has no CPU's to use. */
-static uint64_t *ultracall_reg(UltracallState *s, hwaddr addr)
-{
-    switch (addr & ~7ULL) {
-    case ULTRACALL_ARG(0) ... ULTRACALL_ARG(ULTRACALL_ARGS - 1):
-        return &s->regs.arg[(addr - ULTRACALL_ARG(0)) / 8];
-    case ULTRACALL_STATUS:
-        return (uint64_t *)&s->regs.status;
-    case ULTRACALL_VALUE:
-        return &s->regs.value;
-    default:
-        return NULL;
-    }
-}
-
 static uint64_t ultracall_io_read(void *opaque, hwaddr addr, unsigned size)
 {
-    uint64_t *reg = current_cpu ? NULL : ultracall_reg(opaque, addr);
-
-    return reg ? extract64(*reg, (addr & 4) * 8, 32) : 0;
+    return 0;
 }
 
 static void ultracall_io_write(void *opaque, hwaddr addr, uint64_t val,
                                unsigned size)
 {
-    UltracallState *s = opaque;
-    uint64_t *reg = current_cpu ? NULL : ultracall_reg(s, addr);
+    RCU_READ_LOCK_GUARD();
 
-    if (addr == ULTRACALL_DOORBELL) {
-        ultracall_ring(s, val);
-    } else if (reg) {
-        *reg = deposit64(*reg, (addr & 4) * 8, 32, val);
+    if (addr == 0 && current_cpu) {
+        ultracall_cpu_doorbell(current_cpu);
     }
 }
 

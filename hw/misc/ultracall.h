@@ -52,11 +52,8 @@ void ultracall_dispatch(UltracallCaller *c, uint32_t nr, UltracallRegs *regs);
 /* Features that the accelerator adds, ULTRACALL_F_* */
 uint32_t ultracall_accel_features(void);
 
-/*
- * A CPU rang the doorbell at @port: make the call that its registers hold.
- * (target/)
- */
-void ultracall_cpu_doorbell(CPUState *cpu, uint16_t port);
+/* A CPU rang the doorbell: make the call that its registers hold. (target/) */
+void ultracall_cpu_doorbell(CPUState *cpu);
 
 /*
  * The doorbell's I/O port, or -1 while the cloud VM has not placed it.  A

@@ -146,7 +146,7 @@ void helper_shadow_vmcall(CPUX86State *env)
     }
 }
 
-void ultracall_cpu_doorbell(CPUState *cpu, uint16_t port)
+void ultracall_cpu_doorbell(CPUState *cpu)
 {
     if (tcg_enabled() && shadow_x86_is_call(cpu)) {
         tcg_call(cpu_env(cpu), false, 0);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * For qtest only: stands in for a CPU of the cloud VM, that makes ultracalls
+ * and runs nested guests.  Addresses in calls are physical.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/qdev-properties.h"
+#include "qemu/module.h"
+#include "qemu/rcu.h"
+#include "system/qtest.h"
+#include "shadow/hw/core/shadow-device.h"
+#include "shadow/hw/misc/shadow-testdev.h"
+#include "shadow/hw/misc/ultracall.h"
+#include "shadow/include/compat-memory.h"
+
+#define TYPE_SHADOW_TESTDEV "shadow-testdev"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowTestdev, SHADOW_TESTDEV)
+
+struct ShadowTestdev {
+    DeviceState parent_obj;
+
+    MemoryRegion mmio;
+    uint64_t addr;
+    UltracallCaller caller;
+    UltracallRegs regs;
+    ShadowEntry entry;
+    uint64_t missed;
+};
+
+static int testdev_map(UltracallCaller *c, uint64_t addr, size_t len,
+                       bool write, UltracallBuffer *buf, uint64_t *fault)
+{
+    while (len) {
+        hwaddr xlat, n = len;
+        MemoryRegion *mr = address_space_translate(&address_space_memory,
+                                                   addr, &xlat, &n, write,
+                                                   MEMTXATTRS_UNSPECIFIED);
+
+        if (!memory_region_is_ram(mr) || (write && memory_region_is_rom(mr))) {
+            *fault = addr;
+            return -EFAULT;
+        }
+        ultracall_buffer_add(buf, memory_region_get_ram_ptr(mr) + xlat, n);
+        addr += n;
+        len -= n;
+    }
+    return 0;
+}
+
+static void testdev_entry(UltracallCaller *c, ShadowEntry *entry)
+{
+    *entry = container_of(c, ShadowTestdev, caller)->entry;
+}
+
+static bool testdev_peek(void *cpu, uint64_t addr, uint64_t *val)
+{
+    MemTxResult result;
+
+    *val = address_space_ldq_le(&address_space_memory, addr,
+                                MEMTXATTRS_UNSPECIFIED, &result);
+    return result == MEMTX_OK;
+}
+
+static ShadowPorts *testdev_ports(ShadowTestdev *s, hwaddr port,
+                                  unsigned size)
+{
+    ShadowPorts *ports;
+
+    shadow_binding_enter(0, &s->entry, testdev_peek, s);
+    ports = shadow_binding_ports(0);
+    if (!ports || !shadow_ports_claimed(ports, port, size)) {
+        s->missed++;
+        return NULL;
+    }
+    return ports;
+}
+
+static uint64_t *testdev_reg(ShadowTestdev *s, hwaddr addr)
+{
+    switch (addr & ~7ULL) {
+    case TESTDEV_ARG(0) ... TESTDEV_ARG(ULTRACALL_ARGS - 1):
+        return &s->regs.arg[(addr - TESTDEV_ARG(0)) / 8];
+    case TESTDEV_STATUS:
+        return (uint64_t *)&s->regs.status;
+    case TESTDEV_VALUE:
+        return &s->regs.value;
+    case TESTDEV_PROCESS:
+        return &s->entry.process;
+    case TESTDEV_ROOT:
+        return &s->entry.root;
+    case TESTDEV_VMCB:
+        return &s->entry.vmcb;
+    case TESTDEV_MISSED:
+        return &s->missed;
+    default:
+        return NULL;
+    }
+}
+
+static uint64_t testdev_read(void *opaque, hwaddr addr, unsigned size)
+{
+    RCU_READ_LOCK_GUARD();
+    ShadowTestdev *s = opaque;
+    uint64_t *reg;
+
+    if (addr < TESTDEV_PORTS) {
+        ShadowPorts *ports = testdev_ports(s, addr, size);
+
+        return ports ? shadow_ports_read(ports, addr, size) : UINT64_MAX;
+    }
+    reg = testdev_reg(s, addr);
+    return reg ? *reg >> (addr % 8 * 8) : 0;
+}
+
+static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
+                          unsigned size)
+{
+    RCU_READ_LOCK_GUARD();
+    ShadowTestdev *s = opaque;
+    uint64_t *reg;
+
+    if (addr < TESTDEV_PORTS) {
+        ShadowPorts *ports = testdev_ports(s, addr, size);
+
+        if (ports) {
+            shadow_ports_write(ports, addr, size, val);
+        }
+    } else if (addr == TESTDEV_CALL) {
+        s->caller.nested = val & TESTDEV_NESTED;
+        ultracall_dispatch(&s->caller, val & 0xff, &s->regs);
+    } else {
+        reg = testdev_reg(s, addr);
+        if (reg && size == 8 && addr % 8 == 0) {
+            *reg = val;
+        }
+    }
+}
+
+static const MemoryRegionOps testdev_ops = {
+    .read = testdev_read,
+    .write = testdev_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+    .impl = { .min_access_size = 1, .max_access_size = 8, .unaligned = true },
+};
+
+static void testdev_realize(DeviceState *dev, Error **errp)
+{
+    ShadowTestdev *s = SHADOW_TESTDEV(dev);
+
+    if (!qtest_enabled()) {
+        error_setg(errp, "shadow-testdev serves tests only (-accel qtest)");
+        return;
+    }
+    s->caller.map = testdev_map;
+    s->caller.entry = testdev_entry;
+    memory_region_init_io(&s->mmio, OBJECT(s), &testdev_ops, s,
+                          TYPE_SHADOW_TESTDEV, TESTDEV_SIZE);
+    memory_region_add_subregion(get_system_memory(), s->addr, &s->mmio);
+}
+
+static void testdev_unrealize(DeviceState *dev)
+{
+    memory_region_del_subregion(get_system_memory(),
+                                &SHADOW_TESTDEV(dev)->mmio);
+}
+
+static const Property testdev_properties[] = {
+    DEFINE_PROP_UINT64("addr", ShadowTestdev, addr, 0xfe000000),
+};
+
+static void testdev_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+
+    dc->realize = testdev_realize;
+    dc->unrealize = testdev_unrealize;
+    dc->bus_type = TYPE_SHADOW_BUS;
+    dc->desc = "stands in for a CPU of the cloud VM, in tests";
+    device_class_set_props(dc, testdev_properties);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+}
+
+static const TypeInfo testdev_types[] = {
+    {
+        .name = TYPE_SHADOW_TESTDEV,
+        .parent = TYPE_DEVICE,
+        .instance_size = sizeof(ShadowTestdev),
+        .class_init = testdev_class_init,
+    },
+};
+
+DEFINE_TYPES(testdev_types)
