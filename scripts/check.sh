@@ -21,7 +21,7 @@ if ((${#targets[@]})); then
     "$top/scripts/build.sh" "${targets[@]}" || exit
 fi
 if [[ " ${layers[*]} " == *" nested "* ]]; then
-    "$top/tests/nested/images.sh" "$build/nested" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
+    "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 fi
 
 export SHADOW_BUILD=$build

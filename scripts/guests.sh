@@ -11,7 +11,7 @@ program=$top/tests/nested/$1.py
 shift
 "$top/scripts/build.sh" || exit
 locate_qemu
-"$top/tests/nested/images.sh" "$build/nested" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
+"$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 
 export SHADOW_BUILD=$build
 export QEMU_BINARY=$qemu_build/qemu-system-x86_64

@@ -37,18 +37,12 @@ static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
 
 static void console_hang_up(ShadowConsole *c)
 {
-    while (c->farewell->len) {
-        size_t n = console_write(c, (uint8_t *)c->farewell->str,
-                                 c->farewell->len);
+    const char *rest = c->farewell + c->farewell_said;
 
-        g_string_erase(c->farewell, 0, n);
-        if (!n && c->watch) {
-            return;
-        } else if (!n) {
-            break;
-        }
+    c->farewell_said += console_write(c, (const uint8_t *)rest, strlen(rest));
+    if (!c->watch) {
+        qemu_chr_fe_disconnect(c->user);
     }
-    qemu_chr_fe_disconnect(c->user);
 }
 
 static void console_flush(ShadowConsole *c)
@@ -145,6 +139,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
     case CHR_EVENT_OPENED:
         c->connected = true;
         c->announced = false;
+        c->farewell_said = 0;
         console_announce(c);
         qemu_bh_schedule(c->flush);
         break;
@@ -257,11 +252,10 @@ void shadow_console_stop(ShadowConsole *c)
 void shadow_console_hold(ShadowConsole *c, bool held)
 {
     c->held = held;
+    c->moved = false;
     if (held) {
         return;
     }
-    c->moved = false;
-    g_string_truncate(c->farewell, 0);
     console_announce(c);
     if (c->break_pending) {
         c->break_pending = false;
@@ -281,9 +275,11 @@ void shadow_console_moved(ShadowConsole *c, const char *name)
 {
     c->moved = true;
     c->announced = false;
-    g_string_printf(c->farewell, "\r\n[shadow-serial %s: moved to another "
-                    "host, input=%" PRIu64 " output=%" PRIu64 "]\r\n",
-                    name, c->in.end, c->sent);
+    c->farewell_said = 0;
+    g_free(c->farewell);
+    c->farewell = g_strdup_printf("\r\n[shadow-serial %s: moved to another "
+                                  "host, input=%" PRIu64 " output=%" PRIu64
+                                  "]\r\n", name, c->in.end, c->sent);
     qemu_bh_schedule(c->flush);
 }
 
@@ -334,14 +330,9 @@ const VMStateDescription vmstate_shadow_console = {
     }
 };
 
-static void console_init(Object *obj)
-{
-    SHADOW_CONSOLE(obj)->farewell = g_string_new(NULL);
-}
-
 static void console_finalize(Object *obj)
 {
-    g_string_free(SHADOW_CONSOLE(obj)->farewell, true);
+    g_free(SHADOW_CONSOLE(obj)->farewell);
 }
 
 static void console_class_init(ObjectClass *oc, ShadowClassData *data)
@@ -359,7 +350,6 @@ static const TypeInfo shadow_console_types[] = {
         .name = TYPE_SHADOW_CONSOLE,
         .parent = TYPE_CHARDEV,
         .instance_size = sizeof(ShadowConsole),
-        .instance_init = console_init,
         .instance_finalize = console_finalize,
         .class_init = console_class_init,
     },

@@ -39,7 +39,8 @@ struct ShadowConsole {
     bool moved;
     bool pumping;
     bool break_pending;
-    GString *farewell;          /* what is left to say before hanging up */
+    char *farewell;             /* to say before hanging up */
+    size_t farewell_said;
     guint watch;
     QEMUBH *flush;
     void (*on_connect)(void *opaque);

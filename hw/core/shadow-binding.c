@@ -127,7 +127,7 @@ bool shadow_binding_by_tag(ShadowPorts *ports)
  */
 static void shadow_binding_recall(ShadowPorts *ports)
 {
-    smp_mb();
+    smp_mb(); /* the table is changed before the CPUs are looked at */
     for (unsigned i = 0; i < SHADOW_MAX_CPUS; i++) {
         if (qatomic_read(&shadow_running[i]) == ports) {
             qatomic_cmpxchg(&shadow_running[i], ports, NULL);
@@ -233,7 +233,7 @@ void shadow_binding_enter(unsigned cpu_index, const ShadowEntry *entry,
         generation = qatomic_read(&shadow_generation);
         ports = shadow_binding_find(entry, peek, cpu);
         qatomic_set(&shadow_running[cpu_index], ports);
-        smp_mb();
+        smp_mb(); /* pairs with shadow_binding_recall() */
     } while (ports && generation != qatomic_read(&shadow_generation));
 
     if (ports && qatomic_read(&ports->entry_armed)) {

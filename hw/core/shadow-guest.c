@@ -294,7 +294,7 @@ static void shadow_guest_unparent(Object *obj)
 {
     ShadowGuest *g = SHADOW_GUEST(obj);
 
-    if (g->secret) {
+    if (g->settle_bh) {
         shadow_guest_unbind(g, "the shadow guest was removed");
         shadow_guest_irq_told(g);
         qemu_unregister_reset(shadow_guest_reset_hold, g);

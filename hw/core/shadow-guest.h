@@ -48,6 +48,7 @@ struct ShadowGuest {
 
     ShadowSettle settle;
     uint64_t settle_mark;
+    int64_t settle_time;
     QEMUBH *settle_bh;
 
     uint64_t calls, saves, restores, refusals;

@@ -13,6 +13,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
+#include "qemu/cutils.h"
 #include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
@@ -23,6 +24,9 @@
 /* Guest-triggered events, so that L1 cannot flood an operator's monitor */
 #define EVENTS_PER_SECOND 50
 #define EVENTS_BURST 100
+
+/* For how long input that has been taken in counts as all there is */
+#define SETTLE_VALID_NS (50 * SCALE_MS)
 
 /* Names this process in the envelopes that it seals. */
 static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
@@ -176,6 +180,7 @@ static void lifecycle_settle_bh(void *opaque)
 
     if (g->settle_mark == mark) {
         g->settle = SHADOW_SETTLE_DONE;
+        g->settle_time = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
         return;
     }
     g->settle_mark = mark;
@@ -185,6 +190,12 @@ static void lifecycle_settle_bh(void *opaque)
 /* Take in the input that has already arrived.  False: not yet. */
 static bool lifecycle_settled(ShadowGuest *g)
 {
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+
+    if (g->settle == SHADOW_SETTLE_DONE &&
+        now - g->settle_time > SETTLE_VALID_NS) {
+        g->settle = SHADOW_SETTLE_NONE;
+    }
     switch (g->settle) {
     case SHADOW_SETTLE_NONE:
         g->settle = SHADOW_SETTLE_RUNNING;
@@ -313,6 +324,7 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
     }
     g->epoch = info.epoch;
     g->restores++;
+    lifecycle_hold(g, true);
     lifecycle_set_state(g, SHADOW_GUEST_STATE_RESTORED);
     us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
     trace_shadow_guest_restored(g->id, g->epoch, len, us);

@@ -371,6 +371,31 @@ static bool agent_add_line(ShadowAgent *a, const struct ultracall_device *dev,
     return true;
 }
 
+/* A guest that cannot work here would be noticed only by its silence. */
+static bool agent_check_state(ShadowAgent *a, uint32_t state, Error **errp)
+{
+    ERRP_GUARD();
+    bool incoming = runstate_check(RUN_STATE_INMIGRATE);
+
+    if (incoming ? state == ULTRACALL_INCOMING || state == ULTRACALL_GONE
+                 : state == ULTRACALL_ACTIVE) {
+        return true;
+    }
+    if (incoming) {
+        error_setg(errp, "shadow-guest '%s' does not wait for its state",
+                   a->guest);
+        error_append_hint(errp, "Give the outer QEMU -object shadow-guest,"
+                          "id=%s,incoming=on,...\n", a->guest);
+    } else {
+        error_setg(errp, "shadow-guest '%s' is not active on this host",
+                   a->guest);
+        error_append_hint(errp, "If it runs nowhere else, use the outer "
+                          "QEMU's QMP command shadow-guest-resume, or add it "
+                          "again without incoming=on.\n");
+    }
+    return false;
+}
+
 static bool agent_query(ShadowAgent *a, Error **errp)
 {
     ERRP_GUARD();
@@ -384,6 +409,9 @@ static bool agent_query(ShadowAgent *a, Error **errp)
         error_setg(errp, "the outer QEMU has no shadow-guest '%s'", a->guest);
         error_append_hint(errp, "Give the outer QEMU, on the cloud host, "
                           "-object shadow-guest,id=%s,secret=...\n", a->guest);
+        return false;
+    }
+    if (!agent_check_state(a, le32_to_cpu(reply.guest.state), errp)) {
         return false;
     }
     if (le32_to_cpu(reply.guest.devices) == 0) {

@@ -161,8 +161,11 @@ static int call_save(UltracallCall *call)
 static int call_restore(UltracallCall *call)
 {
     /* a copy, since the caller may change its buffer while we look at it */
-    g_autofree uint8_t *env = g_malloc(call->len);
+    g_autofree uint8_t *env = g_try_malloc(call->len);
 
+    if (!env) {
+        return call->len ? -ENOMEM : -EBADMSG;
+    }
     iov_to_buf(call->buf.iov, call->buf.n, 0, env, call->len);
     return shadow_guest_restore(call->guest, env, call->len, NULL);
 }

@@ -11,8 +11,11 @@
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/target/i386/shadow-tcg.h"
 #include "shadow/target/i386/shadow-x86.h"
-#if __has_include("accel/tcg/probe.h")
+#if SHADOW_QEMU_AT_LEAST(10, 1)
+#include "accel/tcg/cpu-mmu-index.h"
 #include "accel/tcg/probe.h"
+#include "exec/target_page.h"
+#include "exec/tlb-flags.h"
 #else
 #include "exec/exec-all.h"
 #endif
