@@ -14,7 +14,6 @@
 
 #define SEAL_VERSION  1
 #define SEAL_INFO     "qemu-shadow seal v1"
-#define KEY_ID_INFO   "qemu-shadow key id"
 
 /*
  * A suite says how the key of an envelope is found and which cipher is used.
@@ -49,22 +48,6 @@ typedef struct SealKey {
 
 QEMU_BUILD_BUG_ON(sizeof(SealKey) != 44);
 
-/*
- * In ordinary memory: libgcrypt's locked pool is small and shared with the
- * whole process, and the secret object that the bytes come from is not in it.
- */
-struct ShadowSecret {
-    size_t len;
-    uint8_t id[SHADOW_SEAL_KEY_ID_LEN];
-    uint8_t bytes[];
-};
-
-void shadow_wipe(void *p, size_t len)
-{
-    memset(p, 0, len);
-    asm volatile("" : : "r"(p) : "memory");
-}
-
 static void seal_key_wipe(SealKey *key)
 {
     shadow_wipe(key, sizeof(*key));
@@ -73,128 +56,16 @@ static void seal_key_wipe(SealKey *key)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealKey, seal_key_wipe)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gcry_cipher_hd_t, gcry_cipher_close, NULL)
 
-bool shadow_seal_init(Error **errp)
-{
-    /*
-     * Both calls may be repeated, so qcrypto_init() can come before or after.
-     * QEMU may be built with another crypto backend, so it may never come.
-     */
-    if (!gcry_check_version("1.8.0")) {
-        error_setg(errp, "libgcrypt 1.8 or newer is needed");
-        return false;
-    }
-    if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
-        gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
-    }
-    if (gcry_cipher_test_algo(GCRY_CIPHER_AES256) ||
-        gcry_md_test_algo(GCRY_MD_SHA256)) {
-        error_setg(errp, "libgcrypt lacks AES-256 or SHA-256");
-        return false;
-    }
-    return true;
-}
-
-static gcry_buffer_t seal_buffer(const void *data, size_t len)
-{
-    return (gcry_buffer_t) { .data = (void *)data, .len = len };
-}
-
-/* buf[0] is the key */
-static bool seal_hmac(uint8_t *mac, const gcry_buffer_t *buf, int nbuf)
-{
-    return gcry_md_hash_buffers(GCRY_MD_SHA256, GCRY_MD_FLAG_HMAC, mac,
-                                buf, nbuf) == 0;
-}
-
-bool shadow_hkdf_extract(const void *salt, size_t salt_len,
-                         const void *ikm, size_t ikm_len,
-                         uint8_t prk[SHADOW_HKDF_HASH_LEN])
-{
-    static const uint8_t no_salt[SHADOW_HKDF_HASH_LEN];
-    gcry_buffer_t buf[] = {
-        salt_len ? seal_buffer(salt, salt_len)
-                 : seal_buffer(no_salt, sizeof(no_salt)),
-        seal_buffer(ikm, ikm_len),
-    };
-
-    return seal_hmac(prk, buf, ARRAY_SIZE(buf));
-}
-
-bool shadow_hkdf_expand(const void *prk, size_t prk_len,
-                        const void *info, size_t info_len,
-                        void *okm, size_t len)
-{
-    uint8_t block[SHADOW_HKDF_HASH_LEN];
-    uint8_t counter = 1;
-    size_t done, n;
-    bool ok = len <= 255 * sizeof(block);
-
-    for (done = 0; ok && done < len; done += n, counter++) {
-        gcry_buffer_t buf[] = {
-            seal_buffer(prk, prk_len),
-            seal_buffer(block, done ? sizeof(block) : 0),
-            seal_buffer(info, info_len),
-            seal_buffer(&counter, sizeof(counter)),
-        };
-
-        n = MIN(len - done, sizeof(block));
-        ok = seal_hmac(block, buf, ARRAY_SIZE(buf));
-        memcpy(okm + done, block, n);
-    }
-    shadow_wipe(block, sizeof(block));
-    return ok;
-}
-
-ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp)
-{
-    g_autoptr(ShadowSecret) secret = NULL;
-
-    if (len < SHADOW_SECRET_MIN_LEN || len > SHADOW_SECRET_MAX_LEN) {
-        error_setg(errp, "the secret has %zu bytes, it must have %d to %d",
-                   len, SHADOW_SECRET_MIN_LEN, SHADOW_SECRET_MAX_LEN);
-        return NULL;
-    }
-    secret = g_malloc0(sizeof(*secret) + len);
-    secret->len = len;
-    memcpy(secret->bytes, bytes, len);
-    if (!shadow_hkdf_expand(secret->bytes, len, KEY_ID_INFO,
-                            strlen(KEY_ID_INFO),
-                            secret->id, sizeof(secret->id))) {
-        error_setg(errp, "libgcrypt cannot compute HMAC-SHA-256");
-        return NULL;
-    }
-    return g_steal_pointer(&secret);
-}
-
-void shadow_secret_free(ShadowSecret *secret)
-{
-    if (secret) {
-        shadow_wipe(secret, sizeof(*secret) + secret->len);
-        g_free(secret);
-    }
-}
-
-const uint8_t *shadow_secret_id(const ShadowSecret *secret)
-{
-    return secret->id;
-}
-
 /* The header is part of the info: no two headers ever share a key and IV. */
 static bool seal_derive(const SealHeader *hdr, const ShadowSecret *secret,
                         SealKey *key)
 {
-    uint8_t prk[SHADOW_HKDF_HASH_LEN];
     uint8_t info[sizeof(SEAL_INFO) - 1 + sizeof(*hdr)];
-    bool ok;
 
     memcpy(info, SEAL_INFO, sizeof(SEAL_INFO) - 1);
     memcpy(info + sizeof(SEAL_INFO) - 1, hdr, sizeof(*hdr));
-    ok = shadow_hkdf_extract(hdr->salt, sizeof(hdr->salt),
-                             secret->bytes, secret->len, prk) &&
-         shadow_hkdf_expand(prk, sizeof(prk), info, sizeof(info),
-                            key, sizeof(*key));
-    shadow_wipe(prk, sizeof(prk));
-    return ok;
+    return shadow_secret_derive(secret, hdr->salt, sizeof(hdr->salt), info,
+                                sizeof(info), key, sizeof(*key));
 }
 
 /* A cipher that has its key and has taken in the header, or NULL */
@@ -277,7 +148,7 @@ static bool seal_header_fill(SealHeader *hdr, const ShadowSealInfo *info,
     };
     memcpy(hdr->magic, seal_magic, sizeof(hdr->magic));
     gcry_randomize(hdr->salt, sizeof(hdr->salt), GCRY_STRONG_RANDOM);
-    memcpy(hdr->key_id, key->id, sizeof(hdr->key_id));
+    memcpy(hdr->key_id, shadow_secret_id(key), sizeof(hdr->key_id));
     memcpy(hdr->host_id, info->host_id, sizeof(hdr->host_id));
     memcpy(hdr->tag, info->tag, tag_len);
     return true;
@@ -468,7 +339,8 @@ static const ShadowSecret *seal_find_key(const SealHeader *hdr,
     size_t i;
 
     for (i = 0; i < nkeys; i++) {
-        if (!memcmp(keys[i]->id, hdr->key_id, sizeof(hdr->key_id))) {
+        if (!memcmp(shadow_secret_id(keys[i]), hdr->key_id,
+                    sizeof(hdr->key_id))) {
             return keys[i];
         }
     }

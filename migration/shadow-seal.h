@@ -11,6 +11,7 @@
 #define SHADOW_MIGRATION_SHADOW_SEAL_H
 
 #include "qemu/units.h"
+#include "shadow/migration/shadow-secret.h"
 
 #define SHADOW_SEAL_HEADER_LEN   112
 #define SHADOW_SEAL_AUTH_LEN     16
@@ -22,9 +23,6 @@
     (SHADOW_SEAL_MAX_CLASS + SHADOW_SEAL_OVERHEAD)
 #define SHADOW_SEAL_TAG_MAX      56
 #define SHADOW_SEAL_HOST_ID_LEN  8
-#define SHADOW_SEAL_KEY_ID_LEN   8
-#define SHADOW_SECRET_MIN_LEN    32
-#define SHADOW_SECRET_MAX_LEN    4096
 
 typedef enum ShadowSealResult {
     SHADOW_SEAL_OK = 0,
@@ -69,25 +67,6 @@ typedef struct ShadowSealExpect {
     const uint8_t *host_id;     /* refuse what this host sealed; or NULL */
 } ShadowSealExpect;
 
-typedef struct ShadowSecret ShadowSecret;
-
-/*
- * Makes libgcrypt ready, whether or not qcrypto_init() has done so or will.
- * Call it once, from the main thread, before anything else here.
- */
-bool shadow_seal_init(Error **errp);
-
-/* Copies @bytes; the caller still has to wipe its own. */
-ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp);
-void shadow_secret_free(ShadowSecret *secret);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShadowSecret, shadow_secret_free)
-
-/* SHADOW_SEAL_KEY_ID_LEN public bytes that name the secret */
-const uint8_t *shadow_secret_id(const ShadowSecret *secret);
-
-/* A memset() that the compiler may not leave out */
-void shadow_wipe(void *p, size_t len);
-
 /* Size of the envelope, or 0 if the payload is longer than the maximum */
 size_t shadow_seal_size(size_t payload_len);
 
@@ -111,14 +90,5 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
 
 /* A short stable name, for events: "bad-tag", "stale", ... */
 const char *shadow_seal_reason_str(ShadowSealResult result);
-
-/* RFC 5869 with SHA-256; public for the tests */
-#define SHADOW_HKDF_HASH_LEN 32
-bool shadow_hkdf_extract(const void *salt, size_t salt_len,
-                         const void *ikm, size_t ikm_len,
-                         uint8_t prk[SHADOW_HKDF_HASH_LEN]);
-bool shadow_hkdf_expand(const void *prk, size_t prk_len,
-                        const void *info, size_t info_len,
-                        void *okm, size_t len);
 
 #endif

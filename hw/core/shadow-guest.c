@@ -260,7 +260,7 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
                           SHADOW_SECRET_MIN_LEN);
         return;
     }
-    if (!shadow_seal_init(errp)) {
+    if (!shadow_secret_init(errp)) {
         return;
     }
     g->secret = shadow_guest_load_secret(g->secret_id, errp);

@@ -12,62 +12,21 @@
 #include "hw/irq.h"
 #include "hw/isa/isa.h"
 #include "hw/qdev-properties.h"
-#include "migration/misc.h"
-#include "migration/options.h"
-#include "migration/vmstate.h"
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/memalign.h"
-#include "qemu/units.h"
 #include "system/kvm.h"
 #include "system/runstate.h"
 #include "system/system.h"
-#define ULTRACALL_CLIENT
-#include "shadow/include/ultracall.h"
+#include "shadow/hw/misc/shadow-agent.h"
 #include "shadow/include/compat-memory.h"
-#include "shadow/hw/misc/shadow-agent-uio.h"
 #include "shadow/trace.h"
-
-#define TYPE_SHADOW_AGENT "shadow-agent"
-OBJECT_DECLARE_SIMPLE_TYPE(ShadowAgent, SHADOW_AGENT)
-
-/* How long a SAVE may take to settle, before the migration is failed */
-#define AGENT_SAVE_TIMEOUT_MS 2000
-
-/* Also bounds the allocation when an envelope arrives */
-#define AGENT_ENVELOPE_MAX (17 * MiB)
-
-typedef struct AgentLine {
-    uint16_t iobase;
-    uint8_t number;
-    qemu_irq irq;
-    bool level;
-    uint32_t edges;
-} AgentLine;
-
-struct ShadowAgent {
-    ISADevice parent_obj;
-
-    char *guest;
-    struct ultracall_client client;
-    ShadowAgentUio uio;
-    uint64_t *cookie;           /* in a page of its own, locked */
-    AgentLine line[ULTRACALL_DEVICES_MAX];
-    unsigned lines;
-    bool resync;                /* lines may have moved unseen */
-
-    bool frozen;                /* SAVE succeeded, and not yet its end */
-    uint32_t envelope_len;
-    uint8_t *envelope;
-    NotifierWithReturn migration;
-    Notifier exit;
-};
 
 /* I/O permissions are each thread's own. */
 static __thread bool agent_thread_ready;
 
-static int64_t agent_call(ShadowAgent *a, uint32_t nr, void *buf, size_t len,
+int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf, size_t len,
                           uint64_t *value)
 {
     uint64_t ignored;
@@ -105,12 +64,12 @@ static void agent_update_line(ShadowAgent *a, AgentLine *l,
     l->edges = edges;
 }
 
-static void agent_poll(ShadowAgent *a)
+void shadow_agent_poll(ShadowAgent *a)
 {
     struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
     uint64_t len;
 
-    if (agent_call(a, ULTRACALL_IRQ_POLL, dev, sizeof(dev), &len) < 0) {
+    if (shadow_agent_call(a, ULTRACALL_IRQ_POLL, dev, sizeof(dev), &len) < 0) {
         return;
     }
     for (unsigned i = 0; i < len / sizeof(dev[0]); i++) {
@@ -129,169 +88,8 @@ static void agent_interrupt(void *opaque)
     ShadowAgent *a = opaque;
 
     shadow_agent_uio_ack(&a->uio);
-    agent_poll(a);
+    shadow_agent_poll(a);
 }
-
-/* Migration */
-
-static void agent_end_migration(ShadowAgent *a, uint32_t nr)
-{
-    int64_t ret = agent_call(a, nr, NULL, 0, NULL);
-
-    a->frozen = false;
-    if (ret) {
-        warn_report("shadow-agent: guest '%s': %s: %s", a->guest,
-                    nr == ULTRACALL_COMMIT ? "commit" : "abort",
-                    strerror(-ret));
-    }
-}
-
-/*
- * Without a return path the source cannot know whether the destination has
- * taken the state, so the console stays frozen, for an operator to decide.
- */
-static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
-                                 Error **errp)
-{
-    ShadowAgent *a = container_of(n, ShadowAgent, migration);
-
-    switch (e->type) {
-    case MIG_EVENT_PRECOPY_SETUP:
-        if (!migrate_return_path()) {
-            warn_report("shadow-agent: without the return-path capability "
-                        "the console of '%s' stays frozen here", a->guest);
-        }
-        break;
-    case MIG_EVENT_PRECOPY_DONE:
-        if (a->frozen && migrate_return_path()) {
-            agent_end_migration(a, ULTRACALL_COMMIT);
-        }
-        break;
-    default:
-        if (a->frozen) {
-            agent_end_migration(a, ULTRACALL_ABORT);
-        }
-        break;
-    }
-    return 0;
-}
-
-/*
- * The guest goes on here, so its migration has failed: its port must work
- * before it runs, and this comes earlier than the notifier.
- */
-static void agent_vm_state(void *opaque, bool running, RunState state)
-{
-    ShadowAgent *a = opaque;
-
-    if (running && a->frozen) {
-        agent_end_migration(a, ULTRACALL_ABORT);
-    }
-}
-
-static int64_t agent_save(ShadowAgent *a)
-{
-    int64_t end = g_get_monotonic_time() + AGENT_SAVE_TIMEOUT_MS * 1000;
-    int64_t ret;
-    uint64_t size;
-
-    ret = agent_call(a, ULTRACALL_STATE_SIZE, NULL, 0, &size);
-    if (ret) {
-        return ret;
-    }
-    if (size > AGENT_ENVELOPE_MAX) {
-        return -EFBIG;
-    }
-    a->envelope = g_malloc0(size);
-    a->envelope_len = size;
-    while ((ret = agent_call(a, ULTRACALL_SAVE, a->envelope, size, NULL)) ==
-           -EAGAIN && g_get_monotonic_time() < end) {
-        g_usleep(100);
-    }
-    return ret;
-}
-
-static int agent_pre_save(void *opaque)
-{
-    ShadowAgent *a = opaque;
-    int64_t ret;
-
-    if (runstate_check(RUN_STATE_SAVE_VM)) {
-        error_report("shadow-agent: a snapshot would let the console of '%s' "
-                     "be rolled back: refused", a->guest);
-        return -ENOTSUP;
-    }
-    ret = agent_save(a);
-    if (ret) {
-        error_report("shadow-agent: the outer QEMU did not save the console "
-                     "of '%s': %s", a->guest, strerror(-ret));
-        g_clear_pointer(&a->envelope, g_free);
-        return ret;
-    }
-    a->frozen = true;
-    return 0;
-}
-
-static int agent_post_save(void *opaque)
-{
-    g_clear_pointer(&SHADOW_AGENT(opaque)->envelope, g_free);
-    return 0;
-}
-
-static const char *agent_restore_hint(int64_t ret)
-{
-    switch (ret) {
-    case -EBADMSG:
-        return "the state is not this guest's, or sealed with another key";
-    case -ESTALE:
-        return "the state is not newer than what that host has seen";
-    case -EINVAL:
-        return "the guest has other devices there";
-    case -EBUSY:
-        return "the guest does not wait for its state there; give its "
-               "shadow-guest incoming=on";
-    default:
-        return strerror(-ret);
-    }
-}
-
-static int agent_post_load(void *opaque, int version_id)
-{
-    ShadowAgent *a = opaque;
-    int64_t ret = agent_call(a, ULTRACALL_RESTORE, a->envelope,
-                             a->envelope_len, NULL);
-
-    g_clear_pointer(&a->envelope, g_free);
-    if (ret) {
-        error_report("shadow-agent: the outer QEMU refused the console of "
-                     "'%s': %s", a->guest, agent_restore_hint(ret));
-        return ret;
-    }
-    a->resync = true;
-    agent_poll(a);
-    return 0;
-}
-
-static bool agent_envelope_len_valid(void *opaque, int version_id)
-{
-    return SHADOW_AGENT(opaque)->envelope_len <= AGENT_ENVELOPE_MAX;
-}
-
-static const VMStateDescription vmstate_shadow_agent = {
-    .name = TYPE_SHADOW_AGENT,
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .pre_save = agent_pre_save,
-    .post_save = agent_post_save,
-    .post_load = agent_post_load,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(envelope_len, ShadowAgent),
-        VMSTATE_VALIDATE("envelope length", agent_envelope_len_valid),
-        VMSTATE_VBUFFER_ALLOC_UINT32(envelope, ShadowAgent, 1, NULL,
-                                     envelope_len),
-        VMSTATE_END_OF_LIST()
-    }
-};
 
 /* Life */
 
@@ -300,9 +98,9 @@ static void agent_reset(DeviceState *dev)
     ShadowAgent *a = SHADOW_AGENT(dev);
 
     if (!runstate_check(RUN_STATE_INMIGRATE)) {
-        agent_call(a, ULTRACALL_RESET, NULL, 0, NULL);
+        shadow_agent_call(a, ULTRACALL_RESET, NULL, 0, NULL);
         a->resync = true;
-        agent_poll(a);
+        shadow_agent_poll(a);
     }
 }
 
@@ -314,7 +112,7 @@ static void agent_exit(Notifier *n, void *data)
         warn_report("shadow-agent: the console of '%s' stays frozen, since "
                     "its migration has not ended", a->guest);
     }
-    agent_call(a, ULTRACALL_UNBIND, NULL, 0, NULL);
+    shadow_agent_call(a, ULTRACALL_UNBIND, NULL, 0, NULL);
 }
 
 static bool agent_open(ShadowAgent *a, Error **errp)
@@ -403,7 +201,8 @@ static bool agent_query(ShadowAgent *a, Error **errp)
         struct ultracall_guest guest;
         struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
     } reply;
-    int64_t ret = agent_call(a, ULTRACALL_QUERY, &reply, sizeof(reply), NULL);
+    int64_t ret = shadow_agent_call(a, ULTRACALL_QUERY, &reply, sizeof(reply),
+                                    NULL);
 
     if (ret) {
         error_setg(errp, "the outer QEMU has no shadow-guest '%s'", a->guest);
@@ -441,7 +240,8 @@ static bool agent_bind(ShadowAgent *a, Error **errp)
         error_setg_errno(errp, errno, "cannot lock a page of memory");
         return false;
     }
-    ret = agent_call(a, ULTRACALL_BIND, a->cookie, sizeof(*a->cookie), NULL);
+    ret = shadow_agent_call(a, ULTRACALL_BIND, a->cookie, sizeof(*a->cookie),
+                            NULL);
     if (ret) {
         error_setg_errno(errp, -ret, "cannot bind guest '%s'", a->guest);
         return false;
@@ -469,8 +269,7 @@ static void agent_realize(DeviceState *dev, Error **errp)
         return;
     }
     qemu_set_fd_handler(a->uio.fd, agent_interrupt, NULL, a);
-    migration_add_notifier(&a->migration, agent_migration_event);
-    qemu_add_vm_change_state_handler(agent_vm_state, a);
+    shadow_agent_migration_start(a);
     a->exit.notify = agent_exit;
     qemu_add_exit_notifier(&a->exit);
     a->resync = true;

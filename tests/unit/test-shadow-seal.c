@@ -480,7 +480,7 @@ int main(int argc, char **argv)
     int i, ret;
 
     g_test_init(&argc, &argv, NULL);
-    shadow_seal_init(&error_abort);
+    shadow_secret_init(&error_abort);
     for (i = 0; i < sizeof(secret); i++) {
         secret[i] = i;
     }

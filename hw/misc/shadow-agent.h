@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What shadow-agent.c and shadow-agent-migration.c share. */
+#ifndef SHADOW_AGENT_H
+#define SHADOW_AGENT_H
+
+#include "hw/isa/isa.h"
+#include "migration/vmstate.h"
+#define ULTRACALL_CLIENT
+#include "shadow/include/ultracall.h"
+#include "shadow/hw/misc/shadow-agent-uio.h"
+
+#define TYPE_SHADOW_AGENT "shadow-agent"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowAgent, SHADOW_AGENT)
+
+typedef struct AgentLine {
+    uint16_t iobase;
+    uint8_t number;
+    qemu_irq irq;
+    bool level;
+    uint32_t edges;
+} AgentLine;
+
+struct ShadowAgent {
+    ISADevice parent_obj;
+
+    char *guest;
+    struct ultracall_client client;
+    ShadowAgentUio uio;
+    uint64_t *cookie;           /* in a page of its own, locked */
+    AgentLine line[ULTRACALL_DEVICES_MAX];
+    unsigned lines;
+    bool resync;                /* lines may have moved unseen */
+
+    bool frozen;                /* SAVE succeeded, and not yet its end */
+    uint32_t envelope_len;
+    uint8_t *envelope;
+    NotifierWithReturn migration;
+    Notifier exit;
+};
+
+/*
+ * Make a call about the agent's guest, from any thread.  Returns 0 or a
+ * negative errno; the second result goes to *@value unless that is NULL.
+ */
+int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf, size_t len,
+                          uint64_t *value);
+
+/* Have a look at the guest's interrupt lines. */
+void shadow_agent_poll(ShadowAgent *a);
+
+/* Take part in migrations from now on. */
+void shadow_agent_migration_start(ShadowAgent *a);
+
+extern const VMStateDescription vmstate_shadow_agent;
+
+#endif /* SHADOW_AGENT_H */

@@ -1,0 +1,148 @@
+/*
+ * Secrets of shadow guests, and the keys that are derived from them
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "shadow/migration/shadow-secret.h"
+#include <gcrypt.h>
+
+#define KEY_ID_INFO   "qemu-shadow key id"
+
+/*
+ * In ordinary memory: libgcrypt's locked pool is small and shared with the
+ * whole process, and the secret object that the bytes come from is not in it.
+ */
+struct ShadowSecret {
+    size_t len;
+    uint8_t id[SHADOW_SEAL_KEY_ID_LEN];
+    uint8_t bytes[];
+};
+
+void shadow_wipe(void *p, size_t len)
+{
+    memset(p, 0, len);
+    asm volatile("" : : "r"(p) : "memory");
+}
+
+bool shadow_secret_init(Error **errp)
+{
+    /*
+     * Both calls may be repeated, so qcrypto_init() can come before or after.
+     * QEMU may be built with another crypto backend, so it may never come.
+     */
+    if (!gcry_check_version("1.8.0")) {
+        error_setg(errp, "libgcrypt 1.8 or newer is needed");
+        return false;
+    }
+    if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
+        gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
+    }
+    if (gcry_cipher_test_algo(GCRY_CIPHER_AES256) ||
+        gcry_md_test_algo(GCRY_MD_SHA256)) {
+        error_setg(errp, "libgcrypt lacks AES-256 or SHA-256");
+        return false;
+    }
+    return true;
+}
+
+static gcry_buffer_t secret_buffer(const void *data, size_t len)
+{
+    return (gcry_buffer_t) { .data = (void *)data, .len = len };
+}
+
+/* buf[0] is the key */
+static bool secret_hmac(uint8_t *mac, const gcry_buffer_t *buf, int nbuf)
+{
+    return gcry_md_hash_buffers(GCRY_MD_SHA256, GCRY_MD_FLAG_HMAC, mac,
+                                buf, nbuf) == 0;
+}
+
+bool shadow_hkdf_extract(const void *salt, size_t salt_len,
+                         const void *ikm, size_t ikm_len,
+                         uint8_t prk[SHADOW_HKDF_HASH_LEN])
+{
+    static const uint8_t no_salt[SHADOW_HKDF_HASH_LEN];
+    gcry_buffer_t buf[] = {
+        salt_len ? secret_buffer(salt, salt_len)
+                 : secret_buffer(no_salt, sizeof(no_salt)),
+        secret_buffer(ikm, ikm_len),
+    };
+
+    return secret_hmac(prk, buf, ARRAY_SIZE(buf));
+}
+
+bool shadow_hkdf_expand(const void *prk, size_t prk_len,
+                        const void *info, size_t info_len,
+                        void *okm, size_t len)
+{
+    uint8_t block[SHADOW_HKDF_HASH_LEN];
+    uint8_t counter = 1;
+    size_t done, n;
+    bool ok = len <= 255 * sizeof(block);
+
+    for (done = 0; ok && done < len; done += n, counter++) {
+        gcry_buffer_t buf[] = {
+            secret_buffer(prk, prk_len),
+            secret_buffer(block, done ? sizeof(block) : 0),
+            secret_buffer(info, info_len),
+            secret_buffer(&counter, sizeof(counter)),
+        };
+
+        n = MIN(len - done, sizeof(block));
+        ok = secret_hmac(block, buf, ARRAY_SIZE(buf));
+        memcpy(okm + done, block, n);
+    }
+    shadow_wipe(block, sizeof(block));
+    return ok;
+}
+
+ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp)
+{
+    g_autoptr(ShadowSecret) secret = NULL;
+
+    if (len < SHADOW_SECRET_MIN_LEN || len > SHADOW_SECRET_MAX_LEN) {
+        error_setg(errp, "the secret has %zu bytes, it must have %d to %d",
+                   len, SHADOW_SECRET_MIN_LEN, SHADOW_SECRET_MAX_LEN);
+        return NULL;
+    }
+    secret = g_malloc0(sizeof(*secret) + len);
+    secret->len = len;
+    memcpy(secret->bytes, bytes, len);
+    if (!shadow_hkdf_expand(secret->bytes, len, KEY_ID_INFO,
+                            strlen(KEY_ID_INFO),
+                            secret->id, sizeof(secret->id))) {
+        error_setg(errp, "libgcrypt cannot compute HMAC-SHA-256");
+        return NULL;
+    }
+    return g_steal_pointer(&secret);
+}
+
+void shadow_secret_free(ShadowSecret *secret)
+{
+    if (secret) {
+        shadow_wipe(secret, sizeof(*secret) + secret->len);
+        g_free(secret);
+    }
+}
+
+const uint8_t *shadow_secret_id(const ShadowSecret *secret)
+{
+    return secret->id;
+}
+
+bool shadow_secret_derive(const ShadowSecret *secret,
+                          const void *salt, size_t salt_len,
+                          const void *info, size_t info_len,
+                          void *key, size_t len)
+{
+    uint8_t prk[SHADOW_HKDF_HASH_LEN];
+    bool ok = shadow_hkdf_extract(salt, salt_len, secret->bytes, secret->len,
+                                  prk) &&
+              shadow_hkdf_expand(prk, sizeof(prk), info, info_len, key, len);
+
+    shadow_wipe(prk, sizeof(prk));
+    return ok;
+}
