@@ -3,7 +3,7 @@
 """
 check.py [--targets] QEMU_BUILD LAYER...
 
-Run the tests of each layer (unit, qtest, qemu, nested), and say what came of them: a line for each
+Run the tests of each layer (style, unit, qtest, qemu, nested), and say what came of them: a line for each
 layer, and "N passed, N failed[, N skipped]" as the last line. With --targets, only print what ninja
 must build first.
 """
@@ -20,7 +20,8 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NESTED = os.path.join(HERE, '..', 'tests', 'nested', 'run.py')
+TOP = os.path.dirname(HERE)
+NESTED = os.path.join(TOP, 'tests', 'nested', 'run.py')
 
 # QEMU's own tests that what we add to it could break
 QEMU_TESTS = ['device-introspect-test', 'qom-test', 'test-hmp', 'boot-serial-test', 'migration-test']
@@ -165,6 +166,22 @@ def run_programs(build, layer, logs):
     return total
 
 
+def run_style():
+    """QEMU's own checkpatch.pl on each of our C files."""
+    tally = Tally()
+    checkpatch = os.path.join(os.environ['QEMU_SOURCE'], 'scripts', 'checkpatch.pl')
+    for path in sorted(pathlib.Path(TOP).glob('[!b.]*/**/*.[ch]')):
+        name = str(path.relative_to(TOP))
+        checked = subprocess.run(['perl', checkpatch, '--no-tree', '--terse', '-f', name],
+                                 cwd=TOP, capture_output=True, text=True, check=False)
+        if checked.returncode:
+            print(checked.stdout + checked.stderr, end='', flush=True)
+            tally.failed.append(f'checkpatch: {name}')
+        else:
+            tally.passed += 1
+    return tally
+
+
 def run_nested():
     """Run our own runner: it prints TAP, or else its totals at the end."""
     tally = Tally()
@@ -198,7 +215,12 @@ def main():
     summary = []
     for layer in layers:
         print(f'== {layer}', flush=True)
-        tally = run_nested() if layer == 'nested' else run_programs(build, layer, logs)
+        if layer == 'style':
+            tally = run_style()
+        elif layer == 'nested':
+            tally = run_nested()
+        else:
+            tally = run_programs(build, layer, logs)
         if not (tally.passed or tally.failed):
             tally.failed.append(f'{layer}: no test was run')
         summary.append(f'{layer}: {tally}')
