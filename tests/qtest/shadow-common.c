@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the tests of the shadow devices share.
+ */
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <sys/un.h>
+#include "qobject/qlist.h"
+#include "qobject/qstring.h"
+#include "shadow-common.h"
+
+#define TESTDEV_BASE 0xfe000000ULL
+#define TIMEOUT_US (20 * G_USEC_PER_SEC)
+#define TIMEOUT_MS (TIMEOUT_US / 1000)
+
+char *shadow_dir;
+
+/* Set-up */
+
+void shadow_test_init(int *argc, char ***argv)
+{
+    g_autoptr(GError) err = NULL;
+
+    g_test_init(argc, argv, NULL);
+    shadow_dir = g_dir_make_tmp("shadow-XXXXXX", &err);
+    g_assert_no_error(err);
+}
+
+int shadow_test_run(void)
+{
+    int ret = g_test_run();
+    GDir *dir = g_dir_open(shadow_dir, 0, NULL);
+    const char *name;
+
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *path = shadow_path(name);
+
+        g_remove(path);
+    }
+    g_dir_close(dir);
+    g_rmdir(shadow_dir);
+    g_free(shadow_dir);
+    return ret;
+}
+
+char *shadow_path(const char *name)
+{
+    return g_build_filename(shadow_dir, name, NULL);
+}
+
+QTestState *shadow_start(const char *guest_props, const char *fmt, ...)
+{
+    g_autofree char *args = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    args = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    return qtest_initf("-machine q35 -nodefaults -m 128M "
+                       "-object secret,id=key0,data=" SHADOW_KEY " "
+                       "-object shadow-guest,id=vm1,secret=key0%s "
+                       "-device ultracall,id=uc0,addr=5 "
+                       "-device shadow-testdev,id=cpu0 %s", guest_props, args);
+}
+
+QTestState *shadow_start_com1(void)
+{
+    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
+char *shadow_refuses_to_start(const char *args)
+{
+    g_autofree char *line = NULL;
+    g_autoptr(GError) err = NULL;
+    char *text = NULL;
+    int status;
+
+    line = g_strdup_printf("%s -machine q35 -nodefaults -display none -S "
+                           "-accel qtest %s", g_getenv("QTEST_QEMU_BINARY"),
+                           args);
+    g_spawn_command_line_sync(line, NULL, &text, &status, &err);
+    g_assert_no_error(err);
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    return text;
+}
+
+/* Calls */
+
+int shadow_call_args(QTestState *qts, unsigned nr, uint64_t a0, uint64_t a1,
+                     uint64_t a2, uint64_t a3, uint64_t a4)
+{
+    const uint64_t a[ULTRACALL_ARGS] = { a0, a1, a2, a3, a4 };
+
+    for (unsigned i = 0; i < ULTRACALL_ARGS; i++) {
+        qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ARG(i), a[i]);
+    }
+    qtest_writel(qts, TESTDEV_BASE + TESTDEV_CALL, nr);
+    return qtest_readq(qts, TESTDEV_BASE + TESTDEV_STATUS);
+}
+
+int shadow_call(QTestState *qts, unsigned nr, const char *tag, uint64_t buf,
+                uint64_t len, uint64_t flags)
+{
+    qtest_memwrite(qts, SHADOW_TAG, tag, strlen(tag));
+    return shadow_call_args(qts, nr, SHADOW_TAG, strlen(tag), buf, len, flags);
+}
+
+uint64_t shadow_value(QTestState *qts)
+{
+    return qtest_readq(qts, TESTDEV_BASE + TESTDEV_VALUE);
+}
+
+int shadow_simple(QTestState *qts, unsigned nr, const char *tag)
+{
+    return shadow_call(qts, nr, tag, 0, 0, 0);
+}
+
+void shadow_enter(QTestState *qts, uint64_t process, uint64_t root,
+                  uint64_t vmcb)
+{
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_PROCESS, process);
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ROOT, root);
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_VMCB, vmcb);
+}
+
+void shadow_bind(QTestState *qts, const char *tag, uint64_t process,
+                 unsigned n)
+{
+    shadow_enter(qts, process, 0, 0);
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_BIND, tag,
+                                SHADOW_COOKIES + 8 * n, 8, 0), ==, 0);
+}
+
+int shadow_save(QTestState *qts, const char *tag)
+{
+    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    int ret;
+
+    while ((ret = shadow_call(qts, ULTRACALL_SAVE, tag, SHADOW_BUF,
+                              SHADOW_BUF_SIZE, 0)) == -EAGAIN) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(100);
+    }
+    return ret;
+}
+
+GByteArray *shadow_envelope(QTestState *qts, const char *tag)
+{
+    GByteArray *env = g_byte_array_new();
+
+    g_assert_cmpint(shadow_save(qts, tag), ==, 0);
+    g_byte_array_set_size(env, shadow_value(qts));
+    qtest_bufread(qts, SHADOW_BUF, env->data, env->len);
+    return env;
+}
+
+int shadow_restore(QTestState *qts, const char *tag, const void *env,
+                   size_t len)
+{
+    if (len) {
+        qtest_bufwrite(qts, SHADOW_BUF, env, len);
+    }
+    return shadow_call(qts, ULTRACALL_RESTORE, tag, SHADOW_BUF, len, 0);
+}
+
+struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag)
+{
+    struct ultracall_guest g;
+
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_QUERY, tag, SHADOW_BUF,
+                                SHADOW_BUF_SIZE, 0), ==, 0);
+    qtest_memread(qts, SHADOW_BUF, &g, sizeof(g));
+    g_assert_cmpuint(shadow_value(qts), ==,
+                     sizeof(g) + le32_to_cpu(g.devices) *
+                                 sizeof(struct ultracall_device));
+    return g;
+}
+
+struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,
+                                        unsigned n)
+{
+    struct ultracall_device dev;
+
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_IRQ_POLL, tag, SHADOW_BUF,
+                                SHADOW_BUF_SIZE, 0), ==, 0);
+    g_assert_cmpuint(shadow_value(qts), >=, (n + 1) * sizeof(dev));
+    qtest_memread(qts, SHADOW_BUF + n * sizeof(dev), &dev, sizeof(dev));
+    return dev;
+}
+
+/* Ports */
+
+uint8_t port_in(QTestState *qts, uint16_t port)
+{
+    return qtest_readb(qts, TESTDEV_BASE + port);
+}
+
+void port_out(QTestState *qts, uint16_t port, uint8_t val)
+{
+    qtest_writeb(qts, TESTDEV_BASE + port, val);
+}
+
+uint64_t port_missed(QTestState *qts)
+{
+    return qtest_readq(qts, TESTDEV_BASE + TESTDEV_MISSED);
+}
+
+void uart_write(QTestState *qts, uint16_t base, const char *text)
+{
+    for (; *text; text++) {
+        g_assert_cmphex(port_in(qts, base + UART_LSR) & LSR_THRE, ==,
+                        LSR_THRE);
+        port_out(qts, base + UART_DATA, *text);
+    }
+}
+
+void uart_expect(QTestState *qts, uint16_t base, const char *text)
+{
+    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+
+    for (; *text; text++) {
+        while (!(port_in(qts, base + UART_LSR) & LSR_DR)) {
+            g_assert_cmpint(g_get_monotonic_time(), <, end);
+            g_usleep(100);
+        }
+        g_assert_cmphex(port_in(qts, base + UART_DATA), ==, (uint8_t)*text);
+    }
+}
+
+/* Users */
+
+int user_connect(const char *name)
+{
+    g_autofree char *path = shadow_path(name);
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpuint(strlen(path), <, sizeof(addr.sun_path));
+    strcpy(addr.sun_path, path);
+    g_assert_cmpint(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), ==,
+                    0);
+    return fd;
+}
+
+void user_send(int fd, const char *text)
+{
+    g_assert_cmpint(send(fd, text, strlen(text), MSG_NOSIGNAL), ==,
+                    strlen(text));
+}
+
+static ssize_t user_receive(int fd, char *buf, size_t len)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+    g_assert_cmpint(poll(&pfd, 1, TIMEOUT_MS), ==, 1);
+    return read(fd, buf, len);
+}
+
+void user_expect(int fd, const char *text)
+{
+    size_t len = strlen(text), have = 0;
+    g_autofree char *buf = g_malloc0(len + 1);
+
+    while (have < len) {
+        ssize_t n = user_receive(fd, buf + have, len - have);
+
+        g_assert_cmpint(n, >, 0);
+        have += n;
+    }
+    g_assert_cmpstr(buf, ==, text);
+}
+
+/* To be called when QEMU has had its turn: after a QMP command, say */
+void user_expect_nothing(int fd)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+    g_assert_cmpint(poll(&pfd, 1, 50), ==, 0);
+}
+
+void user_expect_end(int fd)
+{
+    char c;
+
+    g_assert_cmpint(user_receive(fd, &c, 1), ==, 0);
+    close(fd);
+}
+
+/* Queries */
+
+static QDict *shadow_find(QList *list, const char *id)
+{
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(list, entry) {
+        QDict *d = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_str_equal(qdict_get_str(d, "id"), id)) {
+            return qobject_ref(d);
+        }
+    }
+    return NULL;
+}
+
+QDict *shadow_query(QTestState *qts, const char *guest)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-guests'}");
+    QDict *d = shadow_find(qdict_get_qlist(rsp, "return"), guest);
+
+    qobject_unref(rsp);
+    return d;
+}
+
+QDict *shadow_query_device(QTestState *qts, const char *device)
+{
+    QDict *g = shadow_query(qts, "vm1");
+    QDict *d = shadow_find(qdict_get_qlist(g, "devices"), device);
+
+    g_assert_nonnull(d);
+    qobject_unref(g);
+    return d;
+}
+
+uint64_t shadow_count(QTestState *qts, const char *device, const char *key)
+{
+    QDict *d = shadow_query_device(qts, device);
+    uint64_t val = qdict_get_int(d, key);
+
+    qobject_unref(d);
+    return val;
+}
+
+void shadow_wait_count(QTestState *qts, const char *device, const char *key,
+                       uint64_t val)
+{
+    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+
+    while (shadow_count(qts, device, key) != val) {
+        if (g_get_monotonic_time() > end) {
+            g_assert_cmpuint(shadow_count(qts, device, key), ==, val);
+        }
+        g_usleep(1000);
+    }
+}
+
+void shadow_wait_connected(QTestState *qts, const char *device, bool val)
+{
+    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    bool is;
+
+    do {
+        QDict *d = shadow_query_device(qts, device);
+
+        is = qdict_get_bool(d, "connected");
+        qobject_unref(d);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    } while (is != val);
+}
+
+void shadow_assert_state(QTestState *qts, const char *guest,
+                         const char *state)
+{
+    QDict *g = shadow_query(qts, guest);
+
+    g_assert_nonnull(g);
+    g_assert_cmpstr(qdict_get_str(g, "state"), ==, state);
+    qobject_unref(g);
+}
+
+QDict *shadow_event(QTestState *qts, const char *name)
+{
+    QDict *event = qtest_qmp_eventwait_ref(qts, name);
+    QDict *data = qobject_ref(qdict_get_qdict(event, "data"));
+
+    qobject_unref(event);
+    return data;
+}
+
+void shadow_expect_unbound(QTestState *qts, const char *guest,
+                           const char *reason)
+{
+    QDict *data = shadow_event(qts, "SHADOW_GUEST_UNBOUND");
+
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, guest);
+    g_assert_cmpstr(qdict_get_str(data, "reason"), ==, reason);
+    qobject_unref(data);
+}
+
+void shadow_qmp_refused(QTestState *qts, const char *what,
+                        const char *fmt, ...)
+{
+    QDict *err;
+    va_list ap;
+
+    va_start(ap, fmt);
+    err = qtest_vqmp_assert_failure_ref(qts, fmt, ap);
+    va_end(ap);
+    if (!strstr(qdict_get_str(err, "desc"), what)) {
+        g_assert_cmpstr(qdict_get_str(err, "desc"), ==, what);
+    }
+    qobject_unref(err);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the tests of the shadow devices share: a QEMU with an ultracall device
+ * and a shadow-testdev, calls, nested port accesses, users, and queries.
+ */
+#ifndef SHADOW_COMMON_H
+#define SHADOW_COMMON_H
+
+#include "tests/qtest/libqtest.h"
+#include "qemu/bswap.h"
+#include "qobject/qdict.h"
+#include "shadow/hw/misc/shadow-testdev.h"
+#include "shadow/include/ultracall.h"
+
+#define SHADOW_KEY      "0123456789abcdef0123456789abcdef"
+#define SHADOW_PROCESS  0x1000  /* CR3 of the process that is bound */
+
+/* Guest-physical addresses that the tests use */
+#define SHADOW_RAM_SIZE 0x8000000ULL
+#define SHADOW_TAG      0x100000
+#define SHADOW_COOKIES  0x101000
+#define SHADOW_BUF      0x200000
+#define SHADOW_BUF_SIZE 0x2000000
+#define SHADOW_ROM      0xfffff000ULL
+#define SHADOW_HOLE     0xfd000000ULL
+
+#define COM1 0x3f8
+#define COM2 0x2f8
+
+/* Registers of a 16550 */
+enum {
+    UART_DATA = 0,
+    UART_IER = 1,
+    UART_IIR = 2,
+    UART_FCR = 2,
+    UART_LCR = 3,
+    UART_MCR = 4,
+    UART_LSR = 5,
+    UART_MSR = 6,
+    UART_SCR = 7,
+};
+
+#define LSR_DR   0x01
+#define LSR_BI   0x10
+#define LSR_THRE 0x20
+#define LSR_TEMT 0x40
+
+/* "com1" at its usual place, for a user who comes to socket "c0" */
+#define SHADOW_CHARDEV \
+    "-chardev socket,id=c0,path=%s/c0,server=on,wait=off "
+#define SHADOW_COM1 \
+    SHADOW_CHARDEV "-device shadow-serial,id=com1,guest=vm1,chardev=c0"
+
+/* g_test_init(), a folder for sockets and files, g_test_run(), clean up */
+int shadow_test_run(void);
+void shadow_test_init(int *argc, char ***argv);
+extern char *shadow_dir;
+char *shadow_path(const char *name);
+
+/* A QEMU with key0, the guest vm1 with @guest_props, and @fmt */
+QTestState *shadow_start(const char *guest_props, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
+/* The same with com1, and vm1 bound to SHADOW_PROCESS */
+QTestState *shadow_start_com1(void);
+
+/* What QEMU writes to stderr when it does not want to start with @args */
+char *shadow_refuses_to_start(const char *args);
+
+/* Calls; the result is that of the call */
+int shadow_call_args(QTestState *qts, unsigned nr, uint64_t a0, uint64_t a1,
+                     uint64_t a2, uint64_t a3, uint64_t a4);
+int shadow_call(QTestState *qts, unsigned nr, const char *tag, uint64_t buf,
+                uint64_t len, uint64_t flags);
+uint64_t shadow_value(QTestState *qts);
+int shadow_simple(QTestState *qts, unsigned nr, const char *tag);
+
+/* Who calls, and who makes nested entries from now on */
+void shadow_enter(QTestState *qts, uint64_t process, uint64_t root,
+                  uint64_t vmcb);
+/* Bind @tag to @process, with its cookie in slot @n; enter as @process */
+void shadow_bind(QTestState *qts, const char *tag, uint64_t process,
+                 unsigned n);
+
+/* Calls SAVE until it is done; the envelope is at SHADOW_BUF. */
+int shadow_save(QTestState *qts, const char *tag);
+/* The same, which must succeed; returns the envelope */
+GByteArray *shadow_envelope(QTestState *qts, const char *tag);
+int shadow_restore(QTestState *qts, const char *tag, const void *env,
+                   size_t len);
+
+struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag);
+struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,
+                                        unsigned n);
+
+/* Nested port accesses */
+uint8_t port_in(QTestState *qts, uint16_t port);
+void port_out(QTestState *qts, uint16_t port, uint8_t val);
+uint64_t port_missed(QTestState *qts);
+void uart_write(QTestState *qts, uint16_t base, const char *text);
+/* Poll for as many bytes as @text has, and compare */
+void uart_expect(QTestState *qts, uint16_t base, const char *text);
+
+/* A user at the socket @name */
+int user_connect(const char *name);
+void user_send(int fd, const char *text);
+void user_expect(int fd, const char *text);
+void user_expect_nothing(int fd);
+void user_expect_end(int fd);
+
+/* Queries */
+QDict *shadow_query(QTestState *qts, const char *guest);
+QDict *shadow_query_device(QTestState *qts, const char *device);
+uint64_t shadow_count(QTestState *qts, const char *device, const char *key);
+void shadow_wait_count(QTestState *qts, const char *device, const char *key,
+                       uint64_t val);
+void shadow_wait_connected(QTestState *qts, const char *device, bool val);
+void shadow_assert_state(QTestState *qts, const char *guest,
+                         const char *state);
+
+/* The data of the next such event */
+QDict *shadow_event(QTestState *qts, const char *name);
+void shadow_expect_unbound(QTestState *qts, const char *guest,
+                           const char *reason);
+
+/* A QMP command that must fail, with a message that contains @what */
+void shadow_qmp_refused(QTestState *qts, const char *what,
+                        const char *fmt, ...) G_GNUC_PRINTF(3, 4);
+
+#endif /* SHADOW_COMMON_H */
