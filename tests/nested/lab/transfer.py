@@ -51,7 +51,7 @@ class Transfer:
     def __init__(self, console, size=200 * 1024, seed=0x5eed1, window=0,
                  rate=BAUD_RATE):
         self.console, self.seed, self.window, self.rate = console, seed, window, rate
-        self.count = size // LINE_LEN
+        self.count = -(-size // LINE_LEN)
         self.lines = list(make_lines('U', ~seed, self.count))
         self.sent_lines = 0
         self.guest = Count()
