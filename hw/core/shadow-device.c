@@ -54,7 +54,7 @@ static void shadow_device_realize(DeviceState *d, Error **errp)
                           "secret=...\n", dev->guest_id);
         return;
     }
-    if (dev->iobase + sdc->ports > 0x10000) {
+    if (dev->iobase > 0x10000 - sdc->ports) {
         error_setg(errp, "iobase 0x%x is out of range", dev->iobase);
         return;
     }
