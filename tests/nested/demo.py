@@ -123,7 +123,7 @@ def summary(plain, shadow, result):
 
 def failures(data, counts, lost_entries):
     from lab.transfer import LINE_LEN
-    expected = SIZE // LINE_LEN * LINE_LEN
+    expected = -(-SIZE // LINE_LEN) * LINE_LEN
     checks = {
         'the migration completed': data['migration']['status'] == 'completed',
         'the migration fell into the transfer': data['migration']['during_transfer'],
