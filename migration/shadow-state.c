@@ -147,7 +147,9 @@ static bool state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
 }
 
 bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
-                       Error **errp)
+                       bool (*accept)(ShadowGuest *g, void *opaque,
+                                      Error **errp),
+                       void *opaque, Error **errp)
 {
     size_t size = shadow_state_size(g);
     g_autofree uint8_t *before = shadow_state_save(g, errp);
@@ -156,7 +158,7 @@ bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
     if (!before) {
         return false;
     }
-    ok = state_load(g, buf, len, errp);
+    ok = state_load(g, buf, len, errp) && accept(g, opaque, errp);
     if (!ok) {
         state_load(g, before, size, NULL);
     }

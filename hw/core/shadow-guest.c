@@ -10,6 +10,7 @@
 #include "qemu/main-loop.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
+#include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/trace.h"
@@ -280,6 +281,9 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
     if (g->incoming) {
         g->state = SHADOW_GUEST_STATE_INCOMING;
     }
+    if (!shadow_epoch_load(g, errp)) {
+        return;
+    }
     shadow_lifecycle_start(g);
     qemu_register_reset(shadow_guest_reset_hold, g);
     trace_shadow_guest_new(g->id);
@@ -321,6 +325,7 @@ static void shadow_guest_finalize(Object *obj)
     shadow_secret_free(g->secret);
     g_free(g->secret_id);
     g_free(g->bind_secret_id);
+    g_free(g->state_file);
 }
 
 static char *get_secret(Object *obj, Error **errp)
@@ -349,6 +354,19 @@ static void set_bind_secret(Object *obj, const char *value, Error **errp)
     g->bind_secret_id = g_strdup(value);
 }
 
+static char *get_state_file(Object *obj, Error **errp)
+{
+    return g_strdup(SHADOW_GUEST(obj)->state_file);
+}
+
+static void set_state_file(Object *obj, const char *value, Error **errp)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    g_free(g->state_file);
+    g->state_file = g_strdup(value);
+}
+
 static bool get_incoming(Object *obj, Error **errp)
 {
     return SHADOW_GUEST(obj)->incoming;
@@ -374,6 +392,10 @@ static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
                                   set_bind_secret);
     object_class_property_set_description(oc, "bind-secret",
         "id of the secret that the nested guest proves itself with");
+    object_class_property_add_str(oc, "state-file", get_state_file,
+                                  set_state_file);
+    object_class_property_set_description(oc, "state-file",
+        "file that keeps the newest epoch when this QEMU ends");
     object_class_property_add_bool(oc, "incoming", get_incoming, set_incoming);
     object_class_property_set_description(oc, "incoming",
         "wait for the state from another host");

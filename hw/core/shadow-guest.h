@@ -32,6 +32,7 @@ struct ShadowGuest {
 
     char *secret_id;
     char *bind_secret_id;
+    char *state_file;
     bool incoming;
     bool snapshots;
 

@@ -17,6 +17,7 @@
 #include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/trace.h"
@@ -257,7 +258,8 @@ int shadow_guest_save(ShadowGuest *g, void *out, size_t size, Error **errp)
         return -EAGAIN;
     }
     lifecycle_hold(g, true);
-    if (!lifecycle_seal(g, out, &local)) {
+    if (!lifecycle_seal(g, out, &local) ||
+        !shadow_epoch_store(g, g->epoch + 1, false, &local)) {
         lifecycle_hold(g, false);
         return lifecycle_refuse(g, -EIO, local, errp);
     }
@@ -284,6 +286,13 @@ static int lifecycle_open_errno(ShadowSealResult result)
     default:
         return -EBADMSG;
     }
+}
+
+static bool lifecycle_accept(ShadowGuest *g, void *opaque, Error **errp)
+{
+    const ShadowSealInfo *info = opaque;
+
+    return shadow_epoch_store(g, info->epoch, false, errp);
 }
 
 int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
@@ -316,7 +325,8 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
     if (result != SHADOW_SEAL_OK) {
         return lifecycle_refuse(g, lifecycle_open_errno(result), local, errp);
     }
-    ok = shadow_state_load(g, plain, plain_len, &local);
+    ok = shadow_state_load(g, plain, plain_len, lifecycle_accept, &info,
+                           &local);
     shadow_wipe(plain, plain_len);
     g_free(plain);
     if (!ok) {
@@ -356,11 +366,15 @@ void shadow_lifecycle_entered(ShadowGuest *g)
 int shadow_guest_commit(ShadowGuest *g)
 {
     ShadowDevice *dev;
+    Error *local = NULL;
 
     if (g->state != SHADOW_GUEST_STATE_FROZEN) {
         return lifecycle_wrong_state(g, "commit",
                                      g->state == SHADOW_GUEST_STATE_GONE ?
                                      -EALREADY : -EBUSY, NULL);
+    }
+    if (!shadow_epoch_store(g, g->epoch, true, &local)) {
+        return lifecycle_refuse(g, -EIO, local, NULL);
     }
     lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
     QTAILQ_FOREACH(dev, &g->devices, next) {
@@ -395,6 +409,9 @@ int shadow_guest_resume(ShadowGuest *g, Error **errp)
     if (g->state != SHADOW_GUEST_STATE_FROZEN &&
         g->state != SHADOW_GUEST_STATE_GONE) {
         return lifecycle_wrong_state(g, "resume", -EBUSY, errp);
+    }
+    if (!shadow_epoch_store(g, g->epoch, false, errp)) {
+        return -EIO;
     }
     lifecycle_activate(g);
     return 0;
