@@ -6,12 +6,12 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
-#include "crypto/secret.h"
 #include "qemu/main-loop.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/trace.h"
 
@@ -227,22 +227,6 @@ static void shadow_guest_reset_hold(void *opaque)
     shadow_guest_unbind(opaque, "the cloud VM was reset");
 }
 
-static ShadowSecret *shadow_guest_load_secret(const char *secret_id,
-                                              Error **errp)
-{
-    uint8_t *data;
-    size_t len;
-    ShadowSecret *secret;
-
-    if (qcrypto_secret_lookup(secret_id, &data, &len, errp) < 0) {
-        return NULL;
-    }
-    secret = shadow_secret_new(data, len, errp);
-    shadow_wipe(data, len);
-    g_free(data);
-    return secret;
-}
-
 static void shadow_guest_complete(UserCreatable *uc, Error **errp)
 {
     ERRP_GUARD();
@@ -264,19 +248,11 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
     if (!shadow_secret_init(errp)) {
         return;
     }
-    g->secret = shadow_guest_load_secret(g->secret_id, errp);
-    if (!g->secret) {
-        error_prepend(errp, "shadow-guest '%s': ", g->id);
+    if (!shadow_keys_load(g, errp)) {
         return;
     }
-    if (g->bind_secret_id) {
-        ShadowSecret *bind = shadow_guest_load_secret(g->bind_secret_id, errp);
-
-        if (!bind) {
-            error_prepend(errp, "shadow-guest '%s': ", g->id);
-            return;
-        }
-        shadow_secret_free(bind);
+    if (g->bind_secret_id && !shadow_register_check_secret(g, errp)) {
+        return;
     }
     if (g->incoming) {
         g->state = SHADOW_GUEST_STATE_INCOMING;
@@ -322,23 +298,11 @@ static void shadow_guest_finalize(Object *obj)
     ShadowGuest *g = SHADOW_GUEST(obj);
 
     shadow_ports_free(g->ports);
-    shadow_secret_free(g->secret);
+    shadow_keys_free(g);
+    qapi_free_strList(g->old_secret_ids);
     g_free(g->secret_id);
     g_free(g->bind_secret_id);
     g_free(g->state_file);
-}
-
-static char *get_secret(Object *obj, Error **errp)
-{
-    return g_strdup(SHADOW_GUEST(obj)->secret_id);
-}
-
-static void set_secret(Object *obj, const char *value, Error **errp)
-{
-    ShadowGuest *g = SHADOW_GUEST(obj);
-
-    g_free(g->secret_id);
-    g->secret_id = g_strdup(value);
 }
 
 static char *get_bind_secret(Object *obj, Error **errp)
@@ -385,9 +349,7 @@ static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
     ucc->can_be_deleted = shadow_guest_can_be_deleted;
     oc->unparent = shadow_guest_unparent;
 
-    object_class_property_add_str(oc, "secret", get_secret, set_secret);
-    object_class_property_set_description(oc, "secret",
-        "id of the secret that seals the state, at least 32 bytes");
+    shadow_keys_add_properties(oc);
     object_class_property_add_str(oc, "bind-secret", get_bind_secret,
                                   set_bind_secret);
     object_class_property_set_description(oc, "bind-secret",

@@ -31,6 +31,7 @@ struct ShadowGuest {
     Object parent_obj;
 
     char *secret_id;
+    strList *old_secret_ids;
     char *bind_secret_id;
     char *state_file;
     bool incoming;
@@ -38,7 +39,7 @@ struct ShadowGuest {
 
     const char *id;
     ShadowGuestState state;
-    ShadowSecret *secret;
+    GPtrArray *keys;            /* of ShadowSecret */
     uint64_t epoch;             /* newest sealed or accepted */
     QTAILQ_HEAD(, ShadowDevice) devices;
     ShadowPorts *ports;

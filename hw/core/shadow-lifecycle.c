@@ -18,6 +18,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "shadow/hw/core/shadow-epoch.h"
+#include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/trace.h"
@@ -227,7 +228,7 @@ static bool lifecycle_seal(ShadowGuest *g, void *out, Error **errp)
     if (!plain) {
         return false;
     }
-    ok = shadow_seal(&info, g->secret, plain, len, out, errp);
+    ok = shadow_seal(&info, shadow_keys_seal(g), plain, len, out, errp);
     shadow_wipe(plain, len);
     return ok;
 }
@@ -299,7 +300,8 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
                          Error **errp)
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    const ShadowSecret *keys[] = { g->secret };
+    const ShadowSecret *const *keys;
+    size_t n_keys;
     ShadowSealExpect expect = {
         .tag = g->id,
         .purpose = SHADOW_SEAL_MIGRATION,
@@ -320,8 +322,9 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
                                      g->state == SHADOW_GUEST_STATE_RESTORED ?
                                      -EALREADY : -EBUSY, errp);
     }
-    result = shadow_open(&expect, keys, ARRAY_SIZE(keys), env, len, &plain,
-                         &plain_len, &info, &local);
+    keys = shadow_keys_open(g, &n_keys);
+    result = shadow_open(&expect, keys, n_keys, env, len, &plain, &plain_len,
+                         &info, &local);
     if (result != SHADOW_SEAL_OK) {
         return lifecycle_refuse(g, lifecycle_open_errno(result), local, errp);
     }

@@ -12,6 +12,9 @@ void shadow_lifecycle_stop(ShadowGuest *g);
 void shadow_lifecycle_entered(ShadowGuest *g);
 void shadow_lifecycle_stale(ShadowGuest *g);
 
+/* Whether the bind-secret can serve. (shadow-register.c) */
+bool shadow_register_check_secret(ShadowGuest *g, Error **errp);
+
 /* Report a refused call: event, trace, counter. */
 void shadow_lifecycle_refused(ShadowGuest *g, const char *reason);
 

@@ -14,6 +14,25 @@
 
 #define REGISTER_LABEL "qemu-shadow register"
 
+bool shadow_register_check_secret(ShadowGuest *g, Error **errp)
+{
+    uint8_t *key;
+    size_t len;
+
+    if (qcrypto_secret_lookup(g->bind_secret_id, &key, &len, errp) < 0) {
+        return false;
+    }
+    shadow_wipe(key, len);
+    g_free(key);
+    if (len < SHADOW_SECRET_MIN_LEN) {
+        error_setg(errp, "shadow-guest '%s': the bind-secret has %zu bytes, "
+                   "it must have at least %d", g->id, len,
+                   SHADOW_SECRET_MIN_LEN);
+        return false;
+    }
+    return true;
+}
+
 bool shadow_guest_challenge(ShadowGuest *g, uint8_t challenge[32])
 {
     if (!g->bind_secret_id) {

@@ -104,6 +104,12 @@ static int call_register(UltracallCall *call)
     if (!call->caller->nested) {
         return -EPERM;
     }
+    if ((call->flags == ULTRACALL_REGISTER_CHALLENGE ||
+         call->flags == ULTRACALL_REGISTER_ANSWER) &&
+        call->len < sizeof(proof)) {
+        call->value = sizeof(proof);
+        return -ENOSPC;
+    }
     if (call->flags == ULTRACALL_REGISTER_CHALLENGE) {
         if (!shadow_guest_challenge(g, proof)) {
             return -EOPNOTSUPP;
