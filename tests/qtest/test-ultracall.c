@@ -347,7 +347,6 @@ static bool count_refusals(QTestState *qts, const char *name, QDict *event,
     unsigned *n = opaque;
 
     *n += g_str_equal(name, "SHADOW_GUEST_REFUSED");
-    qobject_unref(event);
     return true;
 }
 
