@@ -27,13 +27,19 @@ def type_secret(console):
     console.command(f'echo {SECRET} > /tmp/note')
 
 
-def show_seen(title, seen):
-    say(f'  {title}: {seen.total} port accesses seen by KVM in L1, '
-        f'{seen.serial} of them at 0x3f8-0x3ff')
-    if seen.read:
-        say(f'    what the user typed: {printable(seen.read)}')
-    if seen.written:
-        say(f'    what the user saw:   ...{printable(seen.written)[-66:]}')
+def show_seen(plain, shadow):
+    """What root of L1 has of the same session on either console."""
+    def tail(data):
+        return '...' + printable(data)[-29:] if data else '(nothing)'
+
+    rows = [('', 'isa-serial', 'shadow-serial'),
+            ('port accesses seen by KVM', plain.total, shadow.total),
+            ('of them at 0x3f8-0x3ff', plain.serial, shadow.serial),
+            ('what the user typed', printable(plain.read)[:32] or '(nothing)',
+             printable(shadow.read)[:32] or '(nothing)'),
+            ('what the user saw', tail(plain.written), tail(shadow.written))]
+    for row in rows:
+        print(f'           {row[0]:26} {row[1]!s:34} {row[2]}', flush=True)
 
 
 def watch_isa_serial(pair):
@@ -184,11 +190,11 @@ def main():
     with Pair(config, say, cpus=args.cpus) as pair:
         say("2. what L1's root sees of an ordinary isa-serial")
         plain = watch_isa_serial(pair)
-        show_seen('isa-serial', plain)
         say('3. the same user VM with a shadow console')
         pair.add_guest('vm1')
         console, shadow = watch_shadow(pair)
-        show_seen('shadow', shadow)
+        say("  what L1's root has of it:")
+        show_seen(plain, shadow)
         say('4. transfer and live migration to the other host')
         result = migrate_in_transfer(pair, console)
         say('5. done, stopping the hosts')
