@@ -13,6 +13,8 @@
 #include "hw/pci/pci_device.h"
 #include "migration/vmstate.h"
 #include "qemu/rcu.h"
+#include "system/qtest.h"
+#include "system/tcg.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
@@ -94,6 +96,11 @@ static void ultracall_realize(PCIDevice *dev, Error **errp)
 
     if (ultracall_device) {
         error_setg(errp, "there can be one ultracall device only");
+        return;
+    }
+    if (!tcg_enabled() && !qtest_enabled()) {
+        error_setg(errp, "shadow devices need -accel tcg: with another "
+                   "accelerator the cloud VM would see all that they do");
         return;
     }
     ultracall_device = s;
