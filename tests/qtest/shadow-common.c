@@ -72,6 +72,17 @@ QTestState *shadow_start_com1(void)
     return qts;
 }
 
+QTestState *shadow_start_incoming(const char *com1_props)
+{
+    QTestState *qts;
+
+    qts = shadow_start(",incoming=on", "-chardev socket,id=c0,path=%s/d0,"
+                       "server=on,wait=off -device shadow-serial,id=com1,"
+                       "guest=vm1,chardev=c0%s", shadow_dir, com1_props);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
 char *shadow_refuses_to_start(const char *args)
 {
     g_autofree char *line = NULL;
@@ -166,6 +177,20 @@ int shadow_restore(QTestState *qts, const char *tag, const void *env,
         qtest_bufwrite(qts, SHADOW_BUF, env, len);
     }
     return shadow_call(qts, ULTRACALL_RESTORE, tag, SHADOW_BUF, len, 0);
+}
+
+void shadow_move(QTestState *from, QTestState *to)
+{
+    g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
+
+    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
+}
+
+void shadow_run(QTestState *qts)
+{
+    port_in(qts, COM1 + UART_SCR);
+    shadow_assert_state(qts, "vm1", "active");
 }
 
 struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag)

@@ -63,6 +63,9 @@ QTestState *shadow_start(const char *guest_props, const char *fmt, ...)
 /* The same with com1, and vm1 bound to SHADOW_PROCESS */
 QTestState *shadow_start_com1(void);
 
+/* A guest that waits for its state, bound, with its user at "d0" */
+QTestState *shadow_start_incoming(const char *com1_props);
+
 /* What QEMU writes to stderr when it does not want to start with @args */
 char *shadow_refuses_to_start(const char *args);
 
@@ -87,6 +90,11 @@ int shadow_save(QTestState *qts, const char *tag);
 GByteArray *shadow_envelope(QTestState *qts, const char *tag);
 int shadow_restore(QTestState *qts, const char *tag, const void *env,
                    size_t len);
+
+/* SAVE, RESTORE, COMMIT */
+void shadow_move(QTestState *from, QTestState *to);
+/* The first nested entry, by a register without side effects */
+void shadow_run(QTestState *qts);
 
 struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag);
 struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,

@@ -16,34 +16,16 @@ typedef struct Hosts {
 
 static Hosts hosts_start(void)
 {
-    Hosts h = { .from = shadow_start_com1() };
-
-    h.to = shadow_start(",incoming=on", "-chardev socket,id=c0,path=%s/d0,"
-                        "server=on,wait=off -device shadow-serial,id=com1,"
-                        "guest=vm1,chardev=c0", shadow_dir);
-    shadow_bind(h.to, "vm1", SHADOW_PROCESS, 0);
-    return h;
+    return (Hosts) {
+        .from = shadow_start_com1(),
+        .to = shadow_start_incoming(""),
+    };
 }
 
 static void hosts_quit(Hosts *h)
 {
     qtest_quit(h->from);
     qtest_quit(h->to);
-}
-
-static void move(QTestState *from, QTestState *to)
-{
-    g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
-
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
-    g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
-}
-
-/* The first nested entry; this register has no side effects */
-static void run(QTestState *qts)
-{
-    port_in(qts, COM1 + UART_SCR);
-    shadow_assert_state(qts, "vm1", "active");
 }
 
 static void read_registers(QTestState *qts, uint8_t reg[10])
@@ -79,7 +61,7 @@ static void test_registers(void)
 
     program_uart(h.from);
     read_registers(h.from, before);
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     read_registers(h.to, after);
     g_assert_cmpmem(before, sizeof(before), after, sizeof(after));
     hosts_quit(&h);
@@ -96,7 +78,7 @@ static void test_input(void)
     user_send(user, "The quick brown fox ");
     uart_expect(h.from, COM1, "The q");
     user_send(user, "jumps over");
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     g_assert_cmpuint(shadow_count(h.to, "com1", "input-accepted"), ==, 30);
     user_send(user2, " the lazy dog");
     uart_expect(h.to, COM1, "uick brown fox jumps over the lazy dog");
@@ -111,8 +93,8 @@ static void test_unsent_output(void)
     int user;
 
     uart_write(h.from, COM1, "written there, ");
-    move(h.from, h.to);
-    run(h.to);
+    shadow_move(h.from, h.to);
+    shadow_run(h.to);
     uart_write(h.to, COM1, "and here");
     user = user_connect("d0");
     user_expect(user, "written there, and here");
@@ -132,9 +114,9 @@ static void test_sent_output(void)
     close(user);
     shadow_wait_connected(h.from, "com1", false);
     uart_write(h.from, COM1, "unseen");
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     user = user_connect("d0");
-    run(h.to);
+    shadow_run(h.to);
     data = shadow_event(h.to, "SHADOW_CONSOLE_CONNECTED");
     g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, 4);
     qobject_unref(data);
@@ -146,17 +128,14 @@ static void test_sent_output(void)
 
 static void test_history(void)
 {
-    QTestState *from = shadow_start_com1(), *to;
+    QTestState *from = shadow_start_com1();
+    QTestState *to = shadow_start_incoming(",replay=history");
     int user = user_connect("c0");
 
-    to = shadow_start(",incoming=on", "-chardev socket,id=c0,path=%s/d0,"
-                      "server=on,wait=off -device shadow-serial,id=com1,"
-                      "guest=vm1,chardev=c0,replay=history", shadow_dir);
-    shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
     uart_write(from, COM1, "once upon a time");
     user_expect(user, "once upon a time");
-    move(from, to);
-    run(to);
+    shadow_move(from, to);
+    shadow_run(to);
     close(user);
     user = user_connect("d0");
     user_expect(user, "once upon a time");
@@ -181,7 +160,7 @@ static void test_counters(void)
     g_assert_cmpuint(shadow_count(h.from, "com1", "input-accepted"), ==, 7);
     g_assert_cmpuint(shadow_count(h.from, "com1", "output-sent"), ==, 5);
     before = shadow_query_device(h.from, "com1");
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     after = shadow_query_device(h.to, "com1");
     g_assert_true(qobject_is_equal(QOBJECT(before), QOBJECT(after)));
     qobject_unref(before);
@@ -202,7 +181,7 @@ static void test_pending_interrupt(void)
     shadow_wait_count(h.from, "com1", "input-accepted", 2);
     before = shadow_irq_poll(h.from, "vm1", 0);
     g_assert_cmpuint(before.level, ==, 1);
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     after = shadow_irq_poll(h.to, "vm1", 0);
     g_assert_cmpuint(after.level, ==, 1);
     /* delivered once more: the first host's agent may not have seen it */
@@ -221,7 +200,7 @@ static void test_pending_transmit_interrupt(void)
 
     port_out(h.from, COM1 + UART_IER, 0x02);
     port_out(h.from, COM1, 'x');
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     g_assert_cmpuint(shadow_irq_poll(h.to, "vm1", 0).level, ==, 1);
     g_assert_cmphex(port_in(h.to, COM1 + UART_IIR), ==, 0x02);
     g_assert_cmphex(port_in(h.to, COM1 + UART_IIR), ==, 0x01);
@@ -241,7 +220,7 @@ static void test_fifo_timeout(void)
     user_send(user, "abc");
     shadow_wait_count(h.from, "com1", "input-taken", 3);
     g_assert_cmphex(port_in(h.from, COM1 + UART_IIR), ==, 0xc1);
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     g_assert_cmphex(port_in(h.to, COM1 + UART_IIR), ==, 0xc1);
     qtest_clock_step(h.to, 100000000);
     g_assert_cmphex(port_in(h.to, COM1 + UART_IIR), ==, 0xcc);
@@ -260,8 +239,8 @@ static void test_flow_control(void)
     port_out(h.from, COM1 + UART_MCR, 0x0b);
     port_out(h.from, COM1 + UART_MCR, 0x09);
     user_send(user, "ab");
-    move(h.from, h.to);
-    run(h.to);
+    shadow_move(h.from, h.to);
+    shadow_run(h.to);
     g_assert_cmpuint(shadow_count(h.to, "com1", "input-accepted"), ==, 2);
     g_assert_cmpuint(shadow_count(h.to, "com1", "input-taken"), ==, 0);
     port_out(h.to, COM1 + UART_MCR, 0x0b);
@@ -283,7 +262,7 @@ static void test_two_devices(void)
     port_out(from, COM1 + UART_SCR, 0x11);
     port_out(from, COM2 + UART_SCR, 0x22);
     uart_write(from, COM2, "two");
-    move(from, to);
+    shadow_move(from, to);
     g_assert_cmphex(port_in(to, COM1 + UART_SCR), ==, 0x11);
     g_assert_cmphex(port_in(to, COM2 + UART_SCR), ==, 0x22);
     g_assert_cmpuint(shadow_count(to, "com1", "output-produced"), ==, 0);
@@ -313,7 +292,7 @@ static void test_save_changes_nothing(void)
     g_assert_true(qobject_is_equal(QOBJECT(d1), QOBJECT(d2)));
 
     read_registers(h.from, before);
-    move(h.from, h.to);
+    shadow_move(h.from, h.to);
     read_registers(h.to, after);
     g_assert_cmpmem(before, sizeof(before), after, sizeof(after));
     uart_expect(h.to, COM1, "yped");
