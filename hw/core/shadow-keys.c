@@ -43,11 +43,12 @@ bool shadow_keys_load(ShadowGuest *g, Error **errp)
     ERRP_GUARD();
     g_autoptr(GPtrArray) keys =
         g_ptr_array_new_with_free_func((GDestroyNotify)shadow_secret_free);
+    strList *l;
 
     if (!keys_add(g, keys, g->secret_id, errp)) {
         return false;
     }
-    for (strList *l = g->old_secret_ids; l; l = l->next) {
+    for (l = g->old_secret_ids; l; l = l->next) {
         if (!keys_add(g, keys, l->value, errp)) {
             return false;
         }
