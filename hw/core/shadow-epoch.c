@@ -4,6 +4,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/cutils.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/trace.h"
 
@@ -44,6 +45,7 @@ static bool epoch_read(ShadowGuest *g, Error **errp)
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) err = NULL;
     g_autofree char *id = NULL;
+    g_autofree char *number = NULL;
     uint64_t epoch = 0;
     bool gone = false;
     int format = 0;
@@ -54,11 +56,17 @@ static bool epoch_read(ShadowGuest *g, Error **errp)
            (format = g_key_file_get_integer(file, EPOCH_GROUP, "format",
                                             &err), !err) &&
            (id = g_key_file_get_string(file, EPOCH_GROUP, "id", &err)) &&
-           (epoch = g_key_file_get_uint64(file, EPOCH_GROUP, "epoch",
-                                          &err), !err) &&
+           (number = g_key_file_get_string(file, EPOCH_GROUP, "epoch",
+                                           &err)) &&
            (gone = g_key_file_get_boolean(file, EPOCH_GROUP, "gone", &err)));
     if (err) {
         error_setg(errp, "'%s' is damaged: %s", g->state_file, err->message);
+        return false;
+    }
+    /* GLib would take a number that is too large for the largest */
+    if (qemu_strtou64(number, NULL, 10, &epoch) < 0) {
+        error_setg(errp, "'%s' is damaged: no epoch is '%s'", g->state_file,
+                   number);
         return false;
     }
     if (format != EPOCH_FORMAT || strcmp(id, g->id)) {

@@ -10,7 +10,6 @@
 #include "qobject/qstring.h"
 #include "shadow-common.h"
 
-#define TESTDEV_BASE 0xfe000000ULL
 #define TIMEOUT_US (20 * G_USEC_PER_SEC)
 #define TIMEOUT_MS (TIMEOUT_US / 1000)
 
@@ -110,6 +109,11 @@ int shadow_call_args(QTestState *qts, unsigned nr, uint64_t a0, uint64_t a1,
     for (unsigned i = 0; i < ULTRACALL_ARGS; i++) {
         qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ARG(i), a[i]);
     }
+    return shadow_call_again(qts, nr);
+}
+
+int shadow_call_again(QTestState *qts, unsigned nr)
+{
     qtest_writel(qts, TESTDEV_BASE + TESTDEV_CALL, nr);
     return qtest_readq(qts, TESTDEV_BASE + TESTDEV_STATUS);
 }

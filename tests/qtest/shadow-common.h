@@ -16,6 +16,7 @@
 #define SHADOW_PROCESS  0x1000  /* CR3 of the process that is bound */
 
 /* Guest-physical addresses that the tests use */
+#define TESTDEV_BASE    0xfe000000ULL
 #define SHADOW_RAM_SIZE 0x8000000ULL
 #define SHADOW_TAG      0x100000
 #define SHADOW_COOKIES  0x101000
@@ -74,6 +75,8 @@ int shadow_call_args(QTestState *qts, unsigned nr, uint64_t a0, uint64_t a1,
                      uint64_t a2, uint64_t a3, uint64_t a4);
 int shadow_call(QTestState *qts, unsigned nr, const char *tag, uint64_t buf,
                 uint64_t len, uint64_t flags);
+/* With the arguments of the call before */
+int shadow_call_again(QTestState *qts, unsigned nr);
 uint64_t shadow_value(QTestState *qts);
 int shadow_simple(QTestState *qts, unsigned nr, const char *tag);
 

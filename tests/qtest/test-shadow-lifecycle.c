@@ -4,7 +4,6 @@
  * back, and a cloud VM that is reset in the midst of it.
  */
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "qobject/qlist.h"
 #include "shadow-common.h"
 

@@ -4,7 +4,6 @@
  * one side.  What must not be accepted is in test-shadow-refused.c.
  */
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "qobject/qlist.h"
 #include "shadow-common.h"
 
@@ -84,6 +83,37 @@ static void test_input(void)
     uart_expect(h.to, COM1, "uick brown fox jumps over the lazy dog");
     close(user);
     close(user2);
+    hosts_quit(&h);
+}
+
+/*
+ * All that had been sent when SAVE was called is in the envelope, even if
+ * QEMU had no time to read it: QEMU finds input and call at the same time.
+ */
+static void test_input_in_the_socket(void)
+{
+    Hosts h = hosts_start();
+    g_autofree char *text = g_strnfill(15000, 'i');
+    int user = user_connect("c0");
+    pid_t child;
+    int ret;
+
+    shadow_wait_connected(h.from, "com1", true);
+    shadow_query_call(h.from, "vm1");
+    kill(qtest_pid(h.from), SIGSTOP);
+    user_send(user, text);
+    child = fork();
+    if (!child) {
+        g_usleep(100000);
+        kill(qtest_pid(h.from), SIGCONT);
+        _exit(0);
+    }
+    ret = shadow_call_again(h.from, ULTRACALL_SAVE);
+    waitpid(child, NULL, 0);
+    g_assert_cmpint(ret, ==, -EAGAIN);
+    shadow_move(h.from, h.to);
+    g_assert_cmpuint(shadow_count(h.to, "com1", "input-accepted"), ==, 15000);
+    close(user);
     hosts_quit(&h);
 }
 
@@ -340,7 +370,9 @@ int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-state/registers", test_registers);
-    qtest_add_func("/shadow-state/input", test_input);
+    qtest_add_func("/shadow-state/input/everywhere", test_input);
+    qtest_add_func("/shadow-state/input/in-the-socket",
+                   test_input_in_the_socket);
     qtest_add_func("/shadow-state/output/unsent", test_unsent_output);
     qtest_add_func("/shadow-state/output/sent", test_sent_output);
     qtest_add_func("/shadow-state/output/history", test_history);
