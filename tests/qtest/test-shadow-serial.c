@@ -4,7 +4,6 @@
  * sizes, interrupts.
  */
 #include "qemu/osdep.h"
-#include "qobject/qdict.h"
 #include "hw/pci/pci_regs.h"
 #include "shadow-common.h"
 
@@ -217,12 +216,10 @@ static void test_two_ports(void)
     struct ultracall_device dev;
     int user1, user2;
 
-    qts = shadow_start("", "-chardev socket,id=c0,path=%s/c0,server=on,"
-                       "wait=off -chardev socket,id=c1,path=%s/c1,server=on,"
-                       "wait=off -device shadow-serial,id=com1,guest=vm1,"
-                       "chardev=c0 -device shadow-serial,id=com2,guest=vm1,"
-                       "iobase=0x2f8,irq=3,chardev=c1", shadow_dir,
-                       shadow_dir);
+    qts = shadow_start("", SHADOW_COM1 " -chardev socket,id=c1,path=%s/c1,"
+                       "server=on,wait=off -device shadow-serial,id=com2,"
+                       "guest=vm1,iobase=0x2f8,irq=3,chardev=c1",
+                       shadow_dir, shadow_dir);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     user1 = user_connect("c0");
     user2 = user_connect("c1");
@@ -326,12 +323,12 @@ static bool intx_pending(QTestState *qts)
 /* q35 routes PCI interrupts to these inputs of its IO-APIC */
 static bool intx_asserted(QTestState *qts)
 {
-    bool any = false;
-
     for (int gsi = 16; gsi < 24; gsi++) {
-        any |= qtest_get_irq(qts, gsi);
+        if (qtest_get_irq(qts, gsi)) {
+            return true;
+        }
     }
-    return any;
+    return false;
 }
 
 static void test_intx(void)
