@@ -163,6 +163,19 @@ bool shadow_binding_remove(ShadowPorts *ports)
 void shadow_binding_add_process(ShadowPorts *ports, uint64_t process,
                                 uint64_t cookie_va, uint64_t cookie)
 {
+    ShadowPorts *other = NULL;
+    ShadowKey *key;
+
+    WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
+        key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+        if (key && key->ports != ports) {
+            other = key->ports;
+        }
+    }
+    if (other) {
+        /* L1 uses the page table for another process now */
+        other->on_stale(other->guest);
+    }
     shadow_binding_remove_kind(ports, true);
     WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
         shadow_key_add_locked(SHADOW_KEY_PROCESS, process, ports,

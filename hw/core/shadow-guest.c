@@ -240,9 +240,6 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
     }
     if (!g->secret_id) {
         error_setg(errp, "shadow-guest '%s' needs a secret", g->id);
-        error_append_hint(errp, "Add -object secret,id=key0,file=FILE with at "
-                          "least %d random bytes, and secret=key0 here.\n",
-                          SHADOW_SECRET_MIN_LEN);
         return;
     }
     if (!shadow_secret_init(errp)) {

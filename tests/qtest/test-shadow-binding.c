@@ -155,6 +155,7 @@ static void test_process_taken_over(void)
     port_out(qts, COM1 + UART_SCR, 0x11);
     shadow_bind(qts, "vm2", SHADOW_PROCESS, 1);
     g_assert_cmphex(port_in(qts, COM1 + UART_SCR), ==, 0);
+    shadow_expect_unbound(qts, "vm1", "the bound process has ended");
     assert_bound(qts, "vm1", false, false);
     assert_bound(qts, "vm2", true, false);
     qtest_quit(qts);
