@@ -109,19 +109,41 @@ build_guest_programs() {
     for source in "$here"/guest/*.c; do
         local program
         program=$out/guest/$(basename "$source" .c)
-        stale "$program" "$source" "$here"/guest/*.h "$here"/../../include/*/*.h || continue
+        [[ $program == */bare-* ]] && continue
+        stale "$program" "$source" "$here"/guest/*.h "$here"/../../include/ultracall.h || continue
         say "compiling $(basename "$source")"
-        gcc -static -O2 -Wall -I"$here/../.." -I"$here/../../include" -o "$program" "$source"
+        gcc -static -O2 -Wall -I"$here/../../include" -o "$program" "$source"
+    done
+}
+
+# Guests that start instead of Linux, and one instead of a BIOS.
+build_bare_guests() {
+    local source=$here/guest/tagged.S
+    if stale "$out/guest/tagged.bin" "$source"; then
+        say "assembling $(basename "$source")"
+        gcc -m32 -c -o "$work/tagged.o" "$source"
+        ld -m elf_i386 --oformat binary -Ttext=0xf0000 -e 0xf0000 \
+            -o "$out/guest/tagged.bin" "$work/tagged.o"
+    fi
+    for source in "$here"/guest/bare-*.c; do
+        local program
+        program=$out/guest/$(basename "$source" .c)
+        stale "$program" "$source" || continue
+        say "compiling $(basename "$source")"
+        gcc -m32 -ffreestanding -fno-pic -fno-stack-protector -O2 -Wall -Wno-main \
+            -nostdlib -static -Wl,-Ttext=0x100000,--build-id=none -o "$program" "$source"
     done
 }
 
 build_l2() {
     local root=$work/l2 hash
-    stale "$out/l2.cpio.gz" "$0" "$here/guest/l2-init" "$busybox" "$out"/guest/* || return 0
+    stale "$out/l2.cpio.gz" "$0" "$here"/guest/l2-* "$busybox" "$out"/guest/* || return 0
     say "packing the user VM's initramfs"
     busybox_tree "$root"
     cp "$here/guest/l2-init" "$root/init"
-    chmod 0755 "$root/init"
+    cp "$here/guest/l2-login" "$root/bin/l2-login"
+    chmod 0755 "$root/init" "$root/bin/l2-login"
+    echo 'stty echo    # see l2-login' > "$root/etc/profile"
     hash=$("$busybox" mkpasswd -m sha512 -S shadowconsole "$user_password")
     printf 'root:%s:19000:0:99999:7:::\n%s:%s:19000:0:99999:7:::\n' \
         "$hash" "$user_name" "$hash" > "$root/etc/shadow"
@@ -173,6 +195,7 @@ moddir=$(first "kernel modules" "$tools/lib/modules/$version" "$tools/usr/lib/mo
 busybox=$(first "busybox (package busybox-static)" "$tools/bin/busybox" "$tools/usr/bin/busybox")
 
 build_guest_programs
+build_bare_guests
 build_l2
 build_l1
 if stale "$out/vmlinuz" "$kernel"; then

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run the nested tests: every function test_* of the files test_*.py.
 
-A test takes what it needs as arguments: "config", or a host that the tests of
-one file share: "host", "host2" (with 2 vCPUs), "plain_host" (without
-ultracall) or "pair".
+A test takes what it needs as arguments, see Fixtures. The tests that take the same
+run one after the other and share it; after a failure it is made anew.
 """
 
+import contextlib
 import glob
 import importlib
 import inspect
@@ -19,9 +19,8 @@ import traceback
 import lab
 
 
-
 class Fixtures:
-    """The hosts of one file of tests: started when first asked for."""
+    """What tests share: started when first asked for."""
 
     def __init__(self, config):
         self.config = config
@@ -31,32 +30,71 @@ class Fixtures:
         if name == 'config':
             return self.config
         if name not in self.made:
-            self.made[name] = getattr(self, f'make_{name}')().__enter__()
-        return self.made[name]
+            stack = contextlib.ExitStack()
+            with stack:
+                thing = getattr(self, f'make_{name}')(stack)
+                self.made[name] = thing, stack.pop_all()
+        return self.made[name][0]
 
-    def make_host(self, **options):
+    def drop(self, names):
+        for name in set(names) & set(self.made):
+            self.made.pop(name)[1].close()
+
+    def hosts(self, names=None):
+        for name, (thing, _) in self.made.items():
+            if names is None or name in names:
+                yield from getattr(thing, 'hosts', [getattr(thing, 'host', thing)])
+
+    def kill(self, names):
+        for host in self.hosts(names):
+            host.kill()
+        with contextlib.suppress(Exception):
+            self.drop(names)
+
+    def start_host(self, stack, **options):
         from lab.host import CloudHost
-        host = CloudHost(self.config, 'host', **options)
-        try:
-            host.launch().wait_ready()
-        except BaseException:
-            host.close()
-            raise
-        return host
+        return stack.enter_context(CloudHost(self.config, 'host', **options)
+                                   .launch()).wait_ready()
 
-    def make_plain_host(self):
-        return self.make_host(ultracall=False)
+    def make_host(self, stack):
+        """A host without a user VM"""
+        return self.start_host(stack)
 
-    def make_host2(self):
-        return self.make_host(cpus=2)
+    def make_plain(self, stack):
+        """A user VM with an ordinary serial port, on a host without our devices, its
+        user logged in; L1 has watched that"""
+        from lab.plain import PlainVm
+        from lab.trace import PioTrace
+        plain = stack.enter_context(PlainVm(self.start_host(stack, ultracall=False)))
+        plain.wait_login()
+        trace = PioTrace(plain.host).start()
+        plain.login()
+        plain.seen = trace.stop()
+        return plain
 
-    def make_pair(self):
+    def make_vm(self, stack):
+        """A user VM, its user logged in as root; L1 has watched from the start"""
+        from lab.trace import PioTrace
+        from lab.uservm import UserVm
+        host = self.start_host(stack)
+        trace = PioTrace(host).start()
+        vm = stack.enter_context(UserVm(host, user='root', append=''))
+        vm.login()
+        vm.seen = trace.stop()
+        return vm
+
+    def make_two_vms(self, stack):
+        """Two user VMs, one with two ports and one with two virtual CPUs, on a host
+        with two virtual CPUs, and their users logged in; L1 has watched"""
+        from lab.uservm import TwoVms
+        return stack.enter_context(TwoVms(self.start_host(stack, cpus=2)))
+
+    def make_pair(self, stack):
+        """Two hosts, a user VM with two ports at one of them, its user logged in"""
         from lab.pair import Pair
-        return Pair(self.config)
-
-    def drop(self, names=None):
-        for name in list(self.made) if names is None else names:
-            self.made.pop(name).__exit__(None, None, None)
+        pair = stack.enter_context(Pair(self.config))
+        pair.start_session()
+        return pair
 
 
 def run_test(function, fixtures, number):
@@ -64,24 +102,37 @@ def run_test(function, fixtures, number):
     used = list(inspect.signature(function).parameters)
     started = time.monotonic()
     try:
-        arguments = [fixtures.get(argument) for argument in used]
-        function(*arguments)
+        function(*[fixtures.get(argument) for argument in used])
         result, why = 'ok', ''
     except KeyboardInterrupt:
         raise
     except Exception:
         result, why = 'not ok', traceback.format_exc()
-        for host in [h for f in fixtures.made.values()
-                     for h in getattr(f, 'hosts', [f])]:
+        for host in fixtures.hosts():
             if host.process:
                 why += f'--- {host.name}: ended={not host.alive()}\n{host.log()}'
                 why += host.kernel_log()[-1000:]
         # What a failed test leaves behind is not the next one's.
-        fixtures.drop([n for n in used if n in fixtures.made])
+        fixtures.kill(used)
     print(f'{result} {number} {name} # {time.monotonic() - started:.1f} s', flush=True)
     if why:
         print(re.sub('(?m)^', '# ', why), flush=True)
     return result == 'ok'
+
+
+def find_tests(patterns):
+    here = os.path.dirname(os.path.abspath(__file__))
+    tests = []
+    for path in sorted(glob.glob(f'{here}/test_*.py')):
+        module = importlib.import_module(os.path.basename(path)[:-3])
+        for name, function in vars(module).items():
+            full = f'{module.__name__}.{name}'
+            if name.startswith('test_') and callable(function) and \
+                    (not patterns or any(re.search(p, full) for p in patterns)):
+                tests.append((list(inspect.signature(function).parameters), full,
+                              function))
+    # The order of the files is kept among those that share a fixture.
+    return sorted(tests, key=lambda test: test[0])
 
 
 def main():
@@ -89,27 +140,22 @@ def main():
     parser.add_argument('--list', action='store_true', help='only list the tests')
     parser.add_argument('pattern', nargs='*', help='regular expressions of names')
     args = parser.parse_args()
-    config = lab.Config.from_args(args)
-    here = os.path.dirname(os.path.abspath(__file__))
+    tests = find_tests(args.pattern)
+    if args.list:
+        for _, full, _ in tests:
+            print(full)
+        return 0
+    fixtures = Fixtures(lab.Config.from_args(args))
     counts = {True: 0, False: 0}
-    for path in sorted(glob.glob(f'{here}/test_*.py')):
-        module = importlib.import_module(os.path.basename(path)[:-3])
-        fixtures = Fixtures(config)
-        try:
-            for name, function in vars(module).items():
-                full = f'{module.__name__}.{name}'
-                if not name.startswith('test_') or not callable(function) or \
-                        args.pattern and not any(re.search(p, full)
-                                                 for p in args.pattern):
-                    continue
-                if args.list:
-                    print(full)
-                else:
-                    counts[run_test(function, fixtures, sum(counts.values()) + 1)] += 1
-        finally:
-            fixtures.drop()
-    if not args.list:
-        print(f'{counts[True]} passed, {counts[False]} failed')
+    try:
+        for number, (used, _, function) in enumerate(tests):
+            counts[run_test(function, fixtures, number + 1)] += 1
+            later = {name for names, _, _ in tests[number + 1:] for name in names}
+            with contextlib.suppress(Exception):
+                fixtures.drop(set(used) - later)
+    finally:
+        fixtures.drop(list(fixtures.made))
+    print(f'{counts[True]} passed, {counts[False]} failed')
     return 1 if counts[False] else 0
 
 

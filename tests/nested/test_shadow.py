@@ -1,126 +1,120 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One host: the user VM's console is the outer QEMU's shadow-serial."""
 
-import contextlib
-import secrets
 
-import lab
-
-
-@contextlib.contextmanager
-def user_vm(host, guest='vm1', ports=1, **options):
-    """A user VM with its shadow, and a client on its console from the start."""
-    from lab.console import ConsoleClient
-    host.add_guest(guest, secrets.token_bytes(32), ports)
-    console = ConsoleClient().connect(host, guest)
-    inner = host.start_inner(guest, **options)
-    yield inner, console
-    inner.stop()
-    console.close()
-    host.remove_guest(guest, ports)
+def test_login_is_not_seen(vm):
+    """From the first instruction on, whatever L1's KVM wants to intercept: all."""
+    text = vm.console.text()
+    assert 'SeaBIOS' in text and 'Linux version' in text and 'login: ' in text
+    assert vm.seen.total > 0 and vm.seen.lost == 0, vm.seen
+    assert vm.seen.serial == 0, vm.seen
 
 
-def test_login_is_not_seen(host):
-    from lab.trace import PioTrace
-    trace = PioTrace(host).start()
-    with user_vm(host) as (_, console):
-        console.expect('SeaBIOS', 120)
-        console.expect('Linux version', 120)
-        console.login(lab.USER, lab.PASSWORD)
-        seen = trace.stop()
-        assert seen.total > 0 and seen.lost == 0, seen
-        assert seen.serial == 0, seen
-        state = host.guest('vm1')
-        assert state['state'] == 'active' and state['bound-by-process'], state
-        assert state['accesses'] > 1000, state
-        device, = state['devices']
-        assert device['input-taken'] == console.sent, (device, console.sent)
-        assert device['output-sent'] == console.end(), (device, console.end())
+def test_counters(vm):
+    vm.check_console()
+    state = vm.state()
+    assert state['state'] == 'active' and state['bound-by-process'], state
+    assert state['accesses'] > 1000, state
+    device, = state['devices']
+    assert device['input-taken'] == vm.console.sent, (device, vm.console.sent)
+    assert device['output-sent'] == vm.console.end(), (device, vm.console.end())
 
 
-def test_transfer_at_full_speed(host):
+def test_transfer_at_full_speed(vm):
     from lab.transfer import Transfer
-    with user_vm(host, append='quiet') as (_, console):
-        console.login(lab.USER, lab.PASSWORD)
-        transfer = Transfer(console, 200 * 1024)
-        transfer.release()
-        from_guest, to_guest = transfer.start().finish()
-        assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
+    transfer = Transfer(vm.console, 200 * 1024)
+    transfer.release()
+    from_guest, to_guest = transfer.start().finish()
+    assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
 
 
-def test_two_ports(host):
-    from lab.console import ConsoleClient
-    with user_vm(host, ports=2, append='quiet') as (_, console):
-        second = ConsoleClient().connect(host, 'vm1', 2)
-        console.login(lab.USER, lab.PASSWORD)
-        second.send('\r')
-        second.login(lab.USER, lab.PASSWORD)
-        assert console.command('tty')[1].strip() == '/dev/ttyS0'
-        assert second.command('tty')[1].strip() == '/dev/ttyS1'
-        second.close()
+def test_pause(vm):
+    vm.inner.qmp.cmd('stop')
+    vm.console.send('echo typed-while-$((40+2))-paused\r')
+    vm.inner.qmp.cmd('cont')
+    vm.console.expect('typed-while-42-paused', 60)
+    vm.console.expect('[$#] ')
 
 
-def test_two_user_vms(host):
-    with user_vm(host, 'vm1', append='quiet') as (_, one), \
-            user_vm(host, 'vm2', append='quiet') as (_, two):
-        for name, console in (('one', one), ('two', two)):
-            console.login(lab.USER, lab.PASSWORD)
-            console.command(f'export NAME={name}')
-        assert one.command('echo $NAME')[1].strip() == 'one'
-        assert two.command('echo $NAME')[1].strip() == 'two'
-        assert 'NAME=two' not in one.text() and 'NAME=one' not in two.text()
+def test_resets(vm):
+    """By the user VM and by L1, also in the midst of a boot."""
+    for mark in ('SeaBIOS', 'Linux version', None):
+        since = vm.inner.qmp.mark()
+        if mark:
+            vm.inner.qmp.cmd('system_reset')
+        else:
+            vm.login()
+            vm.console.send('reboot -f\r')
+        vm.inner.qmp.wait_event('RESET', since, 60)
+        vm.console.expect(mark or 'Linux version', 120)
+    vm.login()
+    vm.check_console()
 
 
-def test_reboot(host):
-    with user_vm(host, append='quiet') as (inner, console):
-        console.login('root', lab.PASSWORD)
-        since = inner.qmp.mark()
-        console.send('reboot -f\r')
-        inner.qmp.wait_event('RESET', since, 60)
-        console.expect('SeaBIOS', 120)
-        console.login(lab.USER, lab.PASSWORD)
-        inner.qmp.cmd('system_reset')
-        console.expect('SeaBIOS', 120)
-        console.login(lab.USER, lab.PASSWORD)
+def test_agent_for_unknown_guest(vm):
+    from lab.uservm import refused
+    error = refused(vm.host, 'nobody')
+    assert "no shadow-guest 'nobody'" in error, error
 
 
-def test_pause(host):
-    with user_vm(host, append='quiet') as (inner, console):
-        console.login(lab.USER, lab.PASSWORD)
-        inner.qmp.cmd('stop')
-        console.send('echo typed-while-$((40+2))-paused\r')
-        inner.qmp.cmd('cont')
-        console.expect('typed-while-42-paused', 60)
-
-
-def test_two_vcpus(host2):
+def test_port_accesses(host):
+    """Strings, words, and what is beside the port; guest/bare-portio.c."""
     from lab.trace import PioTrace
-    trace = PioTrace(host2).start()
-    with user_vm(host2, append='quiet', cpus=2) as (_, console):
-        console.login(lab.USER, lab.PASSWORD)
-        assert console.command('nproc')[1].strip() == '2'
-        for cpu in ('1', '2'):
-            assert console.command(f'taskset {cpu} seq 500')[1].split() == \
-                [str(n) for n in range(1, 501)]
-        seen = trace.stop()
-        assert seen.serial == 0, seen
+    from lab.uservm import UserVm, report_checks
+    trace = PioTrace(host).start()
+    with UserVm(host, extra='-kernel /bin/bare-portio') as vm:
+        vm.console.expect('now type 14 letters\r\n')
+        vm.console.send('ABCDEFGHIJKLMN')
+        vm.console.expect('rep insb got ABCDEFGHIJKLMN\r\n')
+        vm.console.expect('portio: .*\r\n')
+        output = vm.console.text()
+        report_checks('portio', 0, output)
+        for text in ('rep outsb 0123456789abcdefghijklmnopqrstuvwxyz 0123456789'
+                     'ABCDEFGHIJKLMNOPQRSTUVWXYZ end\r\n',
+                     'rep outsb backwards end\r\n'):
+            assert text in output, (text, output)
+        assert trace.stop().serial == 0
 
 
-def test_agent_for_unknown_guest(host):
-    from lab.host import InnerError
-    try:
-        host.start_inner('nobody')
-    except InnerError as error:
-        assert 'nobody' in str(error), error
-    else:
-        raise AssertionError('the agent accepts a guest that L0 does not have')
+def test_two_ports(two_vms):
+    assert two_vms.one.console.command('tty')[1].strip() == '/dev/ttyS0'
+    assert two_vms.second.command('tty')[1].strip() == '/dev/ttyS1'
 
 
-def test_agent_without_ultracall(plain_host):
-    from lab.host import InnerError
-    try:
-        plain_host.start_inner('vm1')
-    except InnerError as error:
-        assert '-device ultracall' in str(error), error
-    else:
-        raise AssertionError('the agent starts without an ultracall device')
+def test_two_user_vms(two_vms):
+    one, two = two_vms.one.console, two_vms.two.console
+    for name, console in (('one', one), ('two', two)):
+        console.command(f'export NAME={name}')
+    assert one.command('echo $NAME')[1].strip() == 'one'
+    assert two.command('echo $NAME')[1].strip() == 'two'
+    assert 'NAME=two' not in one.text() and 'NAME=one' not in two.text()
+
+
+def test_two_vcpus(two_vms):
+    console = two_vms.two.console
+    assert two_vms.seen.serial == 0, two_vms.seen
+    assert console.command('nproc')[1].strip() == '2'
+    for cpu in ('1', '2'):
+        assert console.command(f'taskset {cpu} seq 500')[1].split() == \
+            [str(n) for n in range(1, 501)]
+
+
+def test_removed_while_it_runs(two_vms):
+    """The ports are empty then; L0 and the other user VM are as before."""
+    host, one = two_vms.host, two_vms.one
+    read = "dd if=/dev/port bs=1 skip=1016 count=8 2>/dev/null | od -An -tx1"
+    ones = 'ff ' * 8
+    assert two_vms.second.command(read)[1].strip() != ones.strip()
+    one.console.close()
+    host.remove_device('vm1', 1)
+    assert two_vms.second.command(read)[1].strip() == ones.strip()
+    assert two_vms.second.command('echo still here')[1] == 'still here\n'
+    two_vms.second.close()
+    host.remove_device('vm1', 2)
+    host.remove_object('vm1')
+    one.removed = True
+    assert one.inner.qmp.cmd('query-status')['running']
+    assert [g['id'] for g in host.qmp.cmd('query-shadow-guests')] == ['vm2']
+    two_vms.two.check_console()
+    one.inner.qmp.cmd('system_reset')   # the agent finds no guest to reset
+    two_vms.two.check_console()

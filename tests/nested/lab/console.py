@@ -224,15 +224,12 @@ class ConsoleClient:
 
     # --- a person at the console ---
 
-    def login(self, user, password, timeout=180, pause=0.5):
+    def login(self, user, password, timeout=180):
         """From the login prompt to the shell's; returns what the screen showed."""
         start = self.position
         self.expect(r'login: ', timeout)
         self.send(user + '\r')
         self.expect(r'Password: ', timeout)
-        # busybox writes the prompt before it switches echo off, and nothing tells
-        # when it has: be no faster than a person. Too early would only be echoed.
-        time.sleep(pause)
         self.send(password + '\r')
         self.expect(r'[$#] ', timeout)
         return self.text(start)

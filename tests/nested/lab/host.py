@@ -149,16 +149,23 @@ class CloudHost:
 
     # --- what the operator of L0 does ---
 
-    def add_guest(self, guest='vm1', key=None, ports=1, incoming=False, **options):
-        """Create a shadow guest with its consoles, at run time over QMP."""
-        keyfile = f'{self.dir}/{guest}.key'
+    def add_secret(self, name, key):
+        keyfile = f'{self.dir}/{name}'
         with open(os.open(keyfile, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600),
                   'wb') as file:
             file.write(key)
-        self.qmp.cmd('object-add', qom_type='secret', id=f'{guest}-key', file=keyfile)
-        incoming = {'incoming': True} if incoming else {}
+        self.qmp.cmd('object-add', qom_type='secret', id=name, file=keyfile)
+
+    def add_guest(self, guest='vm1', key=None, ports=1, incoming=False, bind_secret=None,
+                  **options):
+        """Create a shadow guest with its consoles, at run time over QMP."""
+        self.add_secret(f'{guest}-key', key)
+        properties = {'incoming': True} if incoming else {}
+        if bind_secret:
+            self.add_secret(f'{guest}-bind', bind_secret)
+            properties['bind-secret'] = f'{guest}-bind'
         self.qmp.cmd('object-add', qom_type='shadow-guest', id=guest,
-                     secret=f'{guest}-key', **incoming)
+                     secret=f'{guest}-key', **properties)
         for n in range(1, ports + 1):
             path = f'{self.dir}/{guest}-com{n}'
             iobase, irq = PORTS[n]
@@ -170,14 +177,22 @@ class CloudHost:
                          guest=guest, chardev=f'{guest}-chr{n}', iobase=iobase, irq=irq,
                          **options)
 
+    def remove_device(self, guest, n):
+        since = self.qmp.mark()
+        self.qmp.cmd('device_del', id=f'{guest}-com{n}')
+        self.qmp.wait_event('DEVICE_DELETED', since, device=f'{guest}-com{n}')
+        self.qmp.cmd('chardev-remove', id=f'{guest}-chr{n}')
+
+    def remove_object(self, guest):
+        self.qmp.cmd('object-del', id=guest)
+        for thing in self.qmp.cmd('qom-list', path='/objects'):
+            if thing['name'] in (f'{guest}-key', f'{guest}-bind'):
+                self.qmp.cmd('object-del', id=thing['name'])
+
     def remove_guest(self, guest='vm1', ports=1):
         for n in range(1, ports + 1):
-            since = self.qmp.mark()
-            self.qmp.cmd('device_del', id=f'{guest}-com{n}')
-            self.qmp.wait_event('DEVICE_DELETED', since, device=f'{guest}-com{n}')
-            self.qmp.cmd('chardev-remove', id=f'{guest}-chr{n}')
-        self.qmp.cmd('object-del', id=guest)
-        self.qmp.cmd('object-del', id=f'{guest}-key')
+            self.remove_device(guest, n)
+        self.remove_object(guest)
 
     def guest(self, guest='vm1'):
         return next(g for g in self.qmp.cmd('query-shadow-guests') if g['id'] == guest)
@@ -192,6 +207,21 @@ class CloudHost:
         self._count += 1
         self.inners[name] = inner
         return inner.start()
+
+    def reset(self):
+        """Reset the cloud VM, and wait until it is up again."""
+        for inner in list(self.inners.values()):
+            inner.qmp.close()
+        self.inners.clear()
+        self.qmp.cmd('set-action', reboot='reset')
+        self._started = time.monotonic()
+        self.qmp.cmd('system_reset')
+        return self.wait_ready()
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
 
     def close(self):
         for inner in list(self.inners.values()):
@@ -268,6 +298,10 @@ class InnerVm:
         self.qmp.cmd('migrate-incoming', uri=f'tcp:0.0.0.0:{self.ports["migration"]}')
         return f'tcp:10.0.2.2:{self.host.forward(self.ports["migration"])}'
 
+    def set_capability(self, name, on):
+        self.qmp.cmd('migrate-set-capabilities',
+                     capabilities=[{'capability': name, 'state': on}])
+
     def migrate_start(self, uri):
         self._migrate_mark = self.qmp.mark()
         self.qmp.cmd('migrate', uri=uri)
@@ -299,6 +333,10 @@ class InnerVm:
                       f'{self.ports["qmp"]},"; usleep 100000; done', check=True)
         self.host.inners.pop(self.name, None)
 
+    def signal(self, name):
+        self.host.run(f'pkill -{name} -f "qmp tcp:0.0.0.0:{self.ports["qmp"]},"',
+                      check=True)
+
     def kill(self):
-        self.host.run(f'pkill -KILL -f "qmp tcp:0.0.0.0:{self.ports["qmp"]},"')
+        self.signal('KILL')
         self.stop()

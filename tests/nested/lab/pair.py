@@ -4,6 +4,8 @@
 import contextlib
 import secrets
 
+import lab
+
 from .console import ConsoleClient
 from .host import CloudHost
 
@@ -17,7 +19,7 @@ class Pair:
         self.hosts = [CloudHost(config, name, cpus=cpus, **options)
                       for name in ('host-a', 'host-b')]
         self.source, self.target = self.hosts
-        self.inner = None
+        self.inner = self.new = None     # the inner QEMUs at the source and the target
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -47,11 +49,43 @@ class Pair:
         self._options = options
         return console
 
-    def migrate_start(self):
+    # --- a user VM that many tests share ---
+
+    def start_session(self):
+        """A user VM with two ports, and no shadow yet at the other host."""
+        self.source.add_guest('vm1', self.key, 2)
+        self.console = self.boot(append='quiet')
+        self.new_session()
+
+    def boot_again(self):
+        """After the inner QEMU at the source has ended."""
+        self.inner = self.source.start_inner(self.inner.name, **self._options)
+
+    def new_session(self):
+        self.console.login(lab.USER, lab.PASSWORD)
+        self.mark = secrets.token_hex(4)
+        self.console.command(f'export TRANSFER_MARK={self.mark}')
+
+    def check_session(self):
+        """The same shell, and nothing lost on the way to it."""
+        assert self.console.command('echo $TRANSFER_MARK')[1].strip() == self.mark
+        assert self.console.gap == 0, self.console.gap
+
+    @contextlib.contextmanager
+    def waiting_target(self, key=None):
+        """The other host waits for the guest; where it is not then, it is removed."""
+        self.target.add_guest('vm1', key or self.key, 2, incoming=True)
+        yield
+        self.target.remove_guest('vm1', 2)
+
+    def migrate_start(self, **capabilities):
         """Start the other inner QEMU and the migration."""
         name = self.inner.name
-        self._new = self.target.start_inner(name, incoming=True, **self._options)
-        uri = self._new.listen()
+        self.new = self.target.start_inner(name, incoming=True, **self._options)
+        for capability, on in capabilities.items():
+            for inner in (self.inner, self.new):
+                inner.set_capability(capability.replace('_', '-'), on)
+        uri = self.new.listen()
         self._marks = self.source.qmp.mark(), self.target.qmp.mark()
         self.inner.migrate_start(uri)
 
@@ -63,14 +97,14 @@ class Pair:
             self._follow(console, name, timeout)
         info = self.inner.migrate_wait(timeout)
         if info['status'] != 'completed':
-            self._new.stop()
+            self.new.stop()
             return info, None, None
         saved = self.source.qmp.wait_event('SHADOW_GUEST_SAVED', self._marks[0],
                                            guest=name)['data']
         restored = self.target.qmp.wait_event('SHADOW_GUEST_RESTORED', self._marks[1],
                                               guest=name)['data']
         self.inner.stop()
-        self.inner = self._new
+        self.inner = self.new
         self.source, self.target = self.target, self.source
         return info, saved, restored
 

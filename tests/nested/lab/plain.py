@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A user VM with an ordinary inner isa-serial: what the shadow is measured against."""
+
+import time
+
+import lab
+
+from .console import ConsoleClient
+
+
+class PlainVm:
+    def __init__(self, host, name='plain', **options):
+        self.host, self.name, self.options = host, name, options
+
+    def __enter__(self):
+        self.inner = self.host.start_inner(self.name, shadow=False, append='quiet',
+                                           **self.options)
+        self.console = ConsoleClient().connect_plain(self.inner.console_address())
+        return self
+
+    def wait_login(self, timeout=180):
+        """Under an emulated L0 the inner port may lose an interrupt; a key helps."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self.console.expect('login: ', 5)
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    raise
+                self.console.send('\r')
+
+    def login(self):
+        self.console.send('\r')
+        screen = self.console.login(lab.USER, lab.PASSWORD)
+        assert lab.PASSWORD not in screen, 'the password was echoed'
+
+    def __exit__(self, *_):
+        self.console.close()
+        if self.host.alive():
+            self.inner.stop()
