@@ -272,8 +272,10 @@ class InnerVm:
 
     def start(self):
         log = f'/tmp/{self.name}'
-        self.host.run(f'rm -f {log}.rc; (setsid {self.command} >{log}.log 2>&1; '
-                      f'echo $? >{log}.rc) >/dev/null 2>&1 & ', check=True)
+        program = shlex.quote(f'echo $$ >{log}.pid; exec {self.command}')
+        self.host.run(f'rm -f {log}.rc {log}.pid; (setsid sh -c {program} >{log}.log 2>&1; '
+                      f'echo $? >{log}.rc) >/dev/null 2>&1 & '
+                      f'while [ ! -e {log}.pid ]; do usleep 10000; done', check=True)
         try:
             self.qmp = Qmp(('127.0.0.1', self.host.forward(self.ports['qmp'])),
                            f'{self.host.name}/{self.name}', 120, self.alive)
@@ -329,14 +331,14 @@ class InnerVm:
             pass
         self.qmp.close()
         self.host.run(f'n=0; while [ ! -e /tmp/{self.name}.rc ]; do n=$((n+1)); '
-                      f'[ $n -gt 100 ] && pkill -KILL -f "qmp tcp:0.0.0.0:'
-                      f'{self.ports["qmp"]},"; usleep 100000; done', check=True)
+                      f'[ $n -gt 100 ] && kill -KILL $(cat /tmp/{self.name}.pid); '
+                      f'usleep 100000; done', check=True)
         self.host.inners.pop(self.name, None)
 
     def signal(self, name):
-        self.host.run(f'pkill -{name} -f "qmp tcp:0.0.0.0:{self.ports["qmp"]},"',
-                      check=True)
+        self.host.run(f'kill -{name} $(cat /tmp/{self.name}.pid)', check=True)
 
     def kill(self):
-        self.signal('KILL')
+        """Without any farewell, if it has not ended by itself."""
+        self.host.run(f'kill -KILL $(cat /tmp/{self.name}.pid)')
         self.stop()
