@@ -23,7 +23,8 @@ def printable(data):
 
 
 def type_secret(console):
-    console.login(lab.USER, lab.PASSWORD)
+    if lab.PASSWORD in console.login(lab.USER, lab.PASSWORD):
+        raise RuntimeError('the password was echoed')
     console.command(f'echo {SECRET} > /tmp/note')
 
 
