@@ -30,7 +30,7 @@ class Terminal:
     @contextlib.contextmanager
     def raw(self):
         if self.saved:
-            tty.setraw(0)
+            tty.setraw(0, termios.TCSADRAIN)     # what was typed ahead stays
         try:
             yield
         finally:
