@@ -2,11 +2,12 @@
  * Who may make ultracalls, and what many callers at once may do.
  *
  *     attack-callers rights GUEST          who may call at all
- *     attack-callers hammer GUEST OTHER N  N calls of each of three threads, while the
- *                                          user VM of GUEST runs; OTHER has none
- *     attack-callers nested GUEST          as root of a user VM: none may
+ *     attack-callers hammer GUEST OTHER N  N calls of each of three threads,
+ * while the user VM of GUEST runs; OTHER has none attack-callers nested GUEST
+ * as root of a user VM: none may
  *
- * Each check is one line, PASS or FAIL; the exit status is non-zero after a FAIL.
+ * Each check is one line, PASS or FAIL; the exit status is non-zero after a
+ * FAIL.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,8 +17,8 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
-#define KVM_HYPERCALL 1     /* one that KVM knows, and refuses to user mode */
-#define USER 1000
+#define KVM_HYPERCALL 1 /* one that KVM knows, and refuses to user mode */
+#define USER          1000
 
 static const char *guest;
 
@@ -25,7 +26,8 @@ static Outcome probe(Transport t)
 {
     struct ultracall_probe reply;
 
-    return attack_tagged(t, ULTRACALL_PROBE, NULL, (uintptr_t)&reply, sizeof(reply), 0);
+    return attack_tagged(t, ULTRACALL_PROBE, NULL, (uintptr_t)&reply,
+                         sizeof(reply), 0);
 }
 
 static void check_may(const char *who)
@@ -33,13 +35,15 @@ static void check_may(const char *who)
     for (Transport t = VMMCALL; t <= DOORBELL; t++) {
         Outcome o = probe(t);
 
-        check(returned(&o, 0), &o, "%s may call by %s", who, transport_names[t]);
+        check(returned(&o, 0), &o, "%s may call by %s", who,
+              transport_names[t]);
     }
 }
 
 static void check_may_not(const char *who)
 {
-    static const uint64_t wild[] = { 0, 0xdead000000000000, 0xffffffff81000000, -1ul };
+    static const uint64_t wild[] = { 0, 0xdead000000000000, 0xffffffff81000000,
+                                     -1ul };
 
     for (Transport t = VMMCALL; t <= VMCALL; t++) {
         Outcome o;
@@ -53,10 +57,11 @@ static void check_may_not(const char *who)
         }
         check(ok, &o, "%s may make no call by %s", who, transport_names[t]);
         o = attack_raw(t, 0x1234, wild);
-        check(o.signal == SIGILL, &o, "%s: other %s is an invalid instruction", who,
-              transport_names[t]);
+        check(o.signal == SIGILL, &o, "%s: other %s is an invalid instruction",
+              who, transport_names[t]);
     }
-    check(probe(DOORBELL).signal == SIGSEGV, NULL, "%s may not ring the doorbell", who);
+    check(probe(DOORBELL).signal == SIGSEGV, NULL,
+          "%s may not ring the doorbell", who);
 }
 
 /* In a process of its own, whose checks count here */
@@ -140,21 +145,22 @@ static void beside_root(void)
     }
     ioperm(doorbell, ULTRACALL_BAR_SIZE, 0);
     for (unsigned i = 0; i < 200000; i++) {
-        Outcome o = attack_tagged(VMMCALL, ULTRACALL_PROBE, NULL, (uintptr_t)&reply,
-                                  sizeof(reply), 0);
+        Outcome o = attack_tagged(VMMCALL, ULTRACALL_PROBE, NULL,
+                                  (uintptr_t)&reply, sizeof(reply), 0);
 
         wrong += !returned(&o, -EPERM);
     }
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    check(!wrong, NULL, "beside a caller with the permission: %u calls went through",
-          wrong);
+    check(!wrong, NULL,
+          "beside a caller with the permission: %u calls went through", wrong);
 }
 
 /*
- * A kernel-mode caller needs a module, and so the kernel's headers.  Without them, the
- * kernel's own code for a user's write to the BAR has our number in RAX, but nothing of
- * ours in the other registers: only that L0 and L1 live is to be seen.
+ * A kernel-mode caller needs a module, and so the kernel's headers.  Without
+ * them, the kernel's own code for a user's write to the BAR has our number in
+ * RAX, but nothing of ours in the other registers: only that L0 and L1 live is
+ * to be seen.
  */
 static void through_kernel(void)
 {
@@ -175,8 +181,8 @@ static void through_kernel(void)
     check(i == 100, NULL, "the kernel rings the doorbell");
     close(fd);
     fd = open("/dev/port", O_RDWR);
-    check(fd >= 0 && pwrite(fd, &rax, sizeof(rax), doorbell) == sizeof(rax), NULL,
-          "the kernel writes single bytes there");
+    check(fd >= 0 && pwrite(fd, &rax, sizeof(rax), doorbell) == sizeof(rax),
+          NULL, "the kernel writes single bytes there");
     close(fd);
 }
 
@@ -197,14 +203,15 @@ static void attack_rights(void)
 
 static const char *other;
 static unsigned long rounds;
-static uint8_t *moving;             /* its pages come and go */
+static uint8_t *moving; /* its pages come and go */
 static size_t moving_len;
+/* volatile: another thread sets it */
 static volatile bool hammer_done;
 
 typedef struct Hammer {
     pthread_t thread;
     uint64_t random;
-    unsigned long status[2];        /* calls that returned, and that got a signal */
+    unsigned long status[2]; /* calls that returned, and that got a signal */
 } Hammer;
 
 static uint64_t hammer_random(Hammer *h)
@@ -230,15 +237,17 @@ static uint64_t hammer_address(Hammer *h)
 }
 
 /*
- * The user VM's own guest gets what may not disturb it.  L1 may well unbind or commit
- * it, and so end its console, or save it without stopping the user VM, whose register
- * writes are void until the abort.
+ * The user VM's own guest gets what may not disturb it.  L1 may well unbind or
+ * commit it, and so end its console, or save it without stopping the user VM,
+ * whose register writes are void until the abort.
  */
 static void hammer_once(Hammer *h)
 {
     static const uint32_t gentle[] = {
-        ULTRACALL_PROBE, ULTRACALL_QUERY, ULTRACALL_STATE_SIZE, ULTRACALL_RESTORE,
-        ULTRACALL_REGISTER, ULTRACALL_COMMIT, ULTRACALL_ABORT, 0xff,
+        ULTRACALL_PROBE,      ULTRACALL_QUERY,
+        ULTRACALL_STATE_SIZE, ULTRACALL_RESTORE,
+        ULTRACALL_REGISTER,   ULTRACALL_COMMIT,
+        ULTRACALL_ABORT,      0xff,
     };
     uint64_t r = hammer_random(h);
     uint64_t len = r & 0x100 ? hammer_random(h) >> (r % 61) : moving_len / 2;
@@ -246,9 +255,11 @@ static void hammer_once(Hammer *h)
     Outcome o;
 
     if (r & 1) {
-        o = attack_tagged(t, gentle[(r >> 16) & 7], guest, hammer_address(h), len, r >> 60);
+        o = attack_tagged(t, gentle[(r >> 16) & 7], guest, hammer_address(h),
+                          len, r >> 60);
     } else if (r & 2) {
-        o = attack_tagged(t, (r >> 16) & 15, other, hammer_address(h), len, r >> 60);
+        o = attack_tagged(t, (r >> 16) & 15, other, hammer_address(h), len,
+                          r >> 60);
     } else {
         o = attack_call(t, (r >> 16) & 15, hammer_address(h), (r >> 20) & 63,
                         hammer_address(h), len, r >> 60);
@@ -266,7 +277,8 @@ static void *hammer_thread(void *opaque)
 
 static void *moving_thread(void *opaque)
 {
-    static const int rights[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
+    static const int rights[] = { PROT_NONE, PROT_READ,
+                                  PROT_READ | PROT_WRITE };
     Hammer *h = opaque;
 
     while (!hammer_done) {
@@ -289,7 +301,8 @@ static void *moving_thread(void *opaque)
 
 static void attack_hammer(void)
 {
-    Hammer h[3] = { { .random = 0x9e3779b97f4a7c15 }, { .random = 0xbf58476d1ce4e5b9 },
+    Hammer h[3] = { { .random = 0x9e3779b97f4a7c15 },
+                    { .random = 0xbf58476d1ce4e5b9 },
                     { .random = 0x94d049bb133111eb } };
     Outcome o;
 
@@ -325,7 +338,8 @@ static void attack_nested(void)
         bool ok = true;
 
         for (uint32_t nr = 0; ok && nr <= 0xff; nr++) {
-            o = attack_tagged(t, nr, nr ? guest : NULL, (uintptr_t)buf, sizeof(buf), 0);
+            o = attack_tagged(t, nr, nr ? guest : NULL, (uintptr_t)buf,
+                              sizeof(buf), 0);
             ok = returned(&o, -EPERM);
         }
         check(ok, &o, "a user VM's user mode may make no call by %s",
@@ -338,7 +352,8 @@ static void attack_nested(void)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: attack-callers rights|hammer|nested GUEST [OTHER N]\n");
+        fprintf(stderr, "usage: attack-callers rights|hammer|nested GUEST "
+                        "[OTHER N]\n");
         return 2;
     }
     guest = argv[2];
@@ -350,7 +365,7 @@ int main(int argc, char **argv)
     attack_open();
     if (!strcmp(argv[1], "hammer") && argc == 5) {
         other = argv[3];
-        rounds = strtoul(argv[4], NULL, 0);
+        rounds = atol(argv[4]);
         attack_hammer();
     } else {
         attack_rights();

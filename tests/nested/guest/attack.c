@@ -4,8 +4,8 @@
  *     attack buffers GUEST     wild tags, buffers and numbers
  *     attack paging GUEST      buffers that are valid but not there yet
  *
- * GUEST is a shadow guest of the outer QEMU, active and not in use.  Each check is one
- * line, PASS or FAIL; the exit status is non-zero after a FAIL.
+ * GUEST is a shadow guest of the outer QEMU, active and not in use.  Each
+ * check is one line, PASS or FAIL; the exit status is non-zero after a FAIL.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,13 +22,14 @@ typedef struct Call {
     const char *name;
     uint32_t nr;
     bool tagged;
-    bool reads;             /* L0 reads the buffer; else it writes there */
+    bool reads; /* L0 reads the buffer; else it writes there */
     size_t len;
-    int64_t ok;             /* the status when the buffer is good */
+    int64_t ok; /* the status when the buffer is good */
 } Call;
 
 static Call calls[] = {
-    { "probe", ULTRACALL_PROBE, false, false, sizeof(struct ultracall_probe), 0 },
+    { "probe", ULTRACALL_PROBE, false, false, sizeof(struct ultracall_probe),
+      0 },
     { "bind", ULTRACALL_BIND, true, false, 8, 0 },
     { "save", ULTRACALL_SAVE, true, false, 0, 0 },
     { "restore", ULTRACALL_RESTORE, true, true, 0, -EBUSY },
@@ -40,27 +41,34 @@ static Call calls[] = {
 static const char *guest;
 
 /* A call, and for SAVE again until the input has settled; then undone */
-static Outcome call_on(Transport t, const Call *c, const void *buf, uint64_t len)
+static Outcome call_on(Transport t, const Call *c, const void *buf,
+                       uint64_t len)
 {
     const char *tag = c->tagged ? guest : NULL;
     Outcome o;
 
     do {
         o = attack_tagged(t, c->nr, tag, (uintptr_t)buf, len, 0);
-    } while (c->nr == ULTRACALL_SAVE && returned(&o, -EAGAIN) && !usleep(1000));
-    if (returned(&o, 0) && (c->nr == ULTRACALL_SAVE || c->nr == ULTRACALL_BIND)) {
-        attack_tagged(VMMCALL, c->nr == ULTRACALL_SAVE ? ULTRACALL_ABORT :
-                      ULTRACALL_UNBIND, guest, 0, 0, 0);
+    } while (c->nr == ULTRACALL_SAVE && returned(&o, -EAGAIN) &&
+             !usleep(1000));
+    if (returned(&o, 0) &&
+        (c->nr == ULTRACALL_SAVE || c->nr == ULTRACALL_BIND)) {
+        attack_tagged(VMMCALL,
+                      c->nr == ULTRACALL_SAVE ? ULTRACALL_ABORT
+                                              : ULTRACALL_UNBIND,
+                      guest, 0, 0, 0);
     }
     return o;
 }
 
-/* The same, but touches what the doorbell could not reach, as its callers must */
-static Outcome call_touching(Transport t, const Call *c, uint8_t *buf, uint64_t len)
+/* The same, but touches what the doorbell could not reach */
+static Outcome call_touching(Transport t, const Call *c, uint8_t *buf,
+                             uint64_t len)
 {
     Outcome o = call_on(t, c, buf, len);
 
     while (returned(&o, -EFAULT) && o.value - (uintptr_t)buf < len) {
+        /* volatile: to be read and written although nothing changes */
         volatile uint8_t *p = (uint8_t *)o.value;
 
         *p = *p;
@@ -69,8 +77,8 @@ static Outcome call_touching(Transport t, const Call *c, uint8_t *buf, uint64_t 
     return o;
 }
 
-static void check_fault(Transport t, const Call *c, const void *buf, uint64_t len,
-                        const char *what)
+static void check_fault(Transport t, const Call *c, const void *buf,
+                        uint64_t len, const char *what)
 {
     Outcome o = call_on(t, c, buf, len);
 
@@ -90,15 +98,17 @@ static void attack_half(Transport t, const Call *c, int prot, const char *what)
     mprotect(middle, pages * PAGE, prot);
     o = call_on(t, c, buf, c->len);
     if (prot == PROT_READ && c->reads) {
-        check(returned(&o, c->ok), &o, "%s by %s: %s", c->name, transport_names[t],
-              what);
-    } else {
-        check(faulted(t, &o, (uintptr_t)middle, c->len), &o, "%s by %s: %s", c->name,
+        check(returned(&o, c->ok), &o, "%s by %s: %s", c->name,
               transport_names[t], what);
+    } else {
+        check(faulted(t, &o, (uintptr_t)middle, c->len), &o, "%s by %s: %s",
+              c->name, transport_names[t], what);
     }
     mprotect(middle, pages * PAGE, PROT_READ);
-    check(filled_with(p, 2 * pages * PAGE, 0x5a), NULL, "%s by %s: %s, not one byte "
-          "written", c->name, transport_names[t], what);
+    check(filled_with(p, 2 * pages * PAGE, 0x5a), NULL,
+          "%s by %s: %s, not one byte "
+          "written",
+          c->name, transport_names[t], what);
     munmap(p, 2 * pages * PAGE);
 }
 
@@ -108,7 +118,8 @@ static uint64_t kernel_symbol(const char *want)
     char name[128];
     unsigned long address, found = 0;
 
-    while (f && !found && fscanf(f, "%lx %*c %127s%*[^\n]", &address, name) == 2) {
+    while (f && !found &&
+           fscanf(f, "%lx %*c %127s%*[^\n]", &address, name) == 2) {
         found = strcmp(name, want) ? 0 : address;
     }
     if (f) {
@@ -126,8 +137,10 @@ static void attack_addresses(Transport t, const Call *c)
     Outcome o;
 
     check_fault(t, c, NULL, c->len, "null pointer");
-    check_fault(t, c, (void *)text, c->len, text ? "kernel's code" : "NO SYMBOL");
-    check_fault(t, c, (void *)data, c->len, data ? "kernel's data" : "NO SYMBOL");
+    check_fault(t, c, (void *)text, c->len,
+                text ? "kernel's code" : "NO SYMBOL");
+    check_fault(t, c, (void *)data, c->len,
+                data ? "kernel's data" : "NO SYMBOL");
     for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++) {
         check_fault(t, c, (void *)wild[i], c->len, "not canonical");
     }
@@ -148,20 +161,27 @@ static void attack_lengths(Transport t, const Call *c)
     for (size_t i = 0; i < sizeof(huge) / sizeof(huge[0]); i++) {
         o = call_on(t, c, p, huge[i]);
         /* An envelope's largest size is more than we have here. */
-        check(c->nr == ULTRACALL_SAVE ? faulted(t, &o, (uintptr_t)p, huge[i]) :
-              returned(&o, c->reads ? -EINVAL : 0), &o, "%s by %s: length 0x%lx",
-              c->name, transport_names[t], (long)huge[i]);
+        check(c->nr == ULTRACALL_SAVE ? faulted(t, &o, (uintptr_t)p, huge[i])
+                                      : returned(&o, c->reads ? -EINVAL : 0),
+              &o, "%s by %s: length 0x%lx", c->name, transport_names[t],
+              (long)huge[i]);
     }
     o = call_on(t, c, p, 0);
-    check(c->reads ? o.status < 0 : (returned(&o, -ENOSPC) && o.value <= c->len), &o,
-          "%s by %s: length 0", c->name, transport_names[t]);
+    check(c->reads ? o.status < 0
+                   : (returned(&o, -ENOSPC) && o.value <= c->len),
+          &o, "%s by %s: length 0", c->name, transport_names[t]);
     munmap(p, c->len + PAGE);
 }
 
-/* Memory that is not RAM: where a device might be but none is, and the firmware's ROM */
+/* Not RAM: where a device might be but none is, and the firmware's ROM */
 static void attack_device_memory(Transport t, const Call *c)
 {
-    static const struct { off_t at; size_t len; bool rom; const char *name; } kinds[] = {
+    static const struct {
+        off_t at;
+        size_t len;
+        bool rom;
+        const char *name;
+    } kinds[] = {
         { 0xe0000000, 0x100000, false, "no memory" },
         { 0xf0000, 0x10000, true, "ROM" },
     };
@@ -169,8 +189,8 @@ static void attack_device_memory(Transport t, const Call *c)
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         size_t len = c->len < kinds[i].len ? c->len : kinds[i].len;
-        void *p = mmap(NULL, kinds[i].len, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-                       kinds[i].at);
+        void *p = mmap(NULL, kinds[i].len, PROT_READ | PROT_WRITE, MAP_SHARED,
+                       fd, kinds[i].at);
         Outcome o = { .signal = -1 };
 
         if (p == MAP_FAILED) {
@@ -179,7 +199,7 @@ static void attack_device_memory(Transport t, const Call *c)
             continue;
         }
         if (!(kinds[i].rom && c->reads)) {
-            (void)*(volatile uint8_t *)p;   /* so that it is mapped indeed */
+            (void)*(volatile uint8_t *)p; /* so that it is mapped indeed */
             o = call_on(t, c, p, len);
             check(returned(&o, -EFAULT), &o, "%s by %s: %s", c->name,
                   transport_names[t], kinds[i].name);
@@ -200,29 +220,35 @@ static void attack_tags(Transport t)
     memset(buf, 0, PAGE);
     memset(p, 'v', PAGE);
     munmap(end, PAGE);
-#define TAG(address, length) \
-    attack_call(t, ULTRACALL_QUERY, (uintptr_t)(address), length, (uintptr_t)buf, PAGE, 0)
+#define TAG(address, length)                                                  \
+    attack_call(t, ULTRACALL_QUERY, (uintptr_t)(address), length,             \
+                (uintptr_t)buf, PAGE, 0)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         o = TAG(p, bad[i]);
-        check(returned(&o, -EINVAL), &o, "tag by %s: length %ld", transport_names[t],
-              (long)bad[i]);
+        check(returned(&o, -EINVAL), &o, "tag by %s: length %ld",
+              transport_names[t], (long)bad[i]);
     }
     o = TAG(end - 56, 56);
-    check(returned(&o, -ENOENT), &o, "tag by %s: no end, up to an unmapped page",
-          transport_names[t]);
+    check(returned(&o, -ENOENT), &o,
+          "tag by %s: no end, up to an unmapped page", transport_names[t]);
     o = TAG(end - 55, 56);
-    check(faulted(t, &o, (uintptr_t)end - 55, 56), &o, "tag by %s: runs into an "
-          "unmapped page", transport_names[t]);
+    check(faulted(t, &o, (uintptr_t)end - 55, 56), &o,
+          "tag by %s: runs into an "
+          "unmapped page",
+          transport_names[t]);
     o = TAG(end, 3);
     check(faulted(t, &o, (uintptr_t)end, 3), &o, "tag by %s: unmapped",
           transport_names[t]);
     o = TAG(data, 8);
-    check(faulted(t, &o, data, 8), &o, "tag by %s: kernel's data", transport_names[t]);
+    check(faulted(t, &o, data, 8), &o, "tag by %s: kernel's data",
+          transport_names[t]);
     memcpy(end - n - 1, guest, n + 1);
     o = TAG(end - n - 1, n + 1);
-    check(returned(&o, -EINVAL), &o, "tag by %s: with a NUL", transport_names[t]);
+    check(returned(&o, -EINVAL), &o, "tag by %s: with a NUL",
+          transport_names[t]);
     o = TAG(end - n - 1, n - 1);
-    check(returned(&o, -ENOENT), &o, "tag by %s: the start of one", transport_names[t]);
+    check(returned(&o, -ENOENT), &o, "tag by %s: the start of one",
+          transport_names[t]);
     o = TAG(end - n - 1, n);
     check(returned(&o, 0), &o, "tag by %s: the right one", transport_names[t]);
 #undef TAG
@@ -242,17 +268,21 @@ static void attack_numbers(Transport t)
             break;
         }
     }
-    check(returned(&o, -ENOSYS), &o, "unknown numbers by %s", transport_names[t]);
+    check(returned(&o, -ENOSYS), &o, "unknown numbers by %s",
+          transport_names[t]);
     for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
         o = attack_raw(t, other[i], zero);
-        check(t == DOORBELL ? returned(&o, other[i]) && o.value == doorbell :
-              o.signal == SIGILL, &o, "no ultracall by %s: RAX 0x%lx",
-              transport_names[t], (long)other[i]);
+        check(t == DOORBELL ? returned(&o, other[i]) && o.value == doorbell
+                            : o.signal == SIGILL,
+              &o, "no ultracall by %s: RAX 0x%lx", transport_names[t],
+              (long)other[i]);
     }
     o = attack_tagged(t, ULTRACALL_REGISTER, guest, 0, 0, 0);
-    check(returned(&o, -EPERM), &o, "register by %s: not from L1", transport_names[t]);
+    check(returned(&o, -EPERM), &o, "register by %s: not from L1",
+          transport_names[t]);
     o = attack_tagged(t, ULTRACALL_COMMIT, guest, 0, 0, 0);
-    check(returned(&o, -EBUSY), &o, "commit by %s: nothing saved", transport_names[t]);
+    check(returned(&o, -EBUSY), &o, "commit by %s: nothing saved",
+          transport_names[t]);
     o = attack_tagged(t, ULTRACALL_ABORT, guest, 0, 0, 0);
     check(returned(&o, -EALREADY), &o, "abort by %s: nothing saved",
           transport_names[t]);
@@ -275,11 +305,13 @@ static void attack_buffers(void)
 
 /* Buffers that are valid, but not there yet */
 
-static void check_good(Transport t, const Call *c, uint8_t *buf, const char *what)
+static void check_good(Transport t, const Call *c, uint8_t *buf,
+                       const char *what)
 {
     Outcome o = call_touching(t, c, buf, c->len);
 
-    check(returned(&o, c->ok) && (c->ok || c->reads || !filled_with(buf, o.value, 0)),
+    check(returned(&o, c->ok) &&
+              (c->ok || c->reads || !filled_with(buf, o.value, 0)),
           &o, "%s by %s: %s", c->name, transport_names[t], what);
 }
 
@@ -295,13 +327,14 @@ static void attack_fresh(Transport t, const Call *c)
     munmap(p, len);
     p = area(len);
     for (size_t i = 0; i < len; i += PAGE) {
+        /* volatile: to be read although nothing is done with it */
         (void)*(volatile uint8_t *)(p + i);
     }
     check_good(t, c, p, "shared page of zeros");
     munmap(p, len);
     p = area(len);
-    check(filled_with(p, len, 0), NULL, "%s by %s: zeros are zeros still", c->name,
-          transport_names[t]);
+    check(filled_with(p, len, 0), NULL, "%s by %s: zeros are zeros still",
+          c->name, transport_names[t]);
     munmap(p, len);
 }
 
@@ -318,13 +351,17 @@ static void attack_shared(Transport t, const Call *c)
     if (fork() == 0) {
         Outcome o = call_touching(t, c, p, c->len);
 
-        _exit(returned(&o, c->ok) && (c->reads || !filled_with(p, c->len, 0x5a)) ?
-              0 : 1);
+        _exit(returned(&o, c->ok) &&
+                      (c->reads || !filled_with(p, c->len, 0x5a))
+                  ? 0
+                  : 1);
     }
     wait(&status);
-    check(status == 0, NULL, "%s by %s: copy on write", c->name, transport_names[t]);
-    check(filled_with(p, len, 0x5a), NULL, "%s by %s: the parent's copy is as it was",
-          c->name, transport_names[t]);
+    check(status == 0, NULL, "%s by %s: copy on write", c->name,
+          transport_names[t]);
+    check(filled_with(p, len, 0x5a), NULL,
+          "%s by %s: the parent's copy is as it was", c->name,
+          transport_names[t]);
     if (pwrite(fd, p, len, 0) != (ssize_t)len) {
         perror("/tmp/attack");
     }
@@ -332,8 +369,9 @@ static void attack_shared(Transport t, const Call *c)
     p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     check_good(t, c, p, "private mapping of a file");
     check(pread(fd, check_copy, len, 0) == (ssize_t)len &&
-          filled_with(check_copy, len, 0x5a), NULL, "%s by %s: the file is as it was",
-          c->name, transport_names[t]);
+              filled_with(check_copy, len, 0x5a),
+          NULL, "%s by %s: the file is as it was", c->name,
+          transport_names[t]);
     munmap(p, len);
     munmap(check_copy, len);
     close(fd);
@@ -349,10 +387,11 @@ static void *paging_thread(void *opaque)
     while (read(fd, &message, sizeof(message)) == sizeof(message)) {
         struct uffdio_copy copy = {
             .dst = message.arg.pagefault.address & -PAGE,
-            .src = (uintptr_t)page, .len = PAGE,
+            .src = (uintptr_t)page,
+            .len = PAGE,
         };
 
-        usleep(2000);       /* the caller sleeps, as for a page on a disk */
+        usleep(2000); /* the caller sleeps, as for a page on a disk */
         ioctl(fd, UFFDIO_COPY, &copy);
     }
     return NULL;
@@ -365,13 +404,15 @@ static void attack_slow_paging(Transport t, const Call *c)
     uint8_t *p = area(len);
     struct uffdio_api api = { .api = UFFD_API };
     struct uffdio_register range = {
-        .range = { (uintptr_t)p, len }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+        .range = { (uintptr_t)p, len },
+        .mode = UFFDIO_REGISTER_MODE_MISSING,
     };
     static int fd;
     pthread_t thread;
 
     fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-    if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range)) {
+    if (fd < 0 || ioctl(fd, UFFDIO_API, &api) ||
+        ioctl(fd, UFFDIO_REGISTER, &range)) {
         check(false, NULL, "userfaultfd: %s", strerror(errno));
         return;
     }

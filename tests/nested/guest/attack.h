@@ -1,5 +1,6 @@
 /*
- * Ultracalls that may end in a signal, and checks that print what came of them.
+ * Ultracalls that may end in a signal, and checks that print what came of
+ * them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,12 +23,13 @@
 
 typedef enum Transport { VMMCALL, VMCALL, DOORBELL } Transport;
 
-static const char *const transport_names[] = { "vmmcall", "vmcall", "doorbell" };
+static const char *const transport_names[] = { "vmmcall", "vmcall",
+                                               "doorbell" };
 
 /* What came of a call: a signal, or else the two results */
 typedef struct Outcome {
     int signal;
-    uint64_t address;       /* si_addr */
+    uint64_t address; /* si_addr */
     int64_t status;
     uint64_t value;
 } Outcome;
@@ -39,8 +41,8 @@ static unsigned passed, failed;
 
 static void attack_signal(int signal, siginfo_t *info, void *context)
 {
-    attack_outcome = (Outcome) { .signal = signal,
-                                 .address = (uintptr_t)info->si_addr };
+    attack_outcome =
+        (Outcome){ .signal = signal, .address = (uintptr_t)info->si_addr };
     siglongjmp(attack_jump, 1);
 }
 
@@ -55,8 +57,8 @@ static inline void attack_catch_signals(void)
 }
 
 /* The instruction with any RAX */
-static inline void attack_instruction(Transport t, uint64_t *rax, uint64_t *rdx,
-                                      const uint64_t *a)
+static inline void attack_instruction(Transport t, uint64_t *rax,
+                                      uint64_t *rdx, const uint64_t *a)
 {
     register uint64_t r8 __asm__("r8") = a[2];
     register uint64_t r9 __asm__("r9") = a[3];
@@ -64,17 +66,20 @@ static inline void attack_instruction(Transport t, uint64_t *rax, uint64_t *rdx,
 
     switch (t) {
     case VMMCALL:
-        __asm__ volatile(".byte 0x0f, 0x01, 0xd9" : "+a"(*rax), "+d"(*rdx)
+        __asm__ volatile(".byte 0x0f, 0x01, 0xd9"
+                         : "+a"(*rax), "+d"(*rdx)
                          : "D"(a[0]), "S"(a[1]), "r"(r8), "r"(r9), "r"(r10)
                          : "memory", "cc");
         break;
     case VMCALL:
-        __asm__ volatile(".byte 0x0f, 0x01, 0xc1" : "+a"(*rax), "+d"(*rdx)
+        __asm__ volatile(".byte 0x0f, 0x01, 0xc1"
+                         : "+a"(*rax), "+d"(*rdx)
                          : "D"(a[0]), "S"(a[1]), "r"(r8), "r"(r9), "r"(r10)
                          : "memory", "cc");
         break;
     case DOORBELL:
-        __asm__ volatile("outl %%eax, %%dx" : "+a"(*rax), "+d"(*rdx)
+        __asm__ volatile("outl %%eax, %%dx"
+                         : "+a"(*rax), "+d"(*rdx)
                          : "D"(a[0]), "S"(a[1]), "r"(r8), "r"(r9), "r"(r10)
                          : "memory", "cc");
         break;
@@ -89,11 +94,12 @@ static inline Outcome attack_raw(Transport t, uint64_t rax, const uint64_t *a)
         return attack_outcome;
     }
     attack_instruction(t, &rax, &rdx, a);
-    return (Outcome) { .status = rax, .value = rdx };
+    return (Outcome){ .status = rax, .value = rdx };
 }
 
-static inline Outcome attack_call(Transport t, uint32_t nr, uint64_t a0, uint64_t a1,
-                                  uint64_t a2, uint64_t a3, uint64_t a4)
+static inline Outcome attack_call(Transport t, uint32_t nr, uint64_t a0,
+                                  uint64_t a1, uint64_t a2, uint64_t a3,
+                                  uint64_t a4)
 {
     const uint64_t a[ULTRACALL_ARGS] = { a0, a1, a2, a3, a4 };
 
@@ -104,13 +110,14 @@ static inline Outcome attack_call(Transport t, uint32_t nr, uint64_t a0, uint64_
 static inline Outcome attack_tagged(Transport t, uint32_t nr, const char *tag,
                                     uint64_t va, uint64_t len, uint64_t flags)
 {
-    return tag ? attack_call(t, nr, (uintptr_t)tag, strlen(tag), va, len, flags)
+    return tag ? attack_call(t, nr, (uintptr_t)tag, strlen(tag), va, len,
+                             flags)
                : attack_call(t, nr, va, len, flags, 0, 0);
 }
 
 /* One line per check: the name is a format */
-__attribute__((format(printf, 3, 4)))
-static void check(bool ok, const Outcome *o, const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+check(bool ok, const Outcome *o, const char *format, ...)
 {
     va_list args;
 
@@ -137,22 +144,24 @@ static inline bool returned(const Outcome *o, int64_t status)
 }
 
 /*
- * The buffer from @va on is not for the caller: by instruction that is a fault of
- * the caller's (for some addresses without one), by doorbell an error.
+ * The buffer from @va on is not for the caller: by instruction that is a fault
+ * of the caller's (for some addresses without one), by doorbell an error.
  */
-static inline bool faulted(Transport t, const Outcome *o, uint64_t va, uint64_t len)
+static inline bool faulted(Transport t, const Outcome *o, uint64_t va,
+                           uint64_t len)
 {
     uint64_t at = t == DOORBELL ? o->value : o->address;
     bool inside = at - va < len || (t != DOORBELL && at == 0);
 
-    return inside && (t == DOORBELL ? returned(o, -EFAULT) : o->signal == SIGSEGV);
+    return inside &&
+           (t == DOORBELL ? returned(o, -EFAULT) : o->signal == SIGSEGV);
 }
 
 /* New memory of whole pages, never touched */
 static inline uint8_t *area(size_t len)
 {
-    void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                   -1, 0);
+    void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (p == MAP_FAILED) {
         perror("mmap");

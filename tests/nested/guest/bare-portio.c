@@ -1,9 +1,10 @@
 /*
- * The serial port at 0x3f8 by every kind of port access: a multiboot kernel that a user
- * VM starts instead of Linux, whose driver knows only single bytes.
+ * The serial port at 0x3f8 by every kind of port access: a multiboot kernel
+ * that a user VM starts instead of Linux, whose driver knows only single
+ * bytes.
  *
- * Prints a line for each check, PASS or FAIL, and "portio: N failed".  It asks for 14
- * bytes of input.
+ * Prints a line for each check, PASS or FAIL, and "portio: N failed".  It asks
+ * for 14 bytes of input.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,51 +14,57 @@
 #include <stdint.h>
 
 #define COM1 0x3f8
-#define IER (COM1 + 1)
-#define IIR (COM1 + 2)
-#define LCR (COM1 + 3)
-#define MCR (COM1 + 4)
-#define LSR (COM1 + 5)
-#define MSR (COM1 + 6)
-#define SCR (COM1 + 7)
+#define IER  (COM1 + 1)
+#define IIR  (COM1 + 2)
+#define LCR  (COM1 + 3)
+#define MCR  (COM1 + 4)
+#define LSR  (COM1 + 5)
+#define MSR  (COM1 + 6)
+#define SCR  (COM1 + 7)
 
-#define IER_RDI 0x01
-#define IIR_RDI 0x04
+#define IER_RDI               0x01
+#define IIR_RDI               0x04
 #define FCR_ENABLE_TRIGGER_14 0xc1
-#define LCR_8N1 0x03
-#define MCR_DTR_RTS 0x03
-#define LSR_THRE_TEMT 0x60
+#define LCR_8N1               0x03
+#define MCR_DTR_RTS           0x03
+#define LSR_THRE_TEMT         0x60
 
 #define MULTIBOOT_MAGIC 0x1badb002
 
-__attribute__((used, section(".text.header")))
-static const uint32_t header[] = { MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC };
+static const uint32_t
+__attribute__((used, section(".text.header"))) header[] = {
+    MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC
+};
 
 static unsigned failed;
 
-#define PORT_IN(name, type, insn, reg)                                      \
-    static inline type name(uint16_t port)                                  \
-    {                                                                       \
-        type val;                                                           \
-        __asm__ volatile(insn " %%dx, %" reg "0" : "=a"(val) : "d"(port));  \
-        return val;                                                         \
+#define PORT_IN(name, type, insn, reg)                                        \
+    static inline type name(uint16_t port)                                    \
+    {                                                                         \
+        type val;                                                             \
+        __asm__ volatile(insn " %%dx, %" reg "0" : "=a"(val) : "d"(port));    \
+        return val;                                                           \
     }
-#define PORT_OUT(name, type, insn, reg)                                     \
-    static inline void name(type val, uint16_t port)                        \
-    {                                                                       \
-        __asm__ volatile(insn " %" reg "0, %%dx" :: "a"(val), "d"(port));   \
+#define PORT_OUT(name, type, insn, reg)                                       \
+    static inline void name(type val, uint16_t port)                          \
+    {                                                                         \
+        __asm__ volatile(insn " %" reg "0, %%dx" : : "a"(val), "d"(port));    \
     }
-#define STRING_IN(name, insn)                                               \
-    static inline void name(uint16_t port, void *to, size_t n)              \
-    {                                                                       \
-        __asm__ volatile("rep " insn : "+D"(to), "+c"(n)                    \
-                         : "d"(port) : "memory");                           \
+#define STRING_IN(name, insn)                                                 \
+    static inline void name(uint16_t port, void *to, size_t n)                \
+    {                                                                         \
+        __asm__ volatile("rep " insn                                          \
+                         : "+D"(to), "+c"(n)                                  \
+                         : "d"(port)                                          \
+                         : "memory");                                         \
     }
-#define STRING_OUT(name, insn)                                              \
-    static inline void name(uint16_t port, const void *from, size_t n)      \
-    {                                                                       \
-        __asm__ volatile(insn : "+S"(from), "+c"(n)                         \
-                         : "d"(port) : "memory", "cc");                     \
+#define STRING_OUT(name, insn)                                                \
+    static inline void name(uint16_t port, const void *from, size_t n)        \
+    {                                                                         \
+        __asm__ volatile(insn                                                 \
+                         : "+S"(from), "+c"(n)                                \
+                         : "d"(port)                                          \
+                         : "memory", "cc");                                   \
     }
 
 PORT_IN(inb, uint8_t, "inb", "b")
@@ -78,6 +85,7 @@ static void put(const char *text)
 {
     for (; *text; text++) {
         while (!(inb(LSR) & LSR_THRE_TEMT)) {
+            continue;
         }
         outb(*text, COM1);
     }
@@ -107,7 +115,7 @@ static void check(const char *what, uint32_t got, uint32_t want)
 
 static void single_accesses(void)
 {
-    uint32_t modem = inb(MSR) << 16;    /* and the change bits are gone */
+    uint32_t modem = inb(MSR) << 16; /* and the change bits are gone */
 
     outb(0x5a, SCR);
     check("outb, inb: scratch register", inb(SCR), 0x5a);
@@ -151,6 +159,7 @@ static void string_input(void)
     outb(IER_RDI, IER);
     put("now type 14 letters\r\n");
     while ((inb(IIR) & 0x0f) != IIR_RDI) {
+        continue;
     }
     insb(COM1, text, 14);
     outb(0, IER);
@@ -161,7 +170,9 @@ static void string_input(void)
 
 static void string_output(void)
 {
-    static const char text[] = "rep outsb 0123456789abcdefghijklmnopqrstuvwxyz 0123456789"
+    static const char text[] = "rep outsb "
+                               "0123456789abcdefghijklmnopqrstuvwxyz "
+                               "0123456789"
                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ end\r\n";
     static const char down[] = "\n\rdne sdrawkcab bstuo per";
     static const uint32_t words[] = { 0x21000000, 0x2200ffff };
@@ -176,7 +187,7 @@ static void string_output(void)
     check("MCR as it was", inb(MCR), MCR_DTR_RTS);
 }
 
-__attribute__((used)) static void main(void)
+static void __attribute__((used)) main(void)
 {
     outb(LCR_8N1, LCR);
     outb(FCR_ENABLE_TRIGGER_14, IIR);

@@ -26,14 +26,14 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define TEXT_LEN    64
-#define LINE_LEN    (1 + 5 + 1 + TEXT_LEN + 1 + 8 + 1)
-#define SILENCE_MS  180000  /* give up when nothing moves for that long */
+#define TEXT_LEN   64
+#define LINE_LEN   (1 + 5 + 1 + TEXT_LEN + 1 + 8 + 1)
+#define SILENCE_MS 180000 /* give up when nothing moves for that long */
 
 typedef struct Receiver {
     char line[256];
     size_t len;
-    uint32_t expected;      /* number of the next line */
+    uint32_t expected; /* number of the next line */
     uint32_t lines, bytes, doubled, reordered, corrupt;
     uint32_t random, crc;
     bool ended;
@@ -80,7 +80,8 @@ static uint32_t random_next(uint32_t *state)
     return *state;
 }
 
-static size_t line_make(char *line, char side, uint32_t number, uint32_t *random)
+static size_t line_make(char *line, char side, uint32_t number,
+                        uint32_t *random)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                    "abcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -99,7 +100,9 @@ static void sender_refill(Sender *s)
         s->len = line_make(s->line, 'G', s->next++, &s->random);
         s->crc = crc_add(s->crc, s->line, s->len);
     } else {
-        s->len = s->ended ? 0 : sprintf(s->line, "GEND %u %08x\n", s->lines, s->crc);
+        s->len = s->ended
+                     ? 0
+                     : sprintf(s->line, "GEND %u %08x\n", s->lines, s->crc);
         s->ended = true;
     }
 }
@@ -158,7 +161,8 @@ static void receiver_line(Receiver *r, uint32_t lines)
     }
 }
 
-static void receiver_feed(Receiver *r, const char *data, ssize_t len, uint32_t lines)
+static void receiver_feed(Receiver *r, const char *data, ssize_t len,
+                          uint32_t lines)
 {
     for (ssize_t i = 0; i < len; i++) {
         if (r->len < sizeof(r->line) - 1) {
@@ -229,10 +233,10 @@ int main(int argc, char **argv)
         return 2;
     }
     crc_init();
-    sender.random = strtoul(argv[1], NULL, 0);
+    sender.random = atoll(argv[1]);
     receiver.random = ~sender.random;
-    sender.lines = strtoul(argv[2], NULL, 0) / LINE_LEN;
-    sender.window = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
+    sender.lines = atoll(argv[2]) / LINE_LEN;
+    sender.window = argc > 3 ? atoll(argv[3]) : 0;
     receiver.seen = calloc(sender.lines + 1, 1);
     if (!sender.random || !receiver.random || !receiver.seen ||
         tcgetattr(0, &saved)) {
@@ -241,7 +245,7 @@ int main(int argc, char **argv)
     }
     raw = saved;
     cfmakeraw(&raw);
-    /* busybox getty sets it, and cfmakeraw() leaves it: no bytes of the tty's own */
+    /* busybox getty sets it, cfmakeraw() leaves it: no bytes of the tty's */
     raw.c_iflag &= ~IXOFF;
     raw.c_cflag |= CRTSCTS;
     tcsetattr(0, TCSANOW, &raw);
@@ -250,11 +254,12 @@ int main(int argc, char **argv)
     printf("TRANSFER READY %u\n", sender.lines);
     fflush(stdout);
     ok = transfer(&sender, &receiver);
-    printf("TRANSFER REPORT lines=%u bytes=%u lost=%u duplicated=%u reordered=%u "
+    printf("TRANSFER REPORT lines=%u bytes=%u lost=%u duplicated=%u "
+           "reordered=%u "
            "corrupt=%u total=%s finished=%s mark=%s\n",
            receiver.lines, receiver.bytes,
-           receiver_lost(&receiver, sender.lines),
-           receiver.doubled, receiver.reordered, receiver.corrupt,
+           receiver_lost(&receiver, sender.lines), receiver.doubled,
+           receiver.reordered, receiver.corrupt,
            receiver.total_ok ? "good" : "bad", ok ? "yes" : "no",
            mark ? mark : "");
     fflush(stdout);
