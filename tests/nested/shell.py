@@ -134,8 +134,12 @@ def main():
         console = pair.boot('vm1')
         print(f'{HELP}\nEscape key: Ctrl-]. The user VM is booting.\n', flush=True)
         screen = Screen(console)
+        first = True
         while True:
             with terminal.raw():
+                if not first:
+                    print('[console]\r', flush=True)
+                first = False
                 going = attach(console, screen)
             if not going or not prompt(pair, console):
                 break

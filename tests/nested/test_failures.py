@@ -80,7 +80,9 @@ def go_on(pair):
 
 def cancel(pair):
     pair.inner.qmp.cmd('migrate_cancel')
-    assert pair.inner.migrate_wait()['status'] == 'cancelled'
+    # QEMU closes the return path first: the migration may see that as a failure.
+    status = pair.inner.migrate_wait()['status']
+    assert status in ('cancelled', 'failed'), status
     pair.new.kill()
 
 
