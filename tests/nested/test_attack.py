@@ -47,7 +47,7 @@ def test_many_callers(vm):
 
         def attack():
             try:
-                vm.checks(f'attack-callers hammer vm1 {other} 5000', 300, vm.host.run)
+                vm.checks(f'attack-callers hammer vm1 {other} 40000', 300, vm.host.run)
             except Exception as error:
                 failures.append(error)
 
