@@ -25,6 +25,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(ShadowSerial, SHADOW_SERIAL)
 #define SHADOW_SERIAL_PORTS 8
 #define SHADOW_SERIAL_UART_STATE_MAX 512
 
+/* Register writes of a guest that should be stopped, but is not */
+#define SHADOW_SERIAL_LATE_MAX 4096
+
 struct ShadowSerial {
     ShadowDevice parent_obj;
 
@@ -36,6 +39,7 @@ struct ShadowSerial {
     char *replay;
     bool flow_control;
     bool held;
+    GByteArray *late;           /* writes while held: register, value */
 };
 
 /* Registers, PC16550D data sheet table II */
@@ -111,6 +115,24 @@ static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
 
     if (!s->held) {
         serial_reg_write(s, offset, val);
+    } else if (s->late->len < 2 * SHADOW_SERIAL_LATE_MAX) {
+        const uint8_t entry[] = { offset, val };
+
+        g_byte_array_append(s->late, entry, sizeof(entry));
+    }
+}
+
+/*
+ * A cloud VM that lets its guest run on after SAVE, and then goes back on it,
+ * must not leave the guest with a driver and a port that disagree.
+ */
+static void serial_do_late_writes(ShadowSerial *s)
+{
+    g_autoptr(GByteArray) late = s->late;
+
+    s->late = g_byte_array_new();
+    for (guint i = 0; i < late->len; i += 2) {
+        serial_reg_write(s, late->data[i], late->data[i + 1]);
     }
 }
 
@@ -119,6 +141,11 @@ static void shadow_serial_hold(ShadowDevice *dev, bool held)
     ShadowSerial *s = SHADOW_SERIAL(dev);
 
     s->held = held;
+    if (!held) {
+        serial_do_late_writes(s);
+        /* an interrupt that the guest took meanwhile found nothing to do */
+        dev->irq_edges++;
+    }
     shadow_console_hold(&s->console, held);
 }
 
@@ -160,6 +187,7 @@ static void shadow_serial_moved(ShadowDevice *dev)
     g_autofree char *name = g_strdup_printf("%s/%s", dev->guest_id,
                                             shadow_device_name(dev));
 
+    g_byte_array_set_size(SHADOW_SERIAL(dev)->late, 0);
     shadow_console_moved(&SHADOW_SERIAL(dev)->console, name);
 }
 
@@ -244,6 +272,7 @@ static int shadow_serial_pre_load(void *opaque)
     ShadowSerial *s = opaque;
 
     /* what the stream leaves out is at its power-on value */
+    g_byte_array_set_size(s->late, 0);
     serial_power_on(s);
     return 0;
 }
@@ -312,8 +341,14 @@ static void shadow_serial_init(Object *obj)
 {
     ShadowSerial *s = SHADOW_SERIAL(obj);
 
+    s->late = g_byte_array_new();
     object_initialize_child(obj, "uart", &s->uart, TYPE_SERIAL);
     object_initialize_child(obj, "console", &s->console, TYPE_SHADOW_CONSOLE);
+}
+
+static void shadow_serial_finalize(Object *obj)
+{
+    g_byte_array_unref(SHADOW_SERIAL(obj)->late);
 }
 
 static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
@@ -344,6 +379,7 @@ static const TypeInfo shadow_serial_types[] = {
         .parent = TYPE_SHADOW_DEVICE,
         .instance_size = sizeof(ShadowSerial),
         .instance_init = shadow_serial_init,
+        .instance_finalize = shadow_serial_finalize,
         .class_init = shadow_serial_class_init,
     },
 };
