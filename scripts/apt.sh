@@ -8,15 +8,22 @@
 apt_dir=$build/apt
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-apt_machine_uri() { # END: the first address in the machine's own sources that ends so
-    apt-get indextargets --format '$(REPO_URI)' 2>/dev/null |
-        sed 's|/*$||' | awk -v end="$1" '/^https?:/ && $0 ~ end "$" && !n++ { print }'
+# END: the first address in the machine's own sources that ends so. apt-get tells only those whose
+# lists it has, so look into the files as well.
+apt_machine_uri() {
+    {
+        apt-get indextargets --format '$(REPO_URI)' 2>/dev/null || true
+        cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null |
+            sed 's/#.*//' | tr -s ' \t' '\n' || true
+    } | sed 's|/*$||' | awk -v end="$1" '/^https?:/ && $0 ~ end "$" && !n++ { print }'
 }
 
 apt_sources() {
     local mirror security
     mirror=${DEBIAN_MIRROR:-$(apt_machine_uri /debian)}
-    mirror=${mirror:-http://deb.debian.org/debian}
+    [[ -n $mirror ]] ||
+        die "this machine's apt has no Debian mirror" \
+            "name one: DEBIAN_MIRROR=http://MIRROR/debian ./shadow ..."
     mirror=${mirror%/}
     security=${DEBIAN_SECURITY_MIRROR:-}
     if [[ -z $security && -z ${DEBIAN_MIRROR:-} ]]; then
