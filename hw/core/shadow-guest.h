@@ -35,7 +35,6 @@ struct ShadowGuest {
     char *bind_secret_id;
     char *state_file;
     bool incoming;
-    bool snapshots;
 
     const char *id;
     ShadowGuestState state;
