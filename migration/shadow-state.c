@@ -52,11 +52,8 @@ static bool state_get_expected(QEMUFile *f, const char *s, Error **errp)
 static bool state_put_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
 {
     ShadowDevice *dev;
-    uint32_t n = 0;
+    uint32_t n = shadow_guest_n_devices(g);
 
-    QTAILQ_FOREACH(dev, &g->devices, next) {
-        n++;
-    }
     qemu_put_be32(f, STATE_MAGIC);
     qemu_put_be32(f, n);
     QTAILQ_FOREACH(dev, &g->devices, next) {
@@ -74,11 +71,8 @@ static bool state_put_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
 static bool state_get_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
 {
     ShadowDevice *dev;
-    uint32_t n = 0;
+    uint32_t n = shadow_guest_n_devices(g);
 
-    QTAILQ_FOREACH(dev, &g->devices, next) {
-        n++;
-    }
     if (qemu_get_be32(f) != STATE_MAGIC || qemu_get_be32(f) != n) {
         error_setg(errp, "the state is not of %u devices", n);
         return false;

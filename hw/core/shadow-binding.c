@@ -4,13 +4,10 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
-#include "qemu/main-loop.h"
 #include "qemu/qht.h"
 #include "qemu/xxhash.h"
-#include "block/aio.h"
 #include "shadow/hw/core/shadow-binding.h"
 #include "shadow/hw/core/shadow-ports.h"
-#include "shadow/trace.h"
 
 /* x86 machines have at most this many CPUs; others are never shadowed. */
 #define SHADOW_MAX_CPUS 4096

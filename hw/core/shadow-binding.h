@@ -76,7 +76,7 @@ ShadowPorts *shadow_ports_new(ShadowGuest *guest,
                               void (*on_stale)(ShadowGuest *));
 void shadow_ports_free(ShadowPorts *ports);
 void shadow_ports_claim(ShadowPorts *ports, uint16_t first, unsigned n);
-void shadow_ports_release(ShadowPorts *ports, uint16_t first, unsigned n);
+void shadow_ports_release(ShadowPorts *ports, uint16_t first);
 void shadow_ports_arm_entry(ShadowPorts *ports, bool armed);
 uint64_t shadow_ports_accesses(ShadowPorts *ports);
 

@@ -89,11 +89,21 @@ static void shadow_guest_insert_device(ShadowGuest *g, ShadowDevice *dev)
     QTAILQ_INSERT_TAIL(&g->devices, dev, next);
 }
 
+unsigned shadow_guest_n_devices(ShadowGuest *g)
+{
+    ShadowDevice *dev;
+    unsigned n = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        n++;
+    }
+    return n;
+}
+
 bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
 {
     ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
     ShadowDevice *other = shadow_guest_device_at(g, dev->iobase, sdc->ports);
-    unsigned n = 0;
 
     if (other) {
         error_setg(errp, "ports 0x%x-0x%x of shadow-guest '%s' belong to "
@@ -102,11 +112,9 @@ bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
                    shadow_device_name(other));
         return false;
     }
-    QTAILQ_FOREACH(other, &g->devices, next) {
-        n++;
-    }
-    if (n == SHADOW_GUEST_MAX_DEVICES) {
-        error_setg(errp, "shadow-guest '%s' has %u devices already", g->id, n);
+    if (shadow_guest_n_devices(g) == SHADOW_GUEST_MAX_DEVICES) {
+        error_setg(errp, "shadow-guest '%s' has %u devices already", g->id,
+                   SHADOW_GUEST_MAX_DEVICES);
         return false;
     }
     if (g->state == SHADOW_GUEST_STATE_FROZEN ||
@@ -126,8 +134,7 @@ void shadow_guest_remove_device(ShadowDevice *dev)
     ShadowGuest *g = dev->guest;
 
     if (g) {
-        shadow_ports_release(g->ports, dev->iobase,
-                             SHADOW_DEVICE_GET_CLASS(dev)->ports);
+        shadow_ports_release(g->ports, dev->iobase);
         QTAILQ_REMOVE(&g->devices, dev, next);
         dev->guest = NULL;
     }

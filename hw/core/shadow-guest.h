@@ -63,6 +63,7 @@ ShadowGuest *shadow_guest_find(const char *id);
 void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
                           void *opaque);
 
+unsigned shadow_guest_n_devices(ShadowGuest *g);
 bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp);
 void shadow_guest_remove_device(ShadowDevice *dev);
 uint8_t shadow_guest_port_read(ShadowGuest *g, uint16_t port);
@@ -80,7 +81,7 @@ void shadow_guest_irq_all_told(void);
 
 void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
                                uint64_t cookie_va, uint64_t cookie);
-int shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
+void shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
 
 /*
  * With a bind-secret, make a new challenge, valid for one answer.  Returns

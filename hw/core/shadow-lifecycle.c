@@ -108,14 +108,13 @@ void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
     shadow_guest_irq_changed(g);
 }
 
-int shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
+void shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
 {
     shadow_binding_add_tag(g->ports, entry);
     trace_shadow_guest_bound(g->id, entry->vmcb);
     if (lifecycle_may_tell(g)) {
         qapi_event_send_shadow_guest_bound(g->id, true);
     }
-    return 0;
 }
 
 int shadow_guest_unbind(ShadowGuest *g, const char *reason)

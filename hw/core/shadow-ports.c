@@ -96,7 +96,7 @@ void shadow_ports_claim(ShadowPorts *ports, uint16_t first, unsigned n)
     shadow_ports_publish(ports, new);
 }
 
-void shadow_ports_release(ShadowPorts *ports, uint16_t first, unsigned n)
+void shadow_ports_release(ShadowPorts *ports, uint16_t first)
 {
     ShadowRanges *old = ports->ranges;
     ShadowRanges *new = shadow_ranges_new(old->n);

@@ -5,11 +5,7 @@
 #ifndef SHADOW_PORTS_H
 #define SHADOW_PORTS_H
 
-#include "qemu/bitmap.h"
 #include "shadow/hw/core/shadow-binding.h"
-
-/* Port ranges are multiples of this, as an ISA device's are. */
-#define SHADOW_PORTS_MAX_RANGES 16
 
 typedef struct ShadowRange {
     uint16_t first;

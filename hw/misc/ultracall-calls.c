@@ -132,7 +132,8 @@ static int call_register(UltracallCall *call)
         return ret;
     }
     call->caller->entry(call->caller, &entry);
-    return shadow_guest_bind_tag(g, &entry);
+    shadow_guest_bind_tag(g, &entry);
+    return 0;
 }
 
 static int call_reset(UltracallCall *call)
