@@ -7,9 +7,18 @@ import glob
 import os
 import signal
 import sys
+import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../../..'))
 USER, PASSWORD = 'user', 'Rosebud-1941'     # as in images.sh
+
+
+def wait_until(condition, timeout=60):
+    """Whether the condition came true in time."""
+    deadline = time.monotonic() + timeout
+    while not (true := condition()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return true
 
 
 @dataclasses.dataclass
