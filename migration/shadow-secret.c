@@ -5,16 +5,17 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/units.h"
 #include "qapi/error.h"
 #include "shadow/migration/shadow-secret.h"
 #include <gcrypt.h>
 
 #define KEY_ID_INFO   "qemu-shadow key id"
 
-/*
- * In ordinary memory: libgcrypt's locked pool is small and shared with the
- * whole process, and the secret object that the bytes come from is not in it.
- */
+/* Secure memory grows by this many bytes when the first pool is used up. */
+#define SECURE_POOL_SIZE (64 * KiB)
+
+/* In secure memory; the secret object that the bytes come from is not. */
 struct ShadowSecret {
     size_t len;
     uint8_t id[SHADOW_SEAL_KEY_ID_LEN];
@@ -27,16 +28,27 @@ void shadow_wipe(void *p, size_t len)
     asm volatile("" : : "r"(p) : "memory");
 }
 
+ShadowSecure *shadow_secure_new(size_t len)
+{
+    return gcry_calloc_secure(1, len);
+}
+
+void shadow_secure_free(ShadowSecure *p)
+{
+    gcry_free(p);
+}
+
 bool shadow_secret_init(Error **errp)
 {
     /*
      * Both calls may be repeated, so qcrypto_init() can come before or after.
      * QEMU may be built with another crypto backend, so it may never come.
      */
-    if (!gcry_check_version("1.8.0")) {
-        error_setg(errp, "libgcrypt 1.8 or newer is needed");
+    if (!gcry_check_version("1.9.0")) {
+        error_setg(errp, "libgcrypt 1.9 or newer is needed");
         return false;
     }
+    gcry_control(GCRYCTL_AUTO_EXPAND_SECMEM, (unsigned int)SECURE_POOL_SIZE);
     if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
         gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
     }
@@ -78,24 +90,23 @@ bool shadow_hkdf_expand(const void *prk, size_t prk_len,
                         const void *info, size_t info_len,
                         void *okm, size_t len)
 {
-    uint8_t block[SHADOW_HKDF_HASH_LEN];
+    g_autoptr(ShadowSecure) block = shadow_secure_new(SHADOW_HKDF_HASH_LEN);
     uint8_t counter = 1;
     size_t done, n;
-    bool ok = len <= 255 * sizeof(block);
+    bool ok = block && len <= 255 * SHADOW_HKDF_HASH_LEN;
 
     for (done = 0; ok && done < len; done += n, counter++) {
         gcry_buffer_t buf[] = {
             secret_buffer(prk, prk_len),
-            secret_buffer(block, done ? sizeof(block) : 0),
+            secret_buffer(block, done ? SHADOW_HKDF_HASH_LEN : 0),
             secret_buffer(info, info_len),
             secret_buffer(&counter, sizeof(counter)),
         };
 
-        n = MIN(len - done, sizeof(block));
+        n = MIN(len - done, SHADOW_HKDF_HASH_LEN);
         ok = secret_hmac(block, buf, ARRAY_SIZE(buf));
         memcpy(okm + done, block, n);
     }
-    shadow_wipe(block, sizeof(block));
     return ok;
 }
 
@@ -108,7 +119,11 @@ ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp)
                    len, SHADOW_SECRET_MIN_LEN, SHADOW_SECRET_MAX_LEN);
         return NULL;
     }
-    secret = g_malloc0(sizeof(*secret) + len);
+    secret = (ShadowSecret *)shadow_secure_new(sizeof(*secret) + len);
+    if (!secret) {
+        error_setg(errp, "there is no secure memory left for a secret");
+        return NULL;
+    }
     secret->len = len;
     memcpy(secret->bytes, bytes, len);
     if (!shadow_hkdf_expand(secret->bytes, len, KEY_ID_INFO,
@@ -122,10 +137,7 @@ ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp)
 
 void shadow_secret_free(ShadowSecret *secret)
 {
-    if (secret) {
-        shadow_wipe(secret, sizeof(*secret) + secret->len);
-        g_free(secret);
-    }
+    shadow_secure_free((ShadowSecure *)secret);
 }
 
 const uint8_t *shadow_secret_id(const ShadowSecret *secret)
@@ -138,11 +150,11 @@ bool shadow_secret_derive(const ShadowSecret *secret,
                           const void *info, size_t info_len,
                           void *key, size_t len)
 {
-    uint8_t prk[SHADOW_HKDF_HASH_LEN];
-    bool ok = shadow_hkdf_extract(salt, salt_len, secret->bytes, secret->len,
-                                  prk) &&
-              shadow_hkdf_expand(prk, sizeof(prk), info, info_len, key, len);
+    g_autoptr(ShadowSecure) prk = shadow_secure_new(SHADOW_HKDF_HASH_LEN);
 
-    shadow_wipe(prk, sizeof(prk));
-    return ok;
+    return prk &&
+           shadow_hkdf_extract(salt, salt_len, secret->bytes, secret->len,
+                               prk) &&
+           shadow_hkdf_expand(prk, SHADOW_HKDF_HASH_LEN, info, info_len,
+                              key, len);
 }

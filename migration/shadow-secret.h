@@ -30,6 +30,15 @@ const uint8_t *shadow_secret_id(const ShadowSecret *secret);
 /* A memset() that the compiler may not leave out */
 void shadow_wipe(void *p, size_t len);
 
+/*
+ * Bytes in libgcrypt's secure memory, zeroed: not paged out as far as the
+ * system lets us, and wiped when they are freed.  NULL if there are no more.
+ */
+typedef uint8_t ShadowSecure;
+ShadowSecure *shadow_secure_new(size_t len);
+void shadow_secure_free(ShadowSecure *p);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShadowSecure, shadow_secure_free)
+
 /* RFC 5869 with SHA-256; public for the tests */
 #define SHADOW_HKDF_HASH_LEN 32
 bool shadow_hkdf_extract(const void *salt, size_t salt_len,
@@ -38,7 +47,6 @@ bool shadow_hkdf_extract(const void *salt, size_t salt_len,
 bool shadow_hkdf_expand(const void *prk, size_t prk_len,
                         const void *info, size_t info_len,
                         void *okm, size_t len);
-
 
 /*
  * @len bytes of key, by HKDF-SHA-256 from the secret, @salt and @info; to be
