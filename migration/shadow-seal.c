@@ -9,51 +9,39 @@
 #include "qemu/cutils.h"
 #include "qemu/host-utils.h"
 #include "qapi/error.h"
-#include "shadow/migration/shadow-seal.h"
+#include "shadow/migration/shadow-seal-internal.h"
 #include <gcrypt.h>
 
 #define SEAL_VERSION  1
-#define SEAL_INFO     "qemu-shadow seal v1"
-
-/*
- * A suite says how the key of an envelope is found and which cipher is used.
- * One that needs more public bytes than the salt (an ephemeral key, say) puts
- * them between header and ciphertext.
- */
-#define SEAL_SUITE_SECRET_AES256_GCM  1
-
 static const uint8_t seal_magic[4] = { 'Q', 'S', 'H', 'D' };
 
-typedef struct QEMU_PACKED SealHeader {
-    uint8_t magic[4];
-    uint8_t version;
-    uint8_t suite;
-    uint8_t purpose;
-    uint8_t tag_len;
-    uint64_t epoch;
-    uint32_t padded_len;
-    uint32_t reserved;
-    uint8_t salt[16];
-    uint8_t key_id[SHADOW_SEAL_KEY_ID_LEN];
-    uint8_t host_id[SHADOW_SEAL_HOST_ID_LEN];
-    char tag[SHADOW_SEAL_TAG_MAX];
-} SealHeader;
+typedef struct SealSuite {
+    uint8_t id;
+    size_t prefix;      /* bytes between header and ciphertext */
+    size_t suffix;      /* bytes after the GCM tag */
+} SealSuite;
 
-QEMU_BUILD_BUG_ON(sizeof(SealHeader) != SHADOW_SEAL_HEADER_LEN);
+static const SealSuite seal_suites[] = {
+    { SEAL_SUITE_SECRET, 0, 0 },
+    { SEAL_SUITE_HOST, sizeof(SealHostPrefix), SHADOW_ED25519_SIG_LEN },
+};
 
-typedef struct SealKey {
-    uint8_t key[32];
-    uint8_t iv[12];
-} SealKey;
-
-QEMU_BUILD_BUG_ON(sizeof(SealKey) != 44);
-
-static void seal_key_wipe(SealKey *key)
+static const SealSuite *seal_suite(uint8_t id)
 {
-    shadow_wipe(key, sizeof(*key));
+    for (int i = 0; i < ARRAY_SIZE(seal_suites); i++) {
+        if (seal_suites[i].id == id) {
+            return &seal_suites[i];
+        }
+    }
+    return NULL;
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SealKey, seal_key_wipe)
+static void seal_key_free(SealKey *key)
+{
+    shadow_secure_free((ShadowSecure *)key);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SealKey, seal_key_free)
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC(gcry_cipher_hd_t, gcry_cipher_close, NULL)
 
 /* The header is part of the info: no two headers ever share a key and IV. */
@@ -68,19 +56,17 @@ static bool seal_derive(const SealHeader *hdr, const ShadowSecret *secret,
                                 sizeof(info), key, sizeof(*key));
 }
 
-/* A cipher that has its key and has taken in the header, or NULL */
-static gcry_cipher_hd_t seal_cipher(const SealHeader *hdr,
-                                    const ShadowSecret *secret)
+/* A cipher that has its key and has taken in @public_len bytes, or NULL */
+static gcry_cipher_hd_t seal_cipher(const SealKey *key, const void *public,
+                                    size_t public_len)
 {
     g_auto(gcry_cipher_hd_t) cipher = NULL;
-    g_auto(SealKey) key = {};
 
-    if (!seal_derive(hdr, secret, &key) ||
-        gcry_cipher_open(&cipher, GCRY_CIPHER_AES256,
-                         GCRY_CIPHER_MODE_GCM, 0) ||
-        gcry_cipher_setkey(cipher, key.key, sizeof(key.key)) ||
-        gcry_cipher_setiv(cipher, key.iv, sizeof(key.iv)) ||
-        gcry_cipher_authenticate(cipher, hdr, sizeof(*hdr))) {
+    if (gcry_cipher_open(&cipher, GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_GCM,
+                         GCRY_CIPHER_SECURE) ||
+        gcry_cipher_setkey(cipher, key->key, sizeof(key->key)) ||
+        gcry_cipher_setiv(cipher, key->iv, sizeof(key->iv)) ||
+        gcry_cipher_authenticate(cipher, public, public_len)) {
         return NULL;
     }
     return g_steal_pointer(&cipher);
@@ -105,6 +91,13 @@ size_t shadow_seal_size(size_t payload_len)
     return seal_size_class(payload_len) + SHADOW_SEAL_OVERHEAD;
 }
 
+size_t shadow_seal_host_size(size_t payload_len)
+{
+    size_t size = shadow_seal_size(payload_len);
+
+    return size ? size + SHADOW_SEAL_HOST_OVERHEAD : 0;
+}
+
 /* Printable, so that a refusal can name the guest in a log */
 static bool seal_tag_valid(const char *tag, size_t len)
 {
@@ -123,8 +116,9 @@ static bool seal_purpose_valid(int purpose)
     return purpose == SHADOW_SEAL_MIGRATION || purpose == SHADOW_SEAL_SNAPSHOT;
 }
 
-static bool seal_header_fill(SealHeader *hdr, const ShadowSealInfo *info,
-                             const ShadowSecret *key, size_t len, Error **errp)
+static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
+                             const ShadowSealInfo *info,
+                             const uint8_t *key_id, size_t len, Error **errp)
 {
     size_t tag_len = strnlen(info->tag, sizeof(info->tag));
 
@@ -140,7 +134,7 @@ static bool seal_header_fill(SealHeader *hdr, const ShadowSealInfo *info,
     }
     *hdr = (SealHeader) {
         .version = SEAL_VERSION,
-        .suite = SEAL_SUITE_SECRET_AES256_GCM,
+        .suite = suite,
         .purpose = info->purpose,
         .tag_len = tag_len,
         .epoch = cpu_to_be64(info->epoch),
@@ -148,40 +142,79 @@ static bool seal_header_fill(SealHeader *hdr, const ShadowSealInfo *info,
     };
     memcpy(hdr->magic, seal_magic, sizeof(hdr->magic));
     gcry_randomize(hdr->salt, sizeof(hdr->salt), GCRY_STRONG_RANDOM);
-    memcpy(hdr->key_id, shadow_secret_id(key), sizeof(hdr->key_id));
+    memcpy(hdr->key_id, key_id, sizeof(hdr->key_id));
     memcpy(hdr->host_id, info->host_id, sizeof(hdr->host_id));
     memcpy(hdr->tag, info->tag, tag_len);
     return true;
 }
 
-bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
-                 const void *payload, size_t len, void *out, Error **errp)
+/* Everything from the ciphertext to the GCM tag; what is before is there. */
+static bool seal_body(uint8_t *env, size_t prefix, const SealKey *key,
+                      const void *payload, size_t len)
 {
-    g_auto(gcry_cipher_hd_t) cipher = NULL;
+    size_t public_len = SHADOW_SEAL_HEADER_LEN + prefix;
     size_t padded = seal_size_class(len);
-    uint8_t *body = out + SHADOW_SEAL_HEADER_LEN;
-    SealHeader hdr;
+    uint8_t *body = env + public_len;
+    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, env, public_len);
 
-    if (!seal_header_fill(&hdr, info, key, len, errp)) {
-        return false;
-    }
-    memcpy(out, &hdr, sizeof(hdr));
     memset(body, 0, padded);
     stl_be_p(body, len);
     if (len) {
         memcpy(body + SEAL_LEN_SIZE, payload, len);
     }
+    return cipher &&
+           !gcry_cipher_final(cipher) &&
+           !gcry_cipher_encrypt(cipher, body, padded, NULL, 0) &&
+           !gcry_cipher_gettag(cipher, body + padded, SHADOW_SEAL_AUTH_LEN);
+}
 
-    cipher = seal_cipher(&hdr, key);
-    if (!cipher ||
-        gcry_cipher_final(cipher) ||
-        gcry_cipher_encrypt(cipher, body, padded, NULL, 0) ||
-        gcry_cipher_gettag(cipher, body + padded, SHADOW_SEAL_AUTH_LEN)) {
-        shadow_wipe(out, padded + SHADOW_SEAL_OVERHEAD);
-        error_setg(errp, "libgcrypt failed to encrypt");
+/* Leaves nothing of the payload in a failed envelope. */
+static bool seal_done(bool ok, void *out, size_t size, Error **errp)
+{
+    if (!ok) {
+        shadow_wipe(out, size);
+        error_setg(errp, "libgcrypt failed to seal the state");
+    }
+    return ok;
+}
+
+bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
+                 const void *payload, size_t len, void *out, Error **errp)
+{
+    g_autoptr(SealKey) derived = (SealKey *)shadow_secure_new(sizeof(SealKey));
+    SealHeader hdr;
+
+    if (!seal_header_fill(&hdr, SEAL_SUITE_SECRET, info,
+                          shadow_secret_id(key), len, errp)) {
         return false;
     }
-    return true;
+    memcpy(out, &hdr, sizeof(hdr));
+    return seal_done(derived && seal_derive(&hdr, key, derived) &&
+                     seal_body(out, 0, derived, payload, len),
+                     out, shadow_seal_size(len), errp);
+}
+
+bool shadow_seal_to_host(const ShadowSealInfo *info,
+                         const uint8_t recipient[SHADOW_X25519_LEN],
+                         const ShadowHostKey *sender,
+                         const void *payload, size_t len, void *out,
+                         Error **errp)
+{
+    g_autoptr(SealKey) key = (SealKey *)shadow_secure_new(sizeof(SealKey));
+    size_t size = shadow_seal_host_size(len);
+    SealHeader hdr;
+
+    if (!seal_header_fill(&hdr, SEAL_SUITE_HOST, info, recipient, len,
+                          errp)) {
+        return false;
+    }
+    memcpy(out, &hdr, sizeof(hdr));
+    return seal_done(key &&
+                     seal_host_begin(out, recipient, sender, key) &&
+                     seal_body(out, sizeof(SealHostPrefix), key, payload,
+                               len) &&
+                     seal_host_sign(out, size, recipient, sender),
+                     out, size, errp);
 }
 
 const char *shadow_seal_reason_str(ShadowSealResult result)
@@ -195,6 +228,8 @@ const char *shadow_seal_reason_str(ShadowSealResult result)
         [SHADOW_SEAL_BAD_SUITE] = "bad-suite",
         [SHADOW_SEAL_MALFORMED] = "malformed",
         [SHADOW_SEAL_UNKNOWN_KEY] = "unknown-key",
+        [SHADOW_SEAL_UNKNOWN_SIGNER] = "unknown-signer",
+        [SHADOW_SEAL_BAD_SIGNATURE] = "bad-signature",
         [SHADOW_SEAL_BAD_TAG] = "bad-tag",
         [SHADOW_SEAL_BAD_PADDING] = "bad-padding",
         [SHADOW_SEAL_WRONG_GUEST] = "wrong-guest",
@@ -207,8 +242,8 @@ const char *shadow_seal_reason_str(ShadowSealResult result)
     return result < SHADOW_SEAL__MAX ? names[result] : "unknown";
 }
 
-static ShadowSealResult G_GNUC_PRINTF(3, 4)
-seal_refuse(Error **errp, ShadowSealResult result, const char *fmt, ...)
+ShadowSealResult seal_refuse(Error **errp, ShadowSealResult result,
+                             const char *fmt, ...)
 {
     g_autofree char *why = NULL;
     va_list ap;
@@ -221,11 +256,12 @@ seal_refuse(Error **errp, ShadowSealResult result, const char *fmt, ...)
 }
 
 /* All that can be known without a key, and nothing that needs one */
-static ShadowSealResult seal_parse(SealHeader *hdr, const void *env,
-                                   size_t env_len, Error **errp)
+static ShadowSealResult seal_parse(SealHeader *hdr, const SealSuite **suite,
+                                   const void *env, size_t env_len,
+                                   Error **errp)
 {
     static const char no_tag[SHADOW_SEAL_TAG_MAX];
-    size_t padded_len;
+    size_t padded_len, full_len;
 
     if (env_len < sizeof(*hdr)) {
         return seal_refuse(errp, SHADOW_SEAL_TRUNCATED,
@@ -239,7 +275,8 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const void *env,
         return seal_refuse(errp, SHADOW_SEAL_BAD_VERSION,
                            "unknown format version %d", hdr->version);
     }
-    if (hdr->suite != SEAL_SUITE_SECRET_AES256_GCM) {
+    *suite = seal_suite(hdr->suite);
+    if (!*suite) {
         return seal_refuse(errp, SHADOW_SEAL_BAD_SUITE,
                            "unknown cipher suite %d", hdr->suite);
     }
@@ -254,23 +291,25 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const void *env,
                sizeof(hdr->tag) - hdr->tag_len)) {
         return seal_refuse(errp, SHADOW_SEAL_MALFORMED, "malformed header");
     }
-    if (env_len != padded_len + SHADOW_SEAL_OVERHEAD) {
-        bool less = env_len < padded_len + SHADOW_SEAL_OVERHEAD;
-
-        return seal_refuse(errp,
-                           less ? SHADOW_SEAL_TRUNCATED : SHADOW_SEAL_TRAILING,
+    full_len = padded_len + SHADOW_SEAL_OVERHEAD + (*suite)->prefix +
+               (*suite)->suffix;
+    if (env_len != full_len) {
+        return seal_refuse(errp, env_len < full_len ?
+                           SHADOW_SEAL_TRUNCATED : SHADOW_SEAL_TRAILING,
                            "%zu bytes instead of %zu", env_len,
-                           padded_len + (size_t)SHADOW_SEAL_OVERHEAD);
+                           full_len);
     }
     return SHADOW_SEAL_OK;
 }
 
-static ShadowSealResult seal_decrypt(const SealHeader *hdr,
-                                     const ShadowSecret *secret,
-                                     const uint8_t *body, uint8_t *plain,
-                                     size_t padded_len, Error **errp)
+static ShadowSealResult seal_decrypt(const SealSuite *suite,
+                                     const SealKey *key, const uint8_t *env,
+                                     uint8_t *plain, size_t padded_len,
+                                     Error **errp)
 {
-    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(hdr, secret);
+    size_t public_len = SHADOW_SEAL_HEADER_LEN + suite->prefix;
+    const uint8_t *body = env + public_len;
+    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, env, public_len);
 
     if (!cipher ||
         gcry_cipher_final(cipher) ||
@@ -347,6 +386,56 @@ static const ShadowSecret *seal_find_key(const SealHeader *hdr,
     return NULL;
 }
 
+/* The same is done whether or not a secret has the envelope's key id. */
+static ShadowSealResult seal_secret_key(const SealHeader *hdr,
+                                        const ShadowSecret *const *keys,
+                                        size_t nkeys, SealKey *key,
+                                        Error **errp)
+{
+    const ShadowSecret *secret = seal_find_key(hdr, keys, nkeys);
+
+    if (nkeys && !seal_derive(hdr, secret ?: keys[0], key)) {
+        return seal_refuse(errp, SHADOW_SEAL_INTERNAL,
+                           "libgcrypt failed to derive a key");
+    }
+    if (!secret) {
+        return seal_refuse(errp, SHADOW_SEAL_UNKNOWN_KEY,
+                           "it was sealed with another secret");
+    }
+    return SHADOW_SEAL_OK;
+}
+
+/*
+ * An envelope of the right shape costs the same time whichever of its bytes
+ * is wrong: the body is decrypted, with some key, in any case.
+ */
+static ShadowSealResult seal_authenticate(const SealHeader *hdr,
+                                          const SealSuite *suite,
+                                          const ShadowSealExpect *expect,
+                                          const ShadowSecret *const *keys,
+                                          size_t nkeys,
+                                          const void *env, size_t env_len,
+                                          uint8_t *plain, Error **errp)
+{
+    g_autoptr(SealKey) key = (SealKey *)shadow_secure_new(sizeof(SealKey));
+    ShadowSealResult result, body;
+    Error *why = NULL;
+
+    if (!key) {
+        return seal_refuse(errp, SHADOW_SEAL_INTERNAL,
+                           "there is no secure memory left");
+    }
+    if (suite->id == SEAL_SUITE_HOST) {
+        result = seal_host_key(env, env_len, expect, key, &why);
+    } else {
+        result = seal_secret_key(hdr, keys, nkeys, key, &why);
+    }
+    body = seal_decrypt(suite, key, env, plain, be32_to_cpu(hdr->padded_len),
+                        why ? NULL : &why);
+    error_propagate(errp, why);
+    return result != SHADOW_SEAL_OK ? result : body;
+}
+
 ShadowSealResult shadow_open(const ShadowSealExpect *expect,
                              const ShadowSecret *const *keys, size_t nkeys,
                              const void *env, size_t env_len,
@@ -355,23 +444,17 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
 {
     ShadowSealInfo info = {};
     ShadowSealResult result;
-    const ShadowSecret *secret;
+    const SealSuite *suite;
     size_t payload_len = 0, padded_len;
     uint8_t *plain;
     SealHeader hdr;
 
     *payload = NULL;
     *len = 0;
-    result = seal_parse(&hdr, env, env_len, errp);
+    result = seal_parse(&hdr, &suite, env, env_len, errp);
     if (result != SHADOW_SEAL_OK) {
         return result;
     }
-    secret = seal_find_key(&hdr, keys, nkeys);
-    if (!secret) {
-        return seal_refuse(errp, SHADOW_SEAL_UNKNOWN_KEY,
-                           "it was sealed with another secret");
-    }
-
     padded_len = be32_to_cpu(hdr.padded_len);
     info.purpose = hdr.purpose;
     info.epoch = be64_to_cpu(hdr.epoch);
@@ -379,8 +462,8 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
     memcpy(info.host_id, hdr.host_id, sizeof(hdr.host_id));
 
     plain = g_malloc(padded_len);
-    result = seal_decrypt(&hdr, secret, env + sizeof(hdr), plain, padded_len,
-                          errp);
+    result = seal_authenticate(&hdr, suite, expect, keys, nkeys, env, env_len,
+                               plain, errp);
     if (result == SHADOW_SEAL_OK) {
         result = seal_unpad(plain, padded_len, &payload_len, errp);
     }

@@ -11,16 +11,19 @@
 #define SHADOW_MIGRATION_SHADOW_SEAL_H
 
 #include "qemu/units.h"
-#include "shadow/migration/shadow-secret.h"
+#include "shadow/migration/shadow-host-key.h"
 
 #define SHADOW_SEAL_HEADER_LEN   112
 #define SHADOW_SEAL_AUTH_LEN     16
 #define SHADOW_SEAL_OVERHEAD     (SHADOW_SEAL_HEADER_LEN + SHADOW_SEAL_AUTH_LEN)
+/* More of it in envelopes that are sealed to a host */
+#define SHADOW_SEAL_HOST_OVERHEAD \
+    (SHADOW_X25519_LEN + SHADOW_ED25519_LEN + SHADOW_ED25519_SIG_LEN)
 #define SHADOW_SEAL_MIN_CLASS    (4 * KiB)
 #define SHADOW_SEAL_MAX_CLASS    (16 * MiB)
 #define SHADOW_SEAL_MAX_PAYLOAD  (SHADOW_SEAL_MAX_CLASS - 4)
 #define SHADOW_SEAL_MAX_SIZE \
-    (SHADOW_SEAL_MAX_CLASS + SHADOW_SEAL_OVERHEAD)
+    (SHADOW_SEAL_MAX_CLASS + SHADOW_SEAL_OVERHEAD + SHADOW_SEAL_HOST_OVERHEAD)
 #define SHADOW_SEAL_TAG_MAX      56
 #define SHADOW_SEAL_HOST_ID_LEN  8
 
@@ -34,6 +37,8 @@ typedef enum ShadowSealResult {
     SHADOW_SEAL_BAD_SUITE,
     SHADOW_SEAL_MALFORMED,
     SHADOW_SEAL_UNKNOWN_KEY,
+    SHADOW_SEAL_UNKNOWN_SIGNER,
+    SHADOW_SEAL_BAD_SIGNATURE,
     SHADOW_SEAL_BAD_TAG,
     /* Said only of envelopes that a holder of the key has made */
     SHADOW_SEAL_BAD_PADDING,
@@ -65,10 +70,16 @@ typedef struct ShadowSealExpect {
     ShadowSealPurpose purpose;
     uint64_t last_epoch;        /* the envelope's must be higher */
     const uint8_t *host_id;     /* refuse what this host sealed; or NULL */
+
+    /* Opens what was sealed to this host, if a listed one has signed it */
+    const ShadowHostKey *host;  /* or NULL */
+    const uint8_t *signers;     /* @n_signers x SHADOW_ED25519_LEN bytes */
+    size_t n_signers;
 } ShadowSealExpect;
 
-/* Size of the envelope, or 0 if the payload is longer than the maximum */
+/* Sizes of envelopes, or 0 if the payload is longer than the maximum */
 size_t shadow_seal_size(size_t payload_len);
+size_t shadow_seal_host_size(size_t payload_len);
 
 /*
  * Writes shadow_seal_size(@len) bytes to @out, which must not overlap
@@ -76,6 +87,16 @@ size_t shadow_seal_size(size_t payload_len);
  */
 bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
                  const void *payload, size_t len, void *out, Error **errp);
+
+/*
+ * The same with shadow_seal_host_size(@len) bytes: sealed to the host that
+ * has the public key @recipient, and signed by @sender.
+ */
+bool shadow_seal_to_host(const ShadowSealInfo *info,
+                         const uint8_t recipient[SHADOW_X25519_LEN],
+                         const ShadowHostKey *sender,
+                         const void *payload, size_t len, void *out,
+                         Error **errp);
 
 /*
  * On SHADOW_SEAL_OK *@payload is the caller's to wipe and g_free(), and is

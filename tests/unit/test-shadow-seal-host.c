@@ -1,0 +1,242 @@
+/*
+ * Tests of envelopes that are sealed to a host, and signed by one
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "shadow/migration/shadow-seal.h"
+
+/* Offsets, from docs/envelope.rst, of an envelope of the smallest class */
+enum {
+    OFF_SUITE = 5, OFF_EPOCH = 8, OFF_SALT = 24, OFF_KEY_ID = 40,
+    OFF_TAG = 56, OFF_ENC = 112, OFF_SIGNER = 144, OFF_BODY = 176,
+    OFF_GCM_TAG = OFF_BODY + 4096, OFF_SIG = OFF_GCM_TAG + 16,
+    ENV_LEN = OFF_SIG + 64,
+};
+
+static const char payload[] = "what the user typed";
+
+static const ShadowSealInfo info = {
+    .tag = "vm1",
+    .purpose = SHADOW_SEAL_MIGRATION,
+    .epoch = 7,
+    .host_id = "hostAAA",
+};
+
+static ShadowHostKey *source, *target, *other;
+
+static ShadowHostKey *new_host(uint8_t first)
+{
+    const uint8_t secret[32] = { first };
+
+    return shadow_host_key_new(secret, sizeof(secret), &error_abort);
+}
+
+/* What the target takes: from the source, and from the other host */
+static ShadowSealExpect expectation(uint8_t signers[64])
+{
+    memcpy(signers, shadow_host_key_signing(other), 32);
+    memcpy(signers + 32, shadow_host_key_signing(source), 32);
+    return (ShadowSealExpect) {
+        .tag = "vm1",
+        .purpose = SHADOW_SEAL_MIGRATION,
+        .last_epoch = 6,
+        .host_id = (const uint8_t *)"hostBBB",
+        .host = target,
+        .signers = signers,
+        .n_signers = 2,
+    };
+}
+
+static void seal(uint8_t env[ENV_LEN])
+{
+    g_assert_cmpuint(shadow_seal_host_size(sizeof(payload)), ==, ENV_LEN);
+    g_assert_true(shadow_seal_to_host(&info,
+                                      shadow_host_key_encryption(target),
+                                      source, payload, sizeof(payload), env,
+                                      &error_abort));
+}
+
+static ShadowSealResult open_env(const ShadowSealExpect *expect,
+                                 const uint8_t *env, size_t len)
+{
+    g_autofree uint8_t *plain = NULL;
+    Error *err = NULL;
+    size_t plain_len;
+    ShadowSealResult result = shadow_open(expect, NULL, 0, env, len, &plain,
+                                          &plain_len, NULL, &err);
+
+    if (result == SHADOW_SEAL_OK) {
+        g_assert_cmpmem(plain, plain_len, payload, sizeof(payload));
+    } else {
+        g_assert_null(plain);
+        g_assert_nonnull(err);
+        error_free(err);
+    }
+    return result;
+}
+
+static void test_round_trip(void)
+{
+    uint8_t signers[64], env[ENV_LEN], again[ENV_LEN];
+    ShadowSealExpect expect = expectation(signers);
+
+    seal(env);
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==, SHADOW_SEAL_OK);
+    g_assert_null(memmem(env, ENV_LEN, payload, 8));
+
+    /* nothing but the first part of the header and the names come again */
+    seal(again);
+    g_assert_cmpmem(env, OFF_SALT, again, OFF_SALT);
+    g_assert_cmpint(memcmp(env + OFF_SALT, again + OFF_SALT, 16), !=, 0);
+    g_assert_cmpint(memcmp(env + OFF_ENC, again + OFF_ENC, 32), !=, 0);
+    g_assert_cmpint(memcmp(env + OFF_BODY, again + OFF_BODY, 4096), !=, 0);
+}
+
+static void test_flips(void)
+{
+    uint8_t signers[64], env[ENV_LEN];
+    ShadowSealExpect expect = expectation(signers);
+
+    seal(env);
+    for (int i = 0; i < ENV_LEN; i++) {
+        ShadowSealResult result;
+
+        env[i] ^= 1 << (i % 8);
+        result = open_env(&expect, env, ENV_LEN);
+        g_assert_cmpint(result, !=, SHADOW_SEAL_OK);
+        if (i >= OFF_KEY_ID && i < OFF_KEY_ID + 8) {
+            g_assert_cmpint(result, ==, SHADOW_SEAL_UNKNOWN_KEY);
+        } else if (i >= OFF_SIGNER && i < OFF_BODY) {
+            g_assert_cmpint(result, ==, SHADOW_SEAL_UNKNOWN_SIGNER);
+        } else if (i >= OFF_ENC) {
+            g_assert_cmpint(result, ==, SHADOW_SEAL_BAD_SIGNATURE);
+        }
+        env[i] ^= 1 << (i % 8);
+    }
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==, SHADOW_SEAL_OK);
+}
+
+static void test_lengths(void)
+{
+    uint8_t signers[64], env[ENV_LEN + 1] = { };
+    ShadowSealExpect expect = expectation(signers);
+
+    seal(env);
+    for (size_t len = 0; len < ENV_LEN; len++) {
+        g_assert_cmpint(open_env(&expect, env, len), ==,
+                        SHADOW_SEAL_TRUNCATED);
+    }
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN + 1), ==,
+                    SHADOW_SEAL_TRAILING);
+}
+
+static void test_other_hosts(void)
+{
+    uint8_t signers[64], env[ENV_LEN];
+    ShadowSealExpect expect = expectation(signers);
+
+    seal(env);
+
+    /* sealed to another host than the one that was given it */
+    expect.host = other;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_UNKNOWN_KEY);
+    /* and L1 cannot make it fit by its key id */
+    memcpy(env + OFF_KEY_ID, shadow_host_key_encryption(other), 8);
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_BAD_SIGNATURE);
+    expect.host = NULL;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_UNKNOWN_KEY);
+
+    /* of a host that the operator has not listed */
+    seal(env);
+    expect = expectation(signers);
+    expect.n_signers = 1;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_UNKNOWN_SIGNER);
+    expect.n_signers = 0;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_UNKNOWN_SIGNER);
+
+    /* a listed host's name under another's envelope */
+    expect = expectation(signers);
+    memcpy(env + OFF_SIGNER, shadow_host_key_signing(other), 32);
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_BAD_SIGNATURE);
+}
+
+/* What an honest host has signed may still not be what is expected. */
+static void test_judged(void)
+{
+    uint8_t signers[64], env[ENV_LEN];
+    ShadowSealExpect expect = expectation(signers);
+
+    seal(env);
+    expect.tag = "vm2";
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_WRONG_GUEST);
+    expect = expectation(signers);
+    expect.purpose = SHADOW_SEAL_SNAPSHOT;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_WRONG_PURPOSE);
+    expect = expectation(signers);
+    expect.host_id = info.host_id;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_REFLECTED);
+    expect = expectation(signers);
+    expect.last_epoch = 7;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==, SHADOW_SEAL_STALE);
+}
+
+/* The two suites do not pass for each other. */
+static void test_suites(void)
+{
+    static const uint8_t bytes[32];
+    g_autoptr(ShadowSecret) secret = shadow_secret_new(bytes, 32,
+                                                       &error_abort);
+    const ShadowSecret *keys[] = { secret };
+    uint8_t signers[64], env[ENV_LEN];
+    ShadowSealExpect expect = expectation(signers);
+    g_autofree uint8_t *plain = NULL;
+    size_t len;
+
+    seal(env);
+    env[OFF_SUITE] = 1;
+    g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
+                    SHADOW_SEAL_TRAILING);
+
+    len = shadow_seal_size(sizeof(payload));
+    g_assert_true(shadow_seal(&info, secret, payload, sizeof(payload), env,
+                              &error_abort));
+    g_assert_cmpint(shadow_open(&expect, keys, 1, env, len, &plain, &len,
+                                NULL, &error_abort), ==, SHADOW_SEAL_OK);
+    /* a guest without a secret takes no envelope that one could open */
+    g_assert_cmpint(open_env(&expect, env, shadow_seal_size(sizeof(payload))),
+                    ==, SHADOW_SEAL_UNKNOWN_KEY);
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    shadow_secret_init(&error_abort);
+    source = new_host(1);
+    target = new_host(2);
+    other = new_host(3);
+    g_test_add_func("/shadow/seal-host/round-trip", test_round_trip);
+    g_test_add_func("/shadow/seal-host/flips", test_flips);
+    g_test_add_func("/shadow/seal-host/lengths", test_lengths);
+    g_test_add_func("/shadow/seal-host/other-hosts", test_other_hosts);
+    g_test_add_func("/shadow/seal-host/judged", test_judged);
+    g_test_add_func("/shadow/seal-host/suites", test_suites);
+    ret = g_test_run();
+    shadow_host_key_free(source);
+    shadow_host_key_free(target);
+    shadow_host_key_free(other);
+    return ret;
+}
