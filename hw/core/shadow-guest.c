@@ -206,6 +206,10 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
     info->restores = g->restores;
     info->refusals = g->refusals;
     info->envelope_bytes = shadow_guest_envelope_size(g);
+    info->host = g_strdup(g->host_name);
+    if (g->destination) {
+        info->destination = shadow_host_key_to_text(g->destination);
+    }
     info->devices = shadow_guest_query_devices(g);
     return info;
 }
@@ -245,14 +249,7 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
                    SHADOW_SEAL_TAG_MAX);
         return;
     }
-    if (!g->secret_id) {
-        error_setg(errp, "shadow-guest '%s' needs a secret", g->id);
-        return;
-    }
-    if (!shadow_secret_init(errp)) {
-        return;
-    }
-    if (!shadow_keys_load(g, errp)) {
+    if (!shadow_secret_init(errp) || !shadow_keys_start(g, errp)) {
         return;
     }
     if (g->bind_secret_id && !shadow_register_check_secret(g, errp)) {
@@ -302,7 +299,8 @@ static void shadow_guest_finalize(Object *obj)
     ShadowGuest *g = SHADOW_GUEST(obj);
 
     shadow_ports_free(g->ports);
-    shadow_keys_free(g);
+    shadow_keys_stop(g);
+    g_free(g->host_name);
     qapi_free_strList(g->old_secret_ids);
     g_free(g->secret_id);
     g_free(g->bind_secret_id);

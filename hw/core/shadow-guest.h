@@ -15,6 +15,7 @@
 #include "qapi/qapi-types-shadow.h"
 #include "shadow/hw/core/shadow-binding.h"
 #include "shadow/hw/core/shadow-device.h"
+#include "shadow/hw/core/shadow-host.h"
 #include "shadow/migration/shadow-seal.h"
 
 #define TYPE_SHADOW_GUEST "shadow-guest"
@@ -30,7 +31,8 @@ typedef enum ShadowSettle {
 struct ShadowGuest {
     Object parent_obj;
 
-    char *secret_id;
+    char *secret_id;            /* or NULL */
+    char *host_name;            /* or NULL */
     strList *old_secret_ids;
     char *bind_secret_id;
     char *state_file;
@@ -38,7 +40,9 @@ struct ShadowGuest {
 
     const char *id;
     ShadowGuestState state;
-    GPtrArray *keys;            /* of ShadowSecret */
+    GPtrArray *keys;            /* of ShadowSecret; the first one seals */
+    ShadowHost *host;           /* or NULL */
+    uint8_t *destination;       /* its encryption key, or NULL */
     uint64_t epoch;             /* newest sealed or accepted */
     QTAILQ_HEAD(, ShadowDevice) devices;
     ShadowPorts *ports;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The secrets of a shadow guest.
+ * What seals and opens the envelopes of a shadow guest.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-builtin-visit.h"
 #include "crypto/secret.h"
+#include "shadow/hw/core/shadow-host.h"
 #include "shadow/hw/core/shadow-keys.h"
 
 static ShadowSecret *keys_load_one(ShadowGuest *g, const char *id,
@@ -38,14 +39,23 @@ static bool keys_add(ShadowGuest *g, GPtrArray *keys, const char *id,
     return true;
 }
 
-bool shadow_keys_load(ShadowGuest *g, Error **errp)
+/*
+ * Take the guest's secrets from the secret objects that its properties name.
+ * On failure those that it has stay as they are.
+ */
+static bool keys_load(ShadowGuest *g, Error **errp)
 {
     ERRP_GUARD();
     g_autoptr(GPtrArray) keys =
         g_ptr_array_new_with_free_func((GDestroyNotify)shadow_secret_free);
     strList *l;
 
-    if (!keys_add(g, keys, g->secret_id, errp)) {
+    if (g->secret_id && !keys_add(g, keys, g->secret_id, errp)) {
+        return false;
+    }
+    if (!g->secret_id && g->old_secret_ids) {
+        error_setg(errp, "shadow-guest '%s' has old-secrets, but no secret",
+                   g->id);
         return false;
     }
     for (l = g->old_secret_ids; l; l = l->next) {
@@ -53,31 +63,107 @@ bool shadow_keys_load(ShadowGuest *g, Error **errp)
             return false;
         }
     }
-    shadow_keys_free(g);
+    g_clear_pointer(&g->keys, g_ptr_array_unref);
     g->keys = g_steal_pointer(&keys);
     return true;
 }
 
-void shadow_keys_free(ShadowGuest *g)
+bool shadow_keys_start(ShadowGuest *g, Error **errp)
+{
+    if (!g->secret_id && !g->host_name) {
+        error_setg(errp, "shadow-guest '%s' needs a secret or a host", g->id);
+        return false;
+    }
+    if (!keys_load(g, errp)) {
+        return false;
+    }
+    if (g->host_name) {
+        g->host = shadow_host_find(g->host_name, errp);
+        if (!g->host) {
+            return false;
+        }
+        object_ref(OBJECT(g->host));
+        g->host->users++;
+    }
+    return true;
+}
+
+void shadow_keys_stop(ShadowGuest *g)
 {
     g_clear_pointer(&g->keys, g_ptr_array_unref);
+    g_clear_pointer(&g->destination, g_free);
+    if (g->host) {
+        g->host->users--;
+        object_unref(OBJECT(g->host));
+        g->host = NULL;
+    }
 }
 
-const ShadowSecret *shadow_keys_seal(ShadowGuest *g)
+/* Without a secret the larger size, so that it is SAVE that says what lacks. */
+size_t shadow_keys_envelope_size(ShadowGuest *g, size_t payload_len)
 {
-    return g_ptr_array_index(g->keys, 0);
+    return g->destination || !g->keys->len
+           ? shadow_seal_host_size(payload_len)
+           : shadow_seal_size(payload_len);
 }
 
-const ShadowSecret *const *shadow_keys_open(ShadowGuest *g, size_t *n)
+bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
+                      const void *payload, size_t len, void *out,
+                      Error **errp)
 {
-    *n = g->keys->len;
-    return (const ShadowSecret *const *)g->keys->pdata;
+    if (g->destination) {
+        return shadow_seal_to_host(info, g->destination, g->host->key,
+                                   payload, len, out, errp);
+    }
+    if (!g->keys->len) {
+        error_setg(errp, "shadow-guest '%s' has no secret, and no destination "
+                   "was given: use shadow-guest-set-destination", g->id);
+        return false;
+    }
+    return shadow_seal(info, g_ptr_array_index(g->keys, 0), payload, len, out,
+                       errp);
+}
+
+ShadowSealResult shadow_keys_open(ShadowGuest *g, ShadowSealExpect *expect,
+                                  const void *env, size_t env_len,
+                                  uint8_t **payload, size_t *len,
+                                  ShadowSealInfo *info, Error **errp)
+{
+    if (g->host) {
+        expect->host = g->host->key;
+        expect->signers = g->host->signers->data;
+        expect->n_signers = g->host->signers->len / SHADOW_ED25519_LEN;
+    }
+    return shadow_open(expect, (const ShadowSecret *const *)g->keys->pdata,
+                       g->keys->len, env, env_len, payload, len, info, errp);
+}
+
+bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
+                                 Error **errp)
+{
+    g_autofree uint8_t *bytes = NULL;
+
+    if (key) {
+        bytes = g_malloc(SHADOW_X25519_LEN);
+        if (!g->host) {
+            error_setg(errp, "shadow-guest '%s' has no host: it is sealed "
+                       "with its secret", g->id);
+            return false;
+        }
+        if (!shadow_host_key_from_text(key, bytes, "a host's encryption key",
+                                       errp)) {
+            return false;
+        }
+    }
+    g_free(g->destination);
+    g->destination = g_steal_pointer(&bytes);
+    return true;
 }
 
 /* Before the object is complete, its properties only say what to load. */
 static bool keys_changed(ShadowGuest *g, Error **errp)
 {
-    return !g->keys || shadow_keys_load(g, errp);
+    return !g->keys || keys_load(g, errp);
 }
 
 static char *get_secret(Object *obj, Error **errp)
@@ -123,6 +209,23 @@ static void set_old_secrets(Object *obj, Visitor *v, const char *name,
     qapi_free_strList(before);
 }
 
+static char *get_host(Object *obj, Error **errp)
+{
+    return g_strdup(SHADOW_GUEST(obj)->host_name);
+}
+
+static void set_host(Object *obj, const char *value, Error **errp)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    if (g->keys) {
+        error_setg(errp, "a shadow-guest's host cannot be changed");
+        return;
+    }
+    g_free(g->host_name);
+    g->host_name = g_strdup(value);
+}
+
 void shadow_keys_add_properties(ObjectClass *oc)
 {
     object_class_property_add_str(oc, "secret", get_secret, set_secret);
@@ -132,4 +235,7 @@ void shadow_keys_add_properties(ObjectClass *oc)
                               set_old_secrets, NULL, NULL);
     object_class_property_set_description(oc, "old-secrets",
         "ids of secrets that may have sealed a state which arrives");
+    object_class_property_add_str(oc, "host", get_host, set_host);
+    object_class_property_set_description(oc, "host",
+        "id of the shadow-host whose keys seal and open the state");
 }

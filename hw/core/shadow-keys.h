@@ -1,25 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The secrets of a shadow guest: one that seals, and older ones that still
- * open, so that keys can be changed without stopping anything.
+ * What seals and opens the envelopes of a shadow guest: a secret that hosts
+ * share, with older ones that still open, so that it can be changed without
+ * stopping anything; or the keys of this host and of the destination.
  */
 #ifndef SHADOW_KEYS_H
 #define SHADOW_KEYS_H
 
 #include "shadow/hw/core/shadow-guest.h"
 
+/* Take the keys from the objects that the guest's properties name. */
+bool shadow_keys_start(ShadowGuest *g, Error **errp);
+void shadow_keys_stop(ShadowGuest *g);
+
+/* Size in bytes of an envelope as shadow_keys_seal() makes it, or 0 */
+size_t shadow_keys_envelope_size(ShadowGuest *g, size_t payload_len);
+
+/* shadow_seal_to_host(), if a destination was given, or shadow_seal() */
+bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
+                      const void *payload, size_t len, void *out,
+                      Error **errp);
+
+/* shadow_open() with all keys that the guest has; completes @expect. */
+ShadowSealResult shadow_keys_open(ShadowGuest *g, ShadowSealExpect *expect,
+                                  const void *env, size_t env_len,
+                                  uint8_t **payload, size_t *len,
+                                  ShadowSealInfo *info, Error **errp);
+
 /*
- * Take the guest's secrets from the secret objects that its properties name.
- * On failure those that it has stay as they are.
+ * Whom the next envelopes are for: an encryption key as text, or NULL for
+ * whoever shares the guest's secret.
  */
-bool shadow_keys_load(ShadowGuest *g, Error **errp);
-void shadow_keys_free(ShadowGuest *g);
+bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
+                                 Error **errp);
 
-/* The secret that seals is the first of those that open. */
-const ShadowSecret *shadow_keys_seal(ShadowGuest *g);
-const ShadowSecret *const *shadow_keys_open(ShadowGuest *g, size_t *n);
-
-/* Properties secret and old-secrets; both can be set at run time. */
+/* Properties secret, old-secrets and host; the first two at run time too. */
 void shadow_keys_add_properties(ObjectClass *oc);
 
 #endif /* SHADOW_KEYS_H */

@@ -156,7 +156,7 @@ int shadow_guest_reset(ShadowGuest *g)
 
 size_t shadow_guest_envelope_size(ShadowGuest *g)
 {
-    return shadow_seal_size(shadow_state_size(g));
+    return shadow_keys_envelope_size(g, shadow_state_size(g));
 }
 
 static uint64_t lifecycle_arrived(ShadowGuest *g)
@@ -227,7 +227,7 @@ static bool lifecycle_seal(ShadowGuest *g, void *out, Error **errp)
     if (!plain) {
         return false;
     }
-    ok = shadow_seal(&info, shadow_keys_seal(g), plain, len, out, errp);
+    ok = shadow_keys_seal(g, &info, plain, len, out, errp);
     shadow_wipe(plain, len);
     return ok;
 }
@@ -299,8 +299,6 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
                          Error **errp)
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    const ShadowSecret *const *keys;
-    size_t n_keys;
     ShadowSealExpect expect = {
         .tag = g->id,
         .purpose = SHADOW_SEAL_MIGRATION,
@@ -321,9 +319,8 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
                                      g->state == SHADOW_GUEST_STATE_RESTORED ?
                                      -EALREADY : -EBUSY, errp);
     }
-    keys = shadow_keys_open(g, &n_keys);
-    result = shadow_open(&expect, keys, n_keys, env, len, &plain, &plain_len,
-                         &info, &local);
+    result = shadow_keys_open(g, &expect, env, len, &plain, &plain_len, &info,
+                              &local);
     if (result != SHADOW_SEAL_OK) {
         return lifecycle_refuse(g, lifecycle_open_errno(result), local, errp);
     }
@@ -379,6 +376,8 @@ int shadow_guest_commit(ShadowGuest *g)
         return lifecycle_refuse(g, -EIO, local, NULL);
     }
     lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
+    /* where it goes when it has come back is for its operator to say anew */
+    shadow_keys_set_destination(g, NULL, NULL);
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->moved(dev);
     }

@@ -6,6 +6,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-commands-shadow.h"
 #include "qapi/type-helpers.h"
+#include "qom/object_interfaces.h"
 #include "monitor/hmp.h"
 #include "monitor/monitor.h"
 #include "qemu/coroutine.h"
@@ -13,6 +14,7 @@
 #include "qemu/module.h"
 #include "qemu/timer.h"
 #include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-keys.h"
 
 static ShadowGuest *qmp_find_guest(const char *id, Error **errp)
 {
@@ -152,6 +154,35 @@ void qmp_shadow_state_restore(const char *guest, const char *file,
         error_setg(errp, "%s", gerr->message);
     } else {
         shadow_guest_restore(g, env, len, errp);
+    }
+}
+
+static int qmp_query_host(Object *obj, void *opaque)
+{
+    Object *host = object_dynamic_cast(obj, TYPE_SHADOW_HOST);
+    ShadowHostInfoList **list = opaque;
+
+    if (host) {
+        QAPI_LIST_PREPEND(*list, shadow_host_query(SHADOW_HOST(host)));
+    }
+    return 0;
+}
+
+ShadowHostInfoList *qmp_query_shadow_hosts(Error **errp)
+{
+    ShadowHostInfoList *list = NULL;
+
+    object_child_foreach(object_get_objects_root(), qmp_query_host, &list);
+    return list;
+}
+
+void qmp_shadow_guest_set_destination(const char *guest,
+                                      const char *encryption_key, Error **errp)
+{
+    ShadowGuest *g = qmp_find_guest(guest, errp);
+
+    if (g) {
+        shadow_keys_set_destination(g, encryption_key, errp);
     }
 }
 

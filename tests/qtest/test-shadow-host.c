@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Hosts that share no secret: a guest's state sealed to the key of one, and
+ * signed by another.
+ */
+#include "qemu/osdep.h"
+#include "qobject/qjson.h"
+#include "qobject/qlist.h"
+#include "shadow-common.h"
+
+#define OTHER_KEY "fedcba9876543210fedcba9876543210"
+#define THIRD_KEY "0000111122223333444455556666777788889999"
+
+/* A host with that secret, and its guest vm2, which has com1 */
+static QTestState *host_start_with(const char *args, const char *secret,
+                                   bool incoming)
+{
+    QTestState *qts = shadow_start("", "%s", args);
+
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'secret', 'id': 'hk', 'data': %s}}",
+                             secret);
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'shadow-host', 'id': 'h0', "
+                             "'secret': 'hk'}}");
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'shadow-guest', 'id': 'vm2', "
+                             "'host': 'h0', 'incoming': %i}}", incoming);
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
+                             "'driver': 'shadow-serial', 'id': 'com1', "
+                             "'guest': 'vm2'}}");
+    shadow_bind(qts, "vm2", SHADOW_PROCESS, 0);
+    return qts;
+}
+
+static QTestState *host_start(const char *secret, bool incoming)
+{
+    return host_start_with("", secret, incoming);
+}
+
+static char *host_key(QTestState *qts, const char *which)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-hosts'}");
+    QListEntry *entry = qlist_first(qdict_get_qlist(rsp, "return"));
+    QDict *host = qobject_to(QDict, qlist_entry_obj(entry));
+    char *key = g_strdup(qdict_get_str(host, which));
+
+    g_assert_cmpstr(qdict_get_str(host, "id"), ==, "h0");
+    qobject_unref(rsp);
+    return key;
+}
+
+/* The operator of @from says where the guest goes ... */
+static void set_destination(QTestState *from, QTestState *to)
+{
+    g_autofree char *key = host_key(to, "encryption-key");
+
+    qtest_qmp_assert_success(from, "{'execute': "
+                             "'shadow-guest-set-destination', 'arguments': "
+                             "{'guest': 'vm2', 'encryption-key': %s}}", key);
+}
+
+/* ... and that of @to whom it takes envelopes from. */
+static void trust(QTestState *to, QTestState *from)
+{
+    g_autofree char *key = host_key(from, "signing-key");
+
+    qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': "
+                             "{'path': '/objects/h0', 'property': "
+                             "'trusted-hosts', 'value': [%s]}}", key);
+}
+
+static char *destination(QTestState *qts)
+{
+    QDict *guest = shadow_query(qts, "vm2");
+    char *key = g_strdup(qdict_get_try_str(guest, "destination"));
+
+    g_assert_cmpstr(qdict_get_str(guest, "host"), ==, "h0");
+    qobject_unref(guest);
+    return key;
+}
+
+static void refused_event(QTestState *qts, const char *what)
+{
+    QDict *data = shadow_event(qts, "SHADOW_GUEST_REFUSED");
+
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm2");
+    g_assert_nonnull(strstr(qdict_get_str(data, "reason"), what));
+    qobject_unref(data);
+}
+
+static void move(QTestState *from, QTestState *to)
+{
+    g_autoptr(GByteArray) env = shadow_envelope(from, "vm2");
+
+    g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm2"), ==, 0);
+}
+
+/* There and back; each time the operators say it anew. */
+static void test_move(void)
+{
+    QTestState *one = host_start(SHADOW_KEY, false);
+    QTestState *two = host_start(OTHER_KEY, true);
+    g_autofree char *none = NULL;
+
+    trust(one, two);
+    trust(two, one);
+    port_out(one, COM1 + UART_SCR, 0x5a);
+    set_destination(one, two);
+    move(one, two);
+    none = destination(one);
+    g_assert_null(none);
+
+    g_assert_cmpint(port_in(two, COM1 + UART_SCR), ==, 0x5a);
+    port_out(two, COM1 + UART_SCR, 0xa5);
+    set_destination(two, one);
+    move(two, one);
+    g_assert_cmpint(port_in(one, COM1 + UART_SCR), ==, 0xa5);
+    shadow_assert_state(one, "vm2", "active");
+    shadow_assert_state(two, "vm2", "gone");
+    qtest_quit(one);
+    qtest_quit(two);
+}
+
+/* Nothing is sealed for nobody; the guest goes on. */
+static void test_no_destination(void)
+{
+    QTestState *qts = host_start(SHADOW_KEY, false);
+
+    g_assert_cmpint(shadow_save(qts, "vm2"), ==, -EIO);
+    refused_event(qts, "shadow-guest-set-destination");
+    shadow_assert_state(qts, "vm2", "active");
+    qtest_quit(qts);
+}
+
+static void test_not_trusted(void)
+{
+    QTestState *from = host_start(SHADOW_KEY, false);
+    QTestState *to = host_start(OTHER_KEY, true);
+    g_autoptr(GByteArray) env = NULL;
+
+    set_destination(from, to);
+    env = shadow_envelope(from, "vm2");
+    g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
+                    -EBADMSG);
+    refused_event(to, "trusted-hosts");
+    shadow_assert_state(to, "vm2", "incoming");
+    trust(to, to);
+    g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
+                    -EBADMSG);
+    trust(to, from);
+    g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==, 0);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+/* L1 brings the envelope to a host that it is not for. */
+static void test_another_host(void)
+{
+    QTestState *from = host_start(SHADOW_KEY, false);
+    QTestState *to = host_start(OTHER_KEY, true);
+    QTestState *other = host_start(THIRD_KEY, true);
+    g_autoptr(GByteArray) env = NULL;
+
+    trust(to, from);
+    trust(other, from);
+    set_destination(from, to);
+    env = shadow_envelope(from, "vm2");
+    g_assert_cmpint(shadow_restore(other, "vm2", env->data, env->len), ==,
+                    -EBADMSG);
+    refused_event(other, "sealed to another host");
+    shadow_assert_state(other, "vm2", "incoming");
+    g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm2"), ==, 0);
+    g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
+                    -EALREADY);
+    qtest_quit(from);
+    qtest_quit(to);
+    qtest_quit(other);
+}
+
+static void test_bad_keys(void)
+{
+    static const char *const keys[] = {
+        "", "x", "OUjP4K0d22ldeA5ZB3GV2mxWUGsCcyl5SrAryoCBXE0",
+        "OUjP4K0d22ldeA5ZB3GV2mxWUGsCcyl5SrAryoCBXE0= ",
+        "OUjP4K0d22ldeA5ZB3GV2mxWUGsCcyl5SrAryoCBXE0AAA==",
+    };
+    QTestState *qts = host_start(SHADOW_KEY, false);
+
+    for (int i = 0; i < ARRAY_SIZE(keys); i++) {
+        shadow_qmp_refused(qts, "base64 of 32 bytes", "{'execute': "
+                           "'shadow-guest-set-destination', 'arguments': "
+                           "{'guest': 'vm2', 'encryption-key': %s}}",
+                           keys[i]);
+        shadow_qmp_refused(qts, "base64 of 32 bytes", "{'execute': "
+                           "'qom-set', 'arguments': {'path': '/objects/h0', "
+                           "'property': 'trusted-hosts', 'value': [%s]}}",
+                           keys[i]);
+    }
+    shadow_qmp_refused(qts, "has no host", "{'execute': "
+                       "'shadow-guest-set-destination', 'arguments': "
+                       "{'guest': 'vm1', 'encryption-key': "
+                       "'OUjP4K0d22ldeA5ZB3GV2mxWUGsCcyl5SrAryoCBXE0='}}");
+    shadow_qmp_refused(qts, "no shadow-guest 'vm9'", "{'execute': "
+                       "'shadow-guest-set-destination', 'arguments': "
+                       "{'guest': 'vm9'}}");
+    qtest_quit(qts);
+}
+
+static void test_bad_objects(void)
+{
+    QTestState *qts = host_start(SHADOW_KEY, false);
+
+    shadow_qmp_refused(qts, "needs a secret or a host", "{'execute': "
+                       "'object-add', 'arguments': {'qom-type': "
+                       "'shadow-guest', 'id': 'vm3'}}");
+    shadow_qmp_refused(qts, "no shadow-host 'h9'", "{'execute': "
+                       "'object-add', 'arguments': {'qom-type': "
+                       "'shadow-guest', 'id': 'vm3', 'host': 'h9'}}");
+    shadow_qmp_refused(qts, "secret 'short'", "{'execute': 'object-add', "
+                       "'arguments': {'qom-type': 'shadow-host', 'id': 'h1', "
+                       "'secret': 'short'}}");
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'secret', 'id': 'short', "
+                             "'data': '0123456789'}}");
+    shadow_qmp_refused(qts, "10 bytes", "{'execute': 'object-add', "
+                       "'arguments': {'qom-type': 'shadow-host', 'id': 'h1', "
+                       "'secret': 'short'}}");
+    shadow_qmp_refused(qts, "cannot be changed", "{'execute': 'qom-set', "
+                       "'arguments': {'path': '/objects/h0', 'property': "
+                       "'secret', 'value': 'key0'}}");
+    /* in use */
+    shadow_qmp_refused(qts, "in use", "{'execute': 'object-del', "
+                       "'arguments': {'id': 'h0'}}");
+    qtest_quit(qts);
+}
+
+/* In anything that QEMU says: the secret as it is, in hex or in base64 */
+static void has_no_secret(const char *text)
+{
+    g_autofree char *base64 = g_base64_encode((const guchar *)OTHER_KEY, 32);
+
+    g_assert_null(strstr(text, OTHER_KEY));
+    g_assert_null(strstr(text, "66656463626139383736"));
+    base64[40] = 0;
+    g_assert_null(strstr(text, base64));
+}
+
+static void reply_has_no_secret(QTestState *qts, const char *command)
+{
+    QDict *rsp = qtest_qmp(qts, command);
+    g_autoptr(GString) text = qobject_to_json(QOBJECT(rsp));
+
+    g_assert_true(qdict_haskey(rsp, "return"));
+    has_no_secret(text->str);
+    qobject_unref(rsp);
+}
+
+static void test_secrecy(void)
+{
+    static const char *const commands[] = {
+        "{'execute': 'query-shadow-hosts'}",
+        "{'execute': 'query-shadow-guests'}",
+        "{'execute': 'x-query-shadow'}",
+        "{'execute': 'qom-get', 'arguments': "
+            "{'path': '/objects/h0', 'property': 'secret'}}",
+        "{'execute': 'qom-list', 'arguments': {'path': '/objects/h0'}}",
+        "{'execute': 'qom-list', 'arguments': {'path': '/objects/vm2'}}",
+    };
+    g_autofree char *path = shadow_path("trace.log");
+    g_autofree char *args = g_strdup_printf("-D %s -trace shadow_* "
+                                            "-trace ultracall", path);
+    QTestState *qts = host_start_with(args, OTHER_KEY, false);
+    g_autofree char *log = NULL;
+    g_autoptr(GError) err = NULL;
+
+    for (int i = 0; i < ARRAY_SIZE(commands); i++) {
+        reply_has_no_secret(qts, commands[i]);
+    }
+    set_destination(qts, qts);
+    g_assert_cmpint(shadow_save(qts, "vm2"), ==, 0);
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_COMMIT, "vm2"), ==, 0);
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm2", SHADOW_BUF,
+                                shadow_value(qts), 0), !=, 0);
+    qtest_quit(qts);
+
+    g_file_get_contents(path, &log, NULL, &err);
+    g_assert_no_error(err);
+    g_assert_nonnull(strstr(log, "shadow_guest_saved"));
+    has_no_secret(log);
+}
+
+int main(int argc, char **argv)
+{
+    shadow_test_init(&argc, &argv);
+    qtest_add_func("/shadow-host/move", test_move);
+    qtest_add_func("/shadow-host/no-destination", test_no_destination);
+    qtest_add_func("/shadow-host/not-trusted", test_not_trusted);
+    qtest_add_func("/shadow-host/another-host", test_another_host);
+    qtest_add_func("/shadow-host/bad-keys", test_bad_keys);
+    qtest_add_func("/shadow-host/bad-objects", test_bad_objects);
+    qtest_add_func("/shadow-host/secrecy", test_secrecy);
+    return shadow_test_run();
+}
