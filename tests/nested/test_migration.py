@@ -46,6 +46,18 @@ def test_without_client(pair):
         pair.check_session()
 
 
+def test_hosts_without_a_shared_secret(pair):
+    """Sealed to the target's key, and signed by the source."""
+    key = secrets.token_bytes(32)
+    with pair.waiting_target(key):
+        pair.introduce_hosts()
+        info, saved, restored = pair.migrate(pair.console)
+        assert info['status'] == 'completed', info
+        assert saved['bytes'] == restored['bytes'], (saved, restored)
+        pair.key = key
+        pair.check_session()
+
+
 def test_two_ports(pair):
     """The user is in two sessions at once, one on each port."""
     from lab.console import ConsoleClient

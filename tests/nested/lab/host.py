@@ -77,6 +77,7 @@ class CloudHost:
         self.inners = {}
         self.consoles = {}
         self.qmp = self.shell = self.process = None
+        self.keys = None
         self._forwards = {}
         self._count = 0
         self.command = [
@@ -156,11 +157,23 @@ class CloudHost:
             file.write(key)
         self.qmp.cmd('object-add', qom_type='secret', id=name, file=keyfile)
 
+    def add_keys(self):
+        """Keys of this host, for guests whose hosts share no secret."""
+        self.add_secret('host-key', secrets.token_bytes(32))
+        self.qmp.cmd('object-add', qom_type='shadow-host', id='host0', secret='host-key')
+        self.keys = 'host0'
+
+    def public_key(self, which):
+        host, = self.qmp.cmd('query-shadow-hosts')
+        return host[f'{which}-key']
+
     def add_guest(self, guest='vm1', key=None, ports=1, incoming=False, bind_secret=None,
                   **options):
         """Create a shadow guest with its consoles, at run time over QMP."""
         self.add_secret(f'{guest}-key', key)
         properties = {'incoming': True} if incoming else {}
+        if self.keys:
+            properties['host'] = self.keys
         if bind_secret:
             self.add_secret(f'{guest}-bind', bind_secret)
             properties['bind-secret'] = f'{guest}-bind'

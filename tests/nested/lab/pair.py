@@ -53,6 +53,8 @@ class Pair:
 
     def start_session(self):
         """A user VM with two ports, and no shadow yet at the other host."""
+        for host in self.hosts:
+            host.add_keys()
         self.source.add_guest('vm1', self.key, 2)
         self.console = self.boot(append='quiet')
         self.new_session()
@@ -70,6 +72,13 @@ class Pair:
         """The same shell, and nothing lost on the way to it."""
         assert self.console.command('echo $TRANSFER_MARK')[1].strip() == self.mark
         assert self.console.gap == 0, self.console.gap
+
+    def introduce_hosts(self):
+        """What the operators of both hosts tell each other."""
+        self.source.qmp.cmd('shadow-guest-set-destination', guest='vm1',
+                            encryption_key=self.target.public_key('encryption'))
+        self.target.qmp.cmd('qom-set', path='/objects/host0', property='trusted-hosts',
+                            value=[self.source.public_key('signing')])
 
     @contextlib.contextmanager
     def waiting_target(self, key=None):
