@@ -119,16 +119,19 @@ void shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
 
 int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 {
-    if (!shadow_binding_remove(g->ports)) {
-        return -EALREADY;
-    }
-    trace_shadow_guest_unbound(g->id, reason);
-    if (lifecycle_may_tell(g)) {
-        qapi_event_send_shadow_guest_unbound(g->id, reason);
+    bool bound = shadow_binding_remove(g->ports);
+
+    if (bound) {
+        trace_shadow_guest_unbound(g->id, reason);
+        if (lifecycle_may_tell(g)) {
+            qapi_event_send_shadow_guest_unbound(g->id, reason);
+        }
     }
     if (g->state == SHADOW_GUEST_STATE_RESTORED) {
         /* the nested guest never ran: its source still has everything */
         lifecycle_set_state(g, SHADOW_GUEST_STATE_INCOMING);
+    } else if (!bound) {
+        return -EALREADY;
     }
     return 0;
 }
