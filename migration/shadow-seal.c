@@ -352,6 +352,9 @@ static ShadowSealResult seal_judge(const ShadowSealInfo *info,
                            "it is guest '%s', not '%s'",
                            info->tag, expect->tag);
     }
+    if (info->purpose == SHADOW_SEAL_SNAPSHOT && expect->snapshots) {
+        return SHADOW_SEAL_OK;
+    }
     if (info->purpose != expect->purpose) {
         return seal_refuse(errp, SHADOW_SEAL_WRONG_PURPOSE,
                            "it was made for a %s",

@@ -70,6 +70,7 @@ typedef struct ShadowSealExpect {
     ShadowSealPurpose purpose;
     uint64_t last_epoch;        /* the envelope's must be higher */
     const uint8_t *host_id;     /* refuse what this host sealed; or NULL */
+    bool snapshots;             /* a snapshot will do too, however old */
 
     /* Opens what was sealed to this host, if a listed one has signed it */
     const ShadowHostKey *host;  /* or NULL */

@@ -394,6 +394,38 @@ static void test_reasons(void)
     g_assert_cmpstr(shadow_seal_reason_str(SHADOW_SEAL_STALE), ==, "stale");
 }
 
+/* A snapshot may be old, and this host's own; only where that is allowed */
+static void test_snapshots(void)
+{
+    ShadowSealExpect what = expect;
+    ShadowSealInfo snapshot = info, out;
+    size_t len;
+    g_autofree uint8_t *move = seal("payload", 7, &len);
+    g_autofree uint8_t *env = g_malloc(len);
+    uint8_t *payload;
+    size_t payload_len;
+
+    snapshot.purpose = SHADOW_SEAL_SNAPSHOT;
+    g_assert_true(shadow_seal(&snapshot, key, "payload", 7, env,
+                              &error_abort));
+    g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_WRONG_PURPOSE);
+
+    what.snapshots = true;
+    what.host_id = info.host_id;
+    g_assert_cmpint(refused(&what, move, len), ==, SHADOW_SEAL_REFLECTED);
+    what.last_epoch = UINT64_MAX;
+    g_assert_cmpint(shadow_open(&what, (const ShadowSecret *const *)&key, 1,
+                                env, len, &payload, &payload_len, &out,
+                                &error_abort), ==, SHADOW_SEAL_OK);
+    g_assert_cmpint(out.purpose, ==, SHADOW_SEAL_SNAPSHOT);
+    g_assert_cmpmem(payload, payload_len, "payload", 7);
+    g_free(payload);
+    what.host_id = NULL;
+    g_assert_cmpint(refused(&what, move, len), ==, SHADOW_SEAL_STALE);
+    what.tag = "vm2";
+    g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_WRONG_GUEST);
+}
+
 static void test_padding(void)
 {
     size_t len, i;
@@ -501,6 +533,7 @@ int main(int argc, char **argv)
     g_test_add_func("/shadow/seal/flips", test_flips);
     g_test_add_func("/shadow/seal/lengths", test_lengths);
     g_test_add_func("/shadow/seal/reasons", test_reasons);
+    g_test_add_func("/shadow/seal/snapshots", test_snapshots);
     g_test_add_func("/shadow/seal/padding", test_padding);
     g_test_add_func("/shadow/seal/golden/opened", test_golden);
     g_test_add_func("/shadow/seal/golden/sealed", test_golden_sealed);
