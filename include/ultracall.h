@@ -39,6 +39,7 @@ enum {
 
 /* struct ultracall_probe.features */
 #define ULTRACALL_F_INSTRUCTION 0x1u    /* vmmcall and vmcall work */
+#define ULTRACALL_F_SNAPSHOT    0x2u    /* ULTRACALL_SAVE knows flags */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -53,6 +54,9 @@ struct ultracall_probe {
 #define ULTRACALL_REGISTER_CHALLENGE 1u /* buffer: 32 bytes, written */
 #define ULTRACALL_REGISTER_ANSWER    2u /* buffer: 32 bytes, read */
 #define ULTRACALL_PROOF_LEN     32
+
+/* flags of ULTRACALL_SAVE */
+#define ULTRACALL_SAVE_SNAPSHOT 1u      /* the guest goes on here */
 
 /* A device of the guest, as IRQ_POLL and QUERY write it */
 struct ultracall_device {
@@ -71,10 +75,14 @@ enum {
     ULTRACALL_RESTORED = 4,
 };
 
+/* struct ultracall_guest.flags */
+#define ULTRACALL_GUEST_SNAPSHOTS 1u    /* snapshots are allowed */
+
 /* What QUERY writes; at most ULTRACALL_DEVICES_MAX devices follow */
 struct ultracall_guest {
     uint32_t state;
-    uint32_t devices;
+    uint16_t devices;
+    uint16_t flags;
     uint64_t epoch;
 };
 #define ULTRACALL_DEVICES_MAX   16

@@ -49,7 +49,16 @@ static bool state_get_expected(QEMUFile *f, const char *s, Error **errp)
     return true;
 }
 
-static bool state_put_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
+/* What of a device: all, or what belongs to its user. */
+static const VMStateDescription *state_vmsd(ShadowDevice *dev, bool user)
+{
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+
+    return user ? sdc->user_state : sdc->state;
+}
+
+static bool state_put_devices(ShadowGuest *g, bool user, QEMUFile *f,
+                              Error **errp)
 {
     ShadowDevice *dev;
     uint32_t n = shadow_guest_n_devices(g);
@@ -57,7 +66,7 @@ static bool state_put_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
     qemu_put_be32(f, STATE_MAGIC);
     qemu_put_be32(f, n);
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        const VMStateDescription *vmsd = SHADOW_DEVICE_GET_CLASS(dev)->state;
+        const VMStateDescription *vmsd = state_vmsd(dev, user);
 
         state_put_string(f, shadow_device_name(dev));
         qemu_put_be32(f, vmsd->version_id);
@@ -68,7 +77,8 @@ static bool state_put_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
     return true;
 }
 
-static bool state_get_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
+static bool state_get_devices(ShadowGuest *g, bool user, QEMUFile *f,
+                              Error **errp)
 {
     ShadowDevice *dev;
     uint32_t n = shadow_guest_n_devices(g);
@@ -78,7 +88,7 @@ static bool state_get_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
         return false;
     }
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        const VMStateDescription *vmsd = SHADOW_DEVICE_GET_CLASS(dev)->state;
+        const VMStateDescription *vmsd = state_vmsd(dev, user);
         uint32_t version;
 
         if (!state_get_expected(f, shadow_device_name(dev), errp)) {
@@ -101,14 +111,14 @@ static bool state_get_devices(ShadowGuest *g, QEMUFile *f, Error **errp)
     return true;
 }
 
-uint8_t *shadow_state_save(ShadowGuest *g, Error **errp)
+static uint8_t *state_save(ShadowGuest *g, bool user, Error **errp)
 {
     size_t size = shadow_state_size(g);
     QIOChannelBuffer *buffer = qio_channel_buffer_new(size);
     QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(buffer));
     uint8_t *out = NULL;
 
-    if (state_put_devices(g, f, errp)) {
+    if (state_put_devices(g, user, f, errp)) {
         qemu_fflush(f);
         if (qemu_file_get_error(f) || buffer->usage > size) {
             error_setg(errp, "the state does not fit %zu bytes", size);
@@ -123,8 +133,13 @@ uint8_t *shadow_state_save(ShadowGuest *g, Error **errp)
     return out;
 }
 
-static bool state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
-                       Error **errp)
+uint8_t *shadow_state_save(ShadowGuest *g, Error **errp)
+{
+    return state_save(g, false, errp);
+}
+
+static bool state_load(ShadowGuest *g, bool user, const uint8_t *buf,
+                       size_t len, Error **errp)
 {
     QIOChannelBuffer *buffer = qio_channel_buffer_new(len);
     QEMUFile *f;
@@ -133,7 +148,7 @@ static bool state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
     memcpy(buffer->data, buf, len);
     buffer->usage = len;
     f = qemu_file_new_input(QIO_CHANNEL(buffer));
-    ok = state_get_devices(g, f, errp);
+    ok = state_get_devices(g, user, f, errp);
     shadow_wipe(buffer->data, len);
     qemu_fclose(f);
     object_unref(OBJECT(buffer));
@@ -141,21 +156,29 @@ static bool state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
 }
 
 bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
+                       bool keep_user,
                        bool (*accept)(ShadowGuest *g, void *opaque,
                                       Error **errp),
                        void *opaque, Error **errp)
 {
     size_t size = shadow_state_size(g);
-    g_autofree uint8_t *before = shadow_state_save(g, errp);
+    g_autofree uint8_t *before = state_save(g, false, errp);
+    g_autofree uint8_t *user = NULL;
     bool ok;
 
     if (!before) {
         return false;
     }
-    ok = state_load(g, buf, len, errp) && accept(g, opaque, errp);
+    user = keep_user ? state_save(g, true, errp) : NULL;
+    ok = !keep_user == !user && state_load(g, false, buf, len, errp) &&
+         (!user || state_load(g, true, user, size, errp)) &&
+         accept(g, opaque, errp);
     if (!ok) {
-        state_load(g, before, size, NULL);
+        state_load(g, false, before, size, NULL);
     }
     shadow_wipe(before, size);
+    if (user) {
+        shadow_wipe(user, size);
+    }
     return ok;
 }

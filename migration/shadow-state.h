@@ -21,10 +21,12 @@ uint8_t *shadow_state_save(ShadowGuest *g, Error **errp);
 
 /*
  * Load all devices from @buf, or none: on failure every device is as before.
+ * With @keep_user, the users' part of each device is as before in any case.
  * @accept is asked when all has been loaded; if it returns false, that is a
  * failure.  @buf is hostile.  The devices must be held.
  */
 bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
+                       bool keep_user,
                        bool (*accept)(ShadowGuest *g, void *opaque,
                                       Error **errp),
                        void *opaque, Error **errp);

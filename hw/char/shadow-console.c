@@ -11,6 +11,8 @@
 #define CONSOLE_STATE_OVERHEAD 256
 
 static void console_flush(ShadowConsole *c);
+static void console_pump(ShadowConsole *c);
+static void console_announce(ShadowConsole *c);
 
 static gboolean console_writable(void *do_not_use, GIOCondition cond,
                                  void *opaque)
@@ -40,8 +42,16 @@ static void console_hang_up(ShadowConsole *c)
     const char *rest = c->farewell + c->farewell_said;
 
     c->farewell_said += console_write(c, (const uint8_t *)rest, strlen(rest));
-    if (!c->watch) {
-        qemu_chr_fe_disconnect(c->user);
+    if (c->watch) {
+        return;
+    }
+    qemu_chr_fe_disconnect(c->user);
+    if (c->farewell_once) {
+        g_clear_pointer(&c->farewell, g_free);
+        /* a transport that cannot hang up goes on */
+        console_announce(c);
+        console_pump(c);
+        qemu_bh_schedule(c->flush);
     }
 }
 
@@ -53,7 +63,7 @@ static void console_flush(ShadowConsole *c)
     if (!c->connected || c->watch) {
         return;
     }
-    if (c->moved) {
+    if (c->farewell && !(c->farewell_once && c->held)) {
         console_hang_up(c);
         return;
     }
@@ -107,7 +117,7 @@ static int console_user_can_read(void *opaque)
 {
     ShadowConsole *c = opaque;
 
-    return c->held ? 0 : shadow_ring_space(&c->in);
+    return c->held || c->farewell ? 0 : shadow_ring_space(&c->in);
 }
 
 static void console_user_read(void *opaque, const uint8_t *buf, int size)
@@ -120,7 +130,7 @@ static void console_user_read(void *opaque, const uint8_t *buf, int size)
 
 static void console_announce(ShadowConsole *c)
 {
-    if (!c->connected || c->announced || c->held) {
+    if (!c->connected || c->announced || c->held || c->farewell) {
         return;
     }
     c->announced = true;
@@ -252,7 +262,9 @@ void shadow_console_stop(ShadowConsole *c)
 void shadow_console_hold(ShadowConsole *c, bool held)
 {
     c->held = held;
-    c->moved = false;
+    if (!c->farewell_once) {
+        g_clear_pointer(&c->farewell, g_free);
+    }
     if (held) {
         return;
     }
@@ -271,16 +283,35 @@ void shadow_console_reset(ShadowConsole *c)
     c->rts_used = false;
 }
 
+static void console_say_farewell(ShadowConsole *c, const char *name,
+                                 const char *what, bool once)
+{
+    if (once && c->farewell && c->farewell_said) {
+        /* half said, and nothing has moved since: it is the same line */
+        return;
+    }
+    c->farewell_said = 0;
+    c->farewell_once = once;
+    g_free(c->farewell);
+    c->farewell = g_strdup_printf("\r\n[shadow-serial %s: %s, input=%" PRIu64
+                                  " output=%" PRIu64 "]\r\n", name, what,
+                                  c->in.end, c->sent);
+    qemu_bh_schedule(c->flush);
+}
+
 void shadow_console_moved(ShadowConsole *c, const char *name)
 {
-    c->moved = true;
     c->announced = false;
-    c->farewell_said = 0;
-    g_free(c->farewell);
-    c->farewell = g_strdup_printf("\r\n[shadow-serial %s: moved to another "
-                                  "host, input=%" PRIu64 " output=%" PRIu64
-                                  "]\r\n", name, c->in.end, c->sent);
-    qemu_bh_schedule(c->flush);
+    console_say_farewell(c, name, "moved to another host", false);
+}
+
+void shadow_console_restored(ShadowConsole *c, bool snapshot, const char *name)
+{
+    if (snapshot) {
+        console_say_farewell(c, name, "went back to a snapshot", true);
+    } else {
+        g_clear_pointer(&c->farewell, g_free);
+    }
 }
 
 void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info)
@@ -326,6 +357,19 @@ const VMStateDescription vmstate_shadow_console = {
         VMSTATE_UINT64(dropped, ShadowConsole),
         VMSTATE_BOOL(rts, ShadowConsole),
         VMSTATE_BOOL(rts_used, ShadowConsole),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+const VMStateDescription vmstate_shadow_console_user = {
+    .name = "shadow-console/user",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(in, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
+        VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
+        VMSTATE_UINT64(sent, ShadowConsole),
+        VMSTATE_UINT64(dropped, ShadowConsole),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -36,10 +36,10 @@ struct ShadowConsole {
     bool connected;
     bool announced;             /* the user's position has been told */
     bool held;
-    bool moved;
     bool pumping;
     bool break_pending;
-    char *farewell;             /* to say before hanging up */
+    char *farewell;             /* to say before hanging up; or NULL */
+    bool farewell_once;         /* to one user; if not, to all who come */
     size_t farewell_said;
     guint watch;
     QEMUBH *flush;
@@ -66,11 +66,21 @@ void shadow_console_reset(ShadowConsole *c);
 /* Tell the user that the console is now elsewhere, and hang up. */
 void shadow_console_moved(ShadowConsole *c, const char *name);
 
+/*
+ * A state was loaded.  If it is a @snapshot's, tell the user, or else the next
+ * who comes, and hang up.
+ */
+void shadow_console_restored(ShadowConsole *c, bool snapshot,
+                             const char *name);
+
 void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
 
 /* Upper bound of the bytes that vmstate_shadow_console takes. */
 size_t shadow_console_state_max(ShadowConsole *c);
 
 extern const VMStateDescription vmstate_shadow_console;
+
+/* Of that, what has passed between the console and its user */
+extern const VMStateDescription vmstate_shadow_console_user;
 
 #endif /* SHADOW_CONSOLE_H */

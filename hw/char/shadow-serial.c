@@ -182,13 +182,24 @@ static void shadow_serial_reset(ShadowDevice *dev)
     shadow_console_hold(&s->console, s->held);
 }
 
+static char *serial_full_name(ShadowDevice *dev)
+{
+    return g_strdup_printf("%s/%s", dev->guest_id, shadow_device_name(dev));
+}
+
 static void shadow_serial_moved(ShadowDevice *dev)
 {
-    g_autofree char *name = g_strdup_printf("%s/%s", dev->guest_id,
-                                            shadow_device_name(dev));
+    g_autofree char *name = serial_full_name(dev);
 
     g_byte_array_set_size(SHADOW_SERIAL(dev)->late, 0);
     shadow_console_moved(&SHADOW_SERIAL(dev)->console, name);
+}
+
+static void shadow_serial_restored(ShadowDevice *dev, bool snapshot)
+{
+    g_autofree char *name = serial_full_name(dev);
+
+    shadow_console_restored(&SHADOW_SERIAL(dev)->console, snapshot, name);
 }
 
 static uint64_t shadow_serial_arrived(ShadowDevice *dev)
@@ -323,6 +334,17 @@ static const VMStateDescription vmstate_shadow_serial = {
     }
 };
 
+static const VMStateDescription vmstate_shadow_serial_user = {
+    .name = TYPE_SHADOW_SERIAL "/user",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(console, ShadowSerial, 1, vmstate_shadow_console_user,
+                       ShadowConsole),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 /*
  * The default sizes let a device's state fit a 256 KiB envelope, and hold
  * over two seconds of output at the speed of an emulated host.
@@ -363,12 +385,14 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->teardown = shadow_serial_teardown;
     sdc->ports = SHADOW_SERIAL_PORTS;
     sdc->state = &vmstate_shadow_serial;
+    sdc->user_state = &vmstate_shadow_serial_user;
     sdc->state_max = shadow_serial_state_max;
     sdc->read = shadow_serial_read;
     sdc->write = shadow_serial_write;
     sdc->hold = shadow_serial_hold;
     sdc->reset = shadow_serial_reset;
     sdc->moved = shadow_serial_moved;
+    sdc->restored = shadow_serial_restored;
     sdc->arrived = shadow_serial_arrived;
     sdc->query = shadow_serial_query;
 }

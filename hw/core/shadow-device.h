@@ -38,11 +38,14 @@ struct ShadowDevice {
  * @setup, @teardown: the device's part of realize and unrealize
  * @ports: number of consecutive I/O ports
  * @state: what is saved, a description of the device's own structure
+ * @user_state: the part of it that is the user's, not the machine's: it does
+ *              not go back when the machine goes back to a snapshot
  * @state_max: upper bound of the bytes that @state takes
  * @read, @write: one byte access at an offset below @ports
  * @hold: while held, no access has a side effect and no byte moves
  * @reset: the nested machine was reset
  * @moved: another host has taken over; tell the user and let go
+ * @restored: @state was loaded; if from a snapshot, tell the user
  * @arrived: a number that changes whenever input arrives
  * @query: fill in all but id, iobase and irq
  */
@@ -53,12 +56,14 @@ struct ShadowDeviceClass {
     void (*teardown)(ShadowDevice *dev);
     unsigned ports;
     const VMStateDescription *state;
+    const VMStateDescription *user_state;
     size_t (*state_max)(ShadowDevice *dev);
     uint8_t (*read)(ShadowDevice *dev, unsigned offset);
     void (*write)(ShadowDevice *dev, unsigned offset, uint8_t val);
     void (*hold)(ShadowDevice *dev, bool held);
     void (*reset)(ShadowDevice *dev);
     void (*moved)(ShadowDevice *dev);
+    void (*restored)(ShadowDevice *dev, bool snapshot);
     uint64_t (*arrived)(ShadowDevice *dev);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };

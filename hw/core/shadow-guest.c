@@ -204,6 +204,9 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
     info->accesses = shadow_ports_accesses(g->ports);
     info->saves = g->saves;
     info->restores = g->restores;
+    info->snapshots = g->snapshots;
+    info->snapshots_saved = g->snapshots_saved;
+    info->snapshots_restored = g->snapshots_restored;
     info->refusals = g->refusals;
     info->envelope_bytes = shadow_guest_envelope_size(g);
     info->host = g_strdup(g->host_name);
@@ -343,6 +346,16 @@ static void set_incoming(Object *obj, bool value, Error **errp)
     SHADOW_GUEST(obj)->incoming = value;
 }
 
+static bool get_snapshots(Object *obj, Error **errp)
+{
+    return SHADOW_GUEST(obj)->snapshots;
+}
+
+static void set_snapshots(Object *obj, bool value, Error **errp)
+{
+    SHADOW_GUEST(obj)->snapshots = value;
+}
+
 static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
 {
     UserCreatableClass *ucc = USER_CREATABLE_CLASS(oc);
@@ -363,6 +376,10 @@ static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
     object_class_property_add_bool(oc, "incoming", get_incoming, set_incoming);
     object_class_property_set_description(oc, "incoming",
         "wait for the state from another host");
+    object_class_property_add_bool(oc, "snapshots", get_snapshots,
+                                   set_snapshots);
+    object_class_property_set_description(oc, "snapshots",
+        "let the cloud VM take snapshots and go back to them");
 }
 
 static const TypeInfo shadow_guest_types[] = {

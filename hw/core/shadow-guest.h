@@ -37,6 +37,7 @@ struct ShadowGuest {
     char *bind_secret_id;
     char *state_file;
     bool incoming;
+    bool snapshots;
 
     const char *id;
     ShadowGuestState state;
@@ -57,6 +58,7 @@ struct ShadowGuest {
     QEMUBH *settle_bh;
 
     uint64_t calls, saves, restores, refusals;
+    uint64_t snapshots_saved, snapshots_restored;
     int64_t event_tokens, event_time;
 };
 
@@ -105,11 +107,13 @@ int shadow_guest_reset(ShadowGuest *g);
 size_t shadow_guest_envelope_size(ShadowGuest *g);
 
 /*
- * Freeze the guest and seal its state.  @out has room for @size bytes, at
- * least shadow_guest_envelope_size().  -EAGAIN: input is still being taken
- * in, call again soon.
+ * Freeze the guest and seal its state; for a @snapshot, that may be restored
+ * more than once, leave it active.  @out has room for @size bytes, at least
+ * shadow_guest_envelope_size().  -EAGAIN: input is still being taken in, call
+ * again soon.
  */
-int shadow_guest_save(ShadowGuest *g, void *out, size_t size, Error **errp);
+int shadow_guest_save(ShadowGuest *g, bool snapshot, void *out, size_t size,
+                      Error **errp);
 
 /* Load the state from an envelope.  If it is refused nothing has changed. */
 int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,

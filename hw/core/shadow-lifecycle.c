@@ -6,6 +6,7 @@
  *                      \---abort--> active
  *   incoming or gone --restore--> restored --nested entry--> active
  *                                     \---unbind--> incoming
+ *   active --snapshot saved or restored--> active
  *
  * "restored" exists so that a destination that took the state but fails
  * before its nested guest runs has neither sent nor accepted one byte.
@@ -214,11 +215,12 @@ static bool lifecycle_settled(ShadowGuest *g)
     }
 }
 
-static bool lifecycle_seal(ShadowGuest *g, void *out, Error **errp)
+static bool lifecycle_seal(ShadowGuest *g, ShadowSealPurpose purpose,
+                           void *out, Error **errp)
 {
     size_t len = shadow_state_size(g);
     ShadowSealInfo info = {
-        .purpose = SHADOW_SEAL_MIGRATION,
+        .purpose = purpose,
         .epoch = g->epoch + 1,
     };
     g_autofree uint8_t *plain = NULL;
@@ -235,17 +237,30 @@ static bool lifecycle_seal(ShadowGuest *g, void *out, Error **errp)
     return ok;
 }
 
-int shadow_guest_save(ShadowGuest *g, void *out, size_t size, Error **errp)
+static int lifecycle_no_snapshots(ShadowGuest *g, Error **errp)
+{
+    Error *local = NULL;
+
+    error_setg(&local, "a snapshot would let the console of shadow-guest '%s' "
+               "be rolled back; its snapshots=on allows that", g->id);
+    return lifecycle_refuse(g, -EPERM, local, errp);
+}
+
+int shadow_guest_save(ShadowGuest *g, bool snapshot, void *out, size_t size,
+                      Error **errp)
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     size_t need = shadow_guest_envelope_size(g);
     Error *local = NULL;
     int64_t us;
 
+    if (snapshot && !g->snapshots) {
+        return lifecycle_no_snapshots(g, errp);
+    }
     if (g->state != SHADOW_GUEST_STATE_ACTIVE) {
         return lifecycle_wrong_state(g, "save",
-                                     g->state == SHADOW_GUEST_STATE_FROZEN ?
-                                     -EALREADY : -EBUSY, errp);
+                                     g->state == SHADOW_GUEST_STATE_FROZEN &&
+                                     !snapshot ? -EALREADY : -EBUSY, errp);
     }
     if (!need) {
         error_setg(&local, "the state of shadow-guest '%s' is too large",
@@ -260,21 +275,25 @@ int shadow_guest_save(ShadowGuest *g, void *out, size_t size, Error **errp)
         error_setg(errp, "input is being taken in");
         return -EAGAIN;
     }
-    lifecycle_hold(g, true);
-    if (!lifecycle_seal(g, out, &local) ||
+    if (!lifecycle_seal(g, snapshot ? SHADOW_SEAL_SNAPSHOT :
+                        SHADOW_SEAL_MIGRATION, out, &local) ||
         !shadow_epoch_store(g, g->epoch + 1, false, &local)) {
-        lifecycle_hold(g, false);
         return lifecycle_refuse(g, -EIO, local, errp);
     }
     g->epoch++;
     g->saves++;
-    lifecycle_set_state(g, SHADOW_GUEST_STATE_FROZEN);
+    g->snapshots_saved += snapshot;
+    if (!snapshot) {
+        lifecycle_hold(g, true);
+        lifecycle_set_state(g, SHADOW_GUEST_STATE_FROZEN);
+    }
     us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
     trace_shadow_guest_saved(g->id, g->epoch, need, us);
     if (lifecycle_may_tell(g)) {
         g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
 
-        qapi_event_send_shadow_guest_saved(g->id, g->epoch, need, us, devs);
+        qapi_event_send_shadow_guest_saved(g->id, g->epoch, snapshot, need,
+                                           us, devs);
     }
     return 0;
 }
@@ -295,7 +314,53 @@ static bool lifecycle_accept(ShadowGuest *g, void *opaque, Error **errp)
 {
     const ShadowSealInfo *info = opaque;
 
-    return shadow_epoch_store(g, info->epoch, false, errp);
+    return shadow_epoch_store(g, MAX(g->epoch, info->epoch), false, errp);
+}
+
+/* Which envelopes the guest's state allows */
+static bool lifecycle_may_restore(ShadowGuest *g, bool snapshot)
+{
+    return g->state == SHADOW_GUEST_STATE_INCOMING ||
+           g->state == (snapshot ? SHADOW_GUEST_STATE_ACTIVE :
+                                   SHADOW_GUEST_STATE_GONE);
+}
+
+static int lifecycle_may_not_restore(ShadowGuest *g, Error **errp)
+{
+    return lifecycle_wrong_state(g, "restore",
+                                 g->state == SHADOW_GUEST_STATE_RESTORED ?
+                                 -EALREADY : -EBUSY, errp);
+}
+
+/*
+ * A snapshot of a guest that is active here takes the machine back, and
+ * nothing of what has passed between its consoles and their users.
+ */
+static bool lifecycle_load(ShadowGuest *g, const uint8_t *plain, size_t len,
+                           ShadowSealInfo *info, Error **errp)
+{
+    bool snapshot = info->purpose == SHADOW_SEAL_SNAPSHOT;
+    bool in_place = g->state == SHADOW_GUEST_STATE_ACTIVE;
+    ShadowDevice *dev;
+    bool ok;
+
+    if (in_place) {
+        lifecycle_hold(g, true);
+    }
+    ok = shadow_state_load(g, plain, len, in_place, lifecycle_accept, info,
+                           errp);
+    if (ok) {
+        QTAILQ_FOREACH(dev, &g->devices, next) {
+            SHADOW_DEVICE_GET_CLASS(dev)->restored(dev, snapshot);
+        }
+    }
+    if (in_place) {
+        lifecycle_hold(g, false);
+        shadow_guest_irq_changed(g);
+    } else if (ok) {
+        lifecycle_set_state(g, SHADOW_GUEST_STATE_RESTORED);
+    }
+    return ok;
 }
 
 int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
@@ -307,43 +372,50 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
         .purpose = SHADOW_SEAL_MIGRATION,
         .last_epoch = g->epoch,
         .host_id = shadow_host_id,
+        .snapshots = g->snapshots,
     };
     ShadowSealInfo info;
     ShadowSealResult result;
     Error *local = NULL;
     uint8_t *plain;
     size_t plain_len;
-    bool ok;
+    bool ok, fits, snapshot;
     int64_t us;
 
-    if (g->state != SHADOW_GUEST_STATE_INCOMING &&
-        g->state != SHADOW_GUEST_STATE_GONE) {
-        return lifecycle_wrong_state(g, "restore",
-                                     g->state == SHADOW_GUEST_STATE_RESTORED ?
-                                     -EALREADY : -EBUSY, errp);
+    if (!lifecycle_may_restore(g, false) &&
+        !(g->snapshots && lifecycle_may_restore(g, true))) {
+        return lifecycle_may_not_restore(g, errp);
     }
     result = shadow_keys_open(g, &expect, env, len, &plain, &plain_len, &info,
                               &local);
+    if (result == SHADOW_SEAL_WRONG_PURPOSE) {
+        error_free(local);
+        return lifecycle_no_snapshots(g, errp);
+    }
     if (result != SHADOW_SEAL_OK) {
         return lifecycle_refuse(g, lifecycle_open_errno(result), local, errp);
     }
-    ok = shadow_state_load(g, plain, plain_len, lifecycle_accept, &info,
-                           &local);
+    snapshot = info.purpose == SHADOW_SEAL_SNAPSHOT;
+    fits = lifecycle_may_restore(g, snapshot);
+    ok = fits && lifecycle_load(g, plain, plain_len, &info, &local);
     shadow_wipe(plain, plain_len);
     g_free(plain);
+    if (!fits) {
+        return lifecycle_may_not_restore(g, errp);
+    }
     if (!ok) {
         return lifecycle_refuse(g, -EINVAL, local, errp);
     }
-    g->epoch = info.epoch;
+    g->epoch = MAX(g->epoch, info.epoch);
     g->restores++;
-    lifecycle_hold(g, true);
-    lifecycle_set_state(g, SHADOW_GUEST_STATE_RESTORED);
+    g->snapshots_restored += snapshot;
     us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
-    trace_shadow_guest_restored(g->id, g->epoch, len, us);
+    trace_shadow_guest_restored(g->id, info.epoch, len, us);
     if (lifecycle_may_tell(g)) {
         g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
 
-        qapi_event_send_shadow_guest_restored(g->id, g->epoch, len, us, devs);
+        qapi_event_send_shadow_guest_restored(g->id, info.epoch, snapshot, len,
+                                              us, devs);
     }
     return 0;
 }

@@ -69,6 +69,12 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
                                g->bound_by_process ? ", bound by process" : "",
                                g->bound_by_tag ? ", bound by tag" : "",
                                g->epoch, g->calls, g->accesses);
+        if (g->snapshots || g->snapshots_saved || g->snapshots_restored) {
+            g_string_append_printf(buf, "  snapshots %s: %" PRIu64 " saved, %"
+                                   PRIu64 " restored\n",
+                                   g->snapshots ? "allowed" : "refused",
+                                   g->snapshots_saved, g->snapshots_restored);
+        }
         for (ShadowDeviceInfoList *d = g->devices; d; d = d->next) {
             hmp_print_device(buf, d->value);
         }
@@ -83,7 +89,7 @@ static int coroutine_fn qmp_save(const char *guest, uint8_t *env, size_t size,
     for (;;) {
         ShadowGuest *g = qmp_find_guest(guest, errp);
         Error *err = NULL;
-        int ret = g ? shadow_guest_save(g, env, size, &err) : -ENOENT;
+        int ret = g ? shadow_guest_save(g, false, env, size, &err) : -ENOENT;
 
         if (ret != -EAGAIN) {
             error_propagate(errp, err);

@@ -65,7 +65,8 @@ static int call_probe(UltracallCall *call)
 {
     struct ultracall_probe probe = {
         .version = cpu_to_le32(ULTRACALL_VERSION),
-        .features = cpu_to_le32(ultracall_accel_features()),
+        .features = cpu_to_le32(ultracall_accel_features() |
+                                ULTRACALL_F_SNAPSHOT),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
         .tag_max = cpu_to_le32(ULTRACALL_TAG_MAX),
     };
@@ -150,17 +151,20 @@ static int call_state_size(UltracallCall *call)
 static int call_save(UltracallCall *call)
 {
     size_t need = shadow_guest_envelope_size(call->guest);
+    bool snapshot = call->flags & ULTRACALL_SAVE_SNAPSHOT;
     g_autofree uint8_t *env = NULL;
     int ret;
 
-    if (need && call->len < need) {
-        call->value = need;
-        return -ENOSPC;
+    if (call->flags & ~(uint64_t)ULTRACALL_SAVE_SNAPSHOT) {
+        return -EINVAL;
     }
     env = g_malloc(need);
-    ret = shadow_guest_save(call->guest, env, need, NULL);
+    ret = shadow_guest_save(call->guest, snapshot, env,
+                            MIN(call->len, need), NULL);
     if (!ret) {
         call_write(call, env, need);
+    } else if (ret == -ENOSPC) {
+        call->value = need;
     }
     return ret;
 }
@@ -243,7 +247,9 @@ static int call_query(UltracallCall *call)
 
     reply.guest = (struct ultracall_guest) {
         .state = cpu_to_le32(call->guest->state),
-        .devices = cpu_to_le32(n),
+        .devices = cpu_to_le16(n),
+        .flags = cpu_to_le16(call->guest->snapshots ?
+                             ULTRACALL_GUEST_SNAPSHOTS : 0),
         .epoch = cpu_to_le64(call->guest->epoch),
     };
     return call_reply(call, &reply, sizeof(reply.guest) +

@@ -205,7 +205,7 @@ struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag)
                                 SHADOW_BUF_SIZE, 0), ==, 0);
     qtest_memread(qts, SHADOW_BUF, &g, sizeof(g));
     g_assert_cmpuint(shadow_value(qts), ==,
-                     sizeof(g) + le32_to_cpu(g.devices) *
+                     sizeof(g) + le16_to_cpu(g.devices) *
                                  sizeof(struct ultracall_device));
     return g;
 }

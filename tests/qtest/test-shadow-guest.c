@@ -327,7 +327,7 @@ static void test_many_devices(void)
         add_port(qts, com, "vm1", 0x800 - 8 * i);
     }
     refuse_port(qts, "has 16 devices already", "vm1", 0x100, 4);
-    g_assert_cmpuint(le32_to_cpu(shadow_query_call(qts, "vm1").devices), ==,
+    g_assert_cmpuint(le16_to_cpu(shadow_query_call(qts, "vm1").devices), ==,
                      ULTRACALL_DEVICES_MAX);
     dev = shadow_irq_poll(qts, "vm1", 15);
     g_assert_cmphex(le16_to_cpu(dev.iobase), ==, 0x800);

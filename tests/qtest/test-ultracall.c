@@ -73,7 +73,7 @@ static void test_query(void)
     g_assert_cmpuint(shadow_value(qts), ==, sizeof(reply));
     qtest_memread(qts, SHADOW_BUF, &reply, sizeof(reply));
     g_assert_cmpuint(le32_to_cpu(reply.guest.state), ==, ULTRACALL_ACTIVE);
-    g_assert_cmpuint(le32_to_cpu(reply.guest.devices), ==, 1);
+    g_assert_cmpuint(le16_to_cpu(reply.guest.devices), ==, 1);
     g_assert_cmpuint(le64_to_cpu(reply.guest.epoch), ==, 0);
     g_assert_cmphex(le16_to_cpu(reply.dev.iobase), ==, COM1);
     g_assert_cmpuint(reply.dev.irq, ==, 4);
