@@ -3,8 +3,13 @@
  * A shadow guest's sealed state in the migration stream of the nested guest.
  */
 #include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "io/channel-command.h"
+#include "io/channel-file.h"
+#include "migration/migration.h"
 #include "migration/misc.h"
 #include "migration/options.h"
+#include "migration/qemu-file.h"
 #include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "system/runstate.h"
@@ -29,6 +34,53 @@ static void agent_end_migration(ShadowAgent *a, uint32_t nr)
 }
 
 /*
+ * Whether what is being written may be loaded again later, and more than
+ * once: nobody answers a file, and a program without a return path may be
+ * anything.
+ */
+static bool agent_is_snapshot(void)
+{
+    Object *ioc = OBJECT(qemu_file_get_ioc(migrate_get_current()->to_dst_file));
+
+    return runstate_check(RUN_STATE_SAVE_VM) ||
+           migrate_background_snapshot() ||
+           object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_FILE) ||
+           (object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_COMMAND) &&
+            !migrate_return_path());
+}
+
+/* With no room for an envelope, SAVE only says whether it would be allowed. */
+static bool agent_may_snapshot(ShadowAgent *a, Error **errp)
+{
+    if (!(a->client.features & ULTRACALL_F_SNAPSHOT)) {
+        error_setg(errp, "shadow-agent: the outer QEMU is too old for "
+                   "snapshots of '%s'", a->guest);
+        return false;
+    }
+    if (shadow_agent_call_flags(a, ULTRACALL_SAVE, ULTRACALL_SAVE_SNAPSHOT,
+                                NULL, 0, NULL) == -EPERM) {
+        error_setg(errp, "shadow-agent: refused, since a snapshot would let "
+                   "the console of '%s' be rolled back; the operator of the "
+                   "outer QEMU can allow that with -object shadow-guest,id=%s,"
+                   "snapshots=on,...", a->guest, a->guest);
+        return false;
+    }
+    return true;
+}
+
+static int agent_migration_setup(ShadowAgent *a, Error **errp)
+{
+    if (agent_is_snapshot()) {
+        return agent_may_snapshot(a, errp) ? 0 : -EPERM;
+    }
+    if (!migrate_return_path()) {
+        warn_report("shadow-agent: without the return-path capability "
+                    "the console of '%s' stays frozen here", a->guest);
+    }
+    return 0;
+}
+
+/*
  * Without a return path the source cannot know whether the destination has
  * taken the state, so the console stays frozen, for an operator to decide.
  */
@@ -39,11 +91,7 @@ static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
 
     switch (e->type) {
     case MIG_EVENT_PRECOPY_SETUP:
-        if (!migrate_return_path()) {
-            warn_report("shadow-agent: without the return-path capability "
-                        "the console of '%s' stays frozen here", a->guest);
-        }
-        break;
+        return agent_migration_setup(a, errp);
     case MIG_EVENT_PRECOPY_DONE:
         if (a->frozen && migrate_return_path()) {
             agent_end_migration(a, ULTRACALL_COMMIT);
@@ -71,7 +119,7 @@ static void agent_vm_state(void *opaque, bool running, RunState state)
     }
 }
 
-static int64_t agent_save(ShadowAgent *a)
+static int64_t agent_save(ShadowAgent *a, bool snapshot)
 {
     int64_t end = g_get_monotonic_time() + AGENT_SAVE_TIMEOUT_MS * 1000;
     int64_t ret;
@@ -87,7 +135,9 @@ static int64_t agent_save(ShadowAgent *a)
     a->envelope = g_malloc0(size);
     a->envelope_len = size;
     for (;;) {
-        ret = shadow_agent_call(a, ULTRACALL_SAVE, a->envelope, size, NULL);
+        ret = shadow_agent_call_flags(a, ULTRACALL_SAVE,
+                                      snapshot ? ULTRACALL_SAVE_SNAPSHOT : 0,
+                                      a->envelope, size, NULL);
         if (ret != -EAGAIN || g_get_monotonic_time() > end) {
             return ret;
         }
@@ -98,21 +148,22 @@ static int64_t agent_save(ShadowAgent *a)
 static int agent_pre_save(void *opaque)
 {
     ShadowAgent *a = opaque;
+    bool snapshot = agent_is_snapshot();
+    Error *err = NULL;
     int64_t ret;
 
-    if (runstate_check(RUN_STATE_SAVE_VM)) {
-        error_report("shadow-agent: a snapshot would let the console of '%s' "
-                     "be rolled back: refused", a->guest);
-        return -ENOTSUP;
+    if (snapshot && !agent_may_snapshot(a, &err)) {
+        error_report_err(err);
+        return -EPERM;
     }
-    ret = agent_save(a);
+    ret = agent_save(a, snapshot);
     if (ret) {
         error_report("shadow-agent: the outer QEMU did not save the console "
                      "of '%s': %s", a->guest, strerror(-ret));
         g_clear_pointer(&a->envelope, g_free);
         return ret;
     }
-    a->frozen = true;
+    a->frozen = !snapshot;
     return 0;
 }
 
@@ -131,6 +182,9 @@ static const char *agent_restore_hint(int64_t ret)
         return "the state is not newer than what that host has seen";
     case -EINVAL:
         return "the guest has other devices there";
+    case -EPERM:
+        return "it is a snapshot's; the operator of the outer QEMU can allow "
+               "that with snapshots=on";
     case -EBUSY:
         return "the guest does not wait for its state there; give its "
                "shadow-guest incoming=on";

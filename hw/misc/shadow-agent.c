@@ -26,8 +26,8 @@
 /* I/O permissions are each thread's own. */
 static __thread bool agent_thread_ready;
 
-int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf, size_t len,
-                          uint64_t *value)
+int64_t shadow_agent_call_flags(ShadowAgent *a, uint32_t nr, uint64_t flags,
+                                void *buf, size_t len, uint64_t *value)
 {
     uint64_t ignored;
     int64_t ret;
@@ -36,7 +36,7 @@ int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf, size_t len,
         agent_thread_ready = !ioperm(a->client.port, ULTRACALL_BAR_SIZE, 1);
     }
     ret = ultracall(&a->client, nr, (uintptr_t)a->guest, strlen(a->guest),
-                    (uintptr_t)buf, len, 0, value ?: &ignored);
+                    (uintptr_t)buf, len, flags, value ?: &ignored);
     trace_shadow_agent_call(a->guest, nr, ret);
     return ret;
 }
@@ -93,11 +93,13 @@ static void agent_interrupt(void *opaque)
 
 /* Life */
 
-static void agent_reset(DeviceState *dev)
+/* Before a state is loaded there is nothing to reset: all will be set. */
+static void agent_reset_hold(Object *obj, ResetType type)
 {
-    ShadowAgent *a = SHADOW_AGENT(dev);
+    ShadowAgent *a = SHADOW_AGENT(obj);
 
-    if (!runstate_check(RUN_STATE_INMIGRATE)) {
+    if (!runstate_check(RUN_STATE_INMIGRATE) &&
+        type != RESET_TYPE_SNAPSHOT_LOAD) {
         shadow_agent_call(a, ULTRACALL_RESET, NULL, 0, NULL);
         a->resync = true;
         shadow_agent_poll(a);
@@ -170,12 +172,16 @@ static bool agent_add_line(ShadowAgent *a, const struct ultracall_device *dev,
 }
 
 /* A guest that cannot work here would be noticed only by its silence. */
-static bool agent_check_state(ShadowAgent *a, uint32_t state, Error **errp)
+static bool agent_check_state(ShadowAgent *a, struct ultracall_guest *guest,
+                              Error **errp)
 {
     ERRP_GUARD();
     bool incoming = runstate_check(RUN_STATE_INMIGRATE);
+    uint32_t state = le32_to_cpu(guest->state);
+    bool snapshots = le16_to_cpu(guest->flags) & ULTRACALL_GUEST_SNAPSHOTS;
 
-    if (incoming ? state == ULTRACALL_INCOMING || state == ULTRACALL_GONE
+    if (incoming ? state == ULTRACALL_INCOMING || state == ULTRACALL_GONE ||
+                   (state == ULTRACALL_ACTIVE && snapshots)
                  : state == ULTRACALL_ACTIVE) {
         return true;
     }
@@ -210,15 +216,15 @@ static bool agent_query(ShadowAgent *a, Error **errp)
                           "-object shadow-guest,id=%s,secret=...\n", a->guest);
         return false;
     }
-    if (!agent_check_state(a, le32_to_cpu(reply.guest.state), errp)) {
+    if (!agent_check_state(a, &reply.guest, errp)) {
         return false;
     }
-    if (le32_to_cpu(reply.guest.devices) == 0) {
+    if (le16_to_cpu(reply.guest.devices) == 0) {
         warn_report("shadow-agent: guest '%s' has no devices; give the outer "
                     "QEMU -device shadow-serial,guest=%s,...", a->guest,
                     a->guest);
     }
-    for (unsigned i = 0; i < MIN(le32_to_cpu(reply.guest.devices),
+    for (unsigned i = 0; i < MIN(le16_to_cpu(reply.guest.devices),
                                  ULTRACALL_DEVICES_MAX); i++) {
         if (reply.dev[i].irq > 15 ||
             !agent_add_line(a, &reply.dev[i], errp)) {
@@ -312,7 +318,7 @@ static void agent_class_init(ObjectClass *oc, ShadowClassData *data)
     dc->vmsd = &vmstate_shadow_agent;
     dc->desc = "in a cloud VM: the agent of a nested guest's shadow devices";
     dc->hotpluggable = false;
-    device_class_set_legacy_reset(dc, agent_reset);
+    RESETTABLE_CLASS(oc)->phases.hold = agent_reset_hold;
     device_class_set_props(dc, agent_properties);
     ACPI_DEV_AML_IF_CLASS(oc)->build_dev_aml = agent_build_aml;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);

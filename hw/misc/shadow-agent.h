@@ -42,8 +42,14 @@ struct ShadowAgent {
  * Make a call about the agent's guest, from any thread.  Returns 0 or a
  * negative errno; the second result goes to *@value unless that is NULL.
  */
-int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf, size_t len,
-                          uint64_t *value);
+int64_t shadow_agent_call_flags(ShadowAgent *a, uint32_t nr, uint64_t flags,
+                                void *buf, size_t len, uint64_t *value);
+
+static inline int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf,
+                                        size_t len, uint64_t *value)
+{
+    return shadow_agent_call_flags(a, nr, 0, buf, len, value);
+}
 
 /* Have a look at the guest's interrupt lines. */
 void shadow_agent_poll(ShadowAgent *a);
