@@ -217,7 +217,7 @@ static void check_start(const char *args, const char *what)
 static void test_command_line(void)
 {
     check_start("-device ultracall -device ultracall", "one ultracall device");
-    check_start("-object shadow-guest,id=vm1", "'secret' is missing");
+    check_start("-object shadow-guest,id=vm1", "needs a secret or a host");
     check_start("-object secret,id=k,data=short "
                 "-object shadow-guest,id=vm1,secret=k", "32");
     check_start("-device ultracall -device shadow-serial,id=com1,guest=vm1",
