@@ -257,6 +257,9 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
         qemu_free_irq(u->irq);
         return false;
     }
+    /* the saved state has all of a FIFO's buffer: not what the heap held */
+    memset(u->recv_fifo.data, 0, u->recv_fifo.capacity);
+    memset(u->xmit_fifo.data, 0, u->xmit_fifo.capacity);
     s->console.replay_history = s->replay && !strcmp(s->replay, "history");
     s->console.flow_control = s->flow_control;
     shadow_console_start(&s->console, &s->user, s->input_size, s->output_size,
