@@ -53,7 +53,9 @@ static inline int shadow_vmstate_load(QEMUFile *f,
     int ret = vmstate_load_state(f, vmsd, opaque, version);
 
     if (ret < 0) {
-        error_setg(errp, "cannot load '%s': %s", vmsd->name, strerror(-ret));
+        error_setg(errp, "cannot load '%s': %s", vmsd->name, ret == -ENOENT ?
+                   "it has a subsection that is not known here" :
+                   strerror(-ret));
     }
     return ret;
 }

@@ -8,6 +8,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/cutils.h"
 #include "io/channel-buffer.h"
 #include "migration/qemu-file-types.h"
 #include "migration/qemu-file.h"
@@ -77,6 +78,26 @@ static bool state_put_devices(ShadowGuest *g, bool user, QEMUFile *f,
     return true;
 }
 
+/* A later version may have put something there that we should know about. */
+static bool state_get_end(QEMUFile *f, Error **errp)
+{
+    uint8_t rest[4096];
+    size_t len;
+
+    if (qemu_file_get_error(f)) {
+        error_setg(errp, "the state ends early");
+        return false;
+    }
+    while ((len = qemu_get_buffer(f, rest, sizeof(rest)))) {
+        if (!buffer_is_zero(rest, len)) {
+            error_setg(errp, "the state has more at its end than is known "
+                       "here");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool state_get_devices(ShadowGuest *g, bool user, QEMUFile *f,
                               Error **errp)
 {
@@ -104,11 +125,7 @@ static bool state_get_devices(ShadowGuest *g, bool user, QEMUFile *f,
             return false;
         }
     }
-    if (qemu_file_get_error(f)) {
-        error_setg(errp, "the state ends early");
-        return false;
-    }
-    return true;
+    return state_get_end(f, errp);
 }
 
 static uint8_t *state_save(ShadowGuest *g, bool user, Error **errp)
