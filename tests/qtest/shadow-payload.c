@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "shadow/migration/shadow-seal.h"
+#include "shadow-payload.h"
+
+static const ShadowSecret *payload_key(void)
+{
+    static ShadowSecret *key;
+
+    if (!key) {
+        shadow_secret_init(&error_abort);
+        key = shadow_secret_new(SHADOW_KEY, strlen(SHADOW_KEY), &error_abort);
+    }
+    return key;
+}
+
+QTestState *payload_start(const char *guest_props, const char *socket)
+{
+    QTestState *qts = shadow_start(guest_props, "-chardev socket,id=c0,"
+                                   "path=%s/%s,server=on,wait=off -device "
+                                   "shadow-serial,id=com1,guest=vm1,chardev=c0"
+                                   SMALL_QUEUES, shadow_dir, socket);
+
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
+char *golden_path(const char *folder, const char *file)
+{
+    return g_build_filename(folder ?: SHADOW_GOLDEN, file, NULL);
+}
+
+GByteArray *golden_read(const char *file)
+{
+    g_autofree char *path = golden_path(NULL, file);
+    g_autoptr(GError) err = NULL;
+    char *data;
+    gsize len;
+
+    g_file_get_contents(path, &data, &len, &err);
+    g_assert_no_error(err);
+    return g_byte_array_new_take((uint8_t *)data, len);
+}
+
+GByteArray *payload_unsealed(const GByteArray *env)
+{
+    const ShadowSealExpect expect = {
+        .tag = "vm1", .purpose = SHADOW_SEAL_MIGRATION
+    };
+    const ShadowSecret *keys[] = { payload_key() };
+    uint8_t *payload;
+    size_t len;
+
+    shadow_open(&expect, keys, 1, env->data, env->len, &payload, &len, NULL,
+                &error_abort);
+    return g_byte_array_new_take(payload, len);
+}
+
+int payload_restore(QTestState *qts, const GByteArray *payload)
+{
+    const ShadowSealInfo info = {
+        .tag = "vm1", .purpose = SHADOW_SEAL_MIGRATION, .epoch = 1
+    };
+    size_t len = shadow_seal_size(payload->len);
+    g_autofree uint8_t *env = g_malloc(len);
+
+    g_assert_true(shadow_seal(&info, payload_key(), payload->data,
+                              payload->len, env, &error_abort));
+    return shadow_restore(qts, "vm1", env, len);
+}

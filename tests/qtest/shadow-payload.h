@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Golden states of tests/golden, and envelopes that hold any payload: what a
+ * host that has the secret could send.
+ */
+#ifndef SHADOW_PAYLOAD_H
+#define SHADOW_PAYLOAD_H
+
+#include "shadow-common.h"
+
+/* With this the state fits the smallest envelope. */
+#define SMALL_QUEUES ",input-size=512,output-size=512"
+
+/* vm1 with com1, bound, whose user is at @socket */
+QTestState *payload_start(const char *guest_props, const char *socket);
+
+char *golden_path(const char *folder, const char *file);
+GByteArray *golden_read(const char *file);
+
+/* What is in an envelope of vm1 */
+GByteArray *payload_unsealed(const GByteArray *env);
+/* Seal and RESTORE; returns the status of the call */
+int payload_restore(QTestState *qts, const GByteArray *payload);
+
+#endif /* SHADOW_PAYLOAD_H */
