@@ -319,8 +319,10 @@ static int shadow_serial_post_load(void *opaque, int version_id)
     return 0;
 }
 
+/* In envelopes only: the outer machine's own migration must not have it. */
 static const VMStateDescription vmstate_shadow_serial = {
     .name = TYPE_SHADOW_SERIAL,
+    .unmigratable = 1,
     .version_id = 1,
     .minimum_version_id = 1,
     .pre_load = shadow_serial_pre_load,
@@ -387,6 +389,7 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->setup = shadow_serial_setup;
     sdc->teardown = shadow_serial_teardown;
     sdc->ports = SHADOW_SERIAL_PORTS;
+    dc->vmsd = &vmstate_shadow_serial;
     sdc->state = &vmstate_shadow_serial;
     sdc->user_state = &vmstate_shadow_serial_user;
     sdc->state_max = shadow_serial_state_max;
