@@ -72,7 +72,7 @@ static void test_secret(void)
 
     add_secret(qts, "short", 31);
     add_secret(qts, "enough", 32);
-    shadow_qmp_refused(qts, "'secret' is missing",
+    shadow_qmp_refused(qts, "shadow-guest 'vm2' needs a secret or a host",
                        "{'execute': 'object-add', 'arguments': {'qom-type': "
                        "'shadow-guest', 'id': 'vm2'}}");
     refuse_guest(qts, "No secret with id 'nokey'", "vm2", "nokey");
