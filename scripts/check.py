@@ -3,8 +3,8 @@
 """
 check.py [--targets] QEMU_BUILD LAYER...
 
-Run the tests of each layer (style, unit, qtest, qemu, nested), and say what came of them: a line for each
-layer, and "N passed, N failed[, N skipped]" as the last line. With --targets, only print what ninja
+Run the tests of each layer (style, unit, qtest, sanitize, qemu, nested), and say what came of them: a line for
+each layer, and "N passed, N failed[, N skipped]" as the last line. With --targets, only print what ninja
 must build first.
 """
 
@@ -19,12 +19,17 @@ import subprocess
 import sys
 import time
 
+import sanitize
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
 NESTED = os.path.join(TOP, 'tests', 'nested', 'run.py')
 
 # QEMU's own tests that what we add to it could break
 QEMU_TESTS = ['device-introspect-test', 'qom-test', 'test-hmp', 'boot-serial-test', 'migration-test']
+
+# Layers that run others' tests, in another build
+SANITIZED = {'sanitize': ['unit', 'qtest']}
 
 # Time limits are multiplied by this: they are meant for an idle machine.
 SLOWER = 3
@@ -79,7 +84,8 @@ def tests_of(build, layer):
 
     def suites(test):
         return {suite.split(':')[-1] for suite in test['suite']}
-    return [test for test in info(build, 'tests') if {'shadow', layer} <= suites(test)]
+    return [test for test in info(build, 'tests')
+            if 'shadow' in suites(test) and suites(test) & set(SANITIZED.get(layer, [layer]))]
 
 
 def print_targets(build, layers):
@@ -133,6 +139,7 @@ def run_program(build, test, prefix, log):
                 os.killpg(program.pid, signal.SIGKILL)
             program.wait()
     output = log.read_text(encoding='utf-8', errors='replace').splitlines()
+    tally.failed = [f'{name}: {line}' for line in output if sanitize.REPORT.search(line)]
     tap = [tally.add_tap(name, line) for line in output]
     if test['protocol'] == 'exitcode' and status == 0:
         tally.passed = 1
@@ -159,6 +166,8 @@ def run_programs(build, layer, logs):
         total.failed = [f'{name}: not in this build' for name in QEMU_TESTS
                         if f'qtest-x86_64/{name}' not in names]
         prefix = without_kvm(build)
+    elif layer == 'sanitize':
+        tests = sanitize.make(build, tests)
     with concurrent.futures.ThreadPoolExecutor(int(os.environ['JOBS'])) as pool:
         for tally in pool.map(lambda test: run_program(
                 build, test, prefix, logs / layer / test['name'].split('/')[-1]), tests):

@@ -8,10 +8,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 layers=("$@")
-((${#layers[@]})) || layers=(style unit qtest qemu nested)
+((${#layers[@]})) || layers=(style unit qtest sanitize qemu nested)
 for layer in "${layers[@]}"; do
-    [[ $layer =~ ^(style|unit|qtest|qemu|nested)$ ]] ||
-        die "there is no layer $layer" "layers: style unit qtest qemu nested"
+    [[ $layer =~ ^(style|unit|qtest|sanitize|qemu|nested)$ ]] ||
+        die "there is no layer $layer" "layers: style unit qtest sanitize qemu nested"
 done
 
 "$top/scripts/build.sh" || exit

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The unit tests, and the emulator for the qtests, with AddressSanitizer and
+UndefinedBehaviorSanitizer: in our own sources, and in those of QEMU that handle what we hand them.
+"""
+
+import os
+import re
+
+import variant
+
+EMULATOR = 'qemu-system-x86_64'
+
+QEMU_SOURCES = {
+    'chardev/char-fe.c', 'chardev/char-io.c', 'chardev/char-socket.c', 'chardev/char.c',
+    'hw/char/serial.c', 'io/channel-buffer.c', 'migration/qemu-file.c',
+    'migration/vmstate-types.c', 'migration/vmstate.c', 'util/coroutine-ucontext.c',
+    'util/fifo8.c', 'util/iov.c', 'util/qht.c',
+}
+
+FLAGS = ['-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=undefined',
+         '-fno-omit-frame-pointer']
+
+OPTIONS = 'abort_on_error=1:halt_on_error=1'
+UBSAN = {'UBSAN_OPTIONS': OPTIONS + ':print_stacktrace=1'}
+
+# What a sanitizer prints, whatever became of the process
+REPORT = re.compile(r'ERROR: (Address|Leak)Sanitizer|: runtime error: ')
+
+
+def instrument(made, target):
+    objects = {obj: made.compile(obj, flags=FLAGS)
+               for obj, source in made.build.objects(target).items()
+               if variant.is_ours(source) or source in QEMU_SOURCES}
+    return made.link(target, objects, flags=FLAGS)
+
+
+def adapt(test, made, emulator):
+    """The test, run with what was made. QEMU leaves much to the end of its process, but a unit
+    test is a small program and has to free what it took."""
+    if 'QTEST_QEMU_BINARY' in test['env']:
+        env = {'QTEST_QEMU_BINARY': emulator, 'ASAN_OPTIONS': OPTIONS + ':detect_leaks=0'}
+        return test | {'env': test['env'] | UBSAN | env}
+    program = os.path.relpath(test['cmd'][0], made.build.folder)
+    env = {'ASAN_OPTIONS': OPTIONS + ':detect_leaks=1'}
+    return test | {'cmd': [instrument(made, program), *test['cmd'][1:]],
+                   'env': test['env'] | UBSAN | env}
+
+
+def make(folder, tests):
+    """Build what the tests run; return the tests, changed so that they run it."""
+    made = variant.Variant(variant.Build(folder, os.environ['QEMU_SOURCE']), 'sanitize')
+    emulator = instrument(made, EMULATOR)
+    tests = [adapt(test, made, emulator) for test in tests]
+    made.make()
+    return tests
