@@ -179,10 +179,15 @@ bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
                        void *opaque, Error **errp)
 {
     size_t size = shadow_state_size(g);
-    g_autofree uint8_t *before = state_save(g, false, errp);
+    g_autofree uint8_t *before = NULL;
     g_autofree uint8_t *user = NULL;
     bool ok;
 
+    if (!len) {
+        error_setg(errp, "the state is empty");
+        return false;
+    }
+    before = state_save(g, false, errp);
     if (!before) {
         return false;
     }
