@@ -81,12 +81,12 @@ class Variant:
     def path(self, *names):
         return os.path.join(self.folder, *names)
 
-    def compile(self, obj, *, source=None, flags=(), compiler=None, into='', args=None):
+    def compile(self, obj, *, source=None, flags=(), compiler=None, into='', name=None):
         """Compile a source as the build compiles @obj; the new object's path is returned."""
-        out = self.path(into, obj)
+        out = self.path(into, name or obj)
         old = self.build.compiles[obj][1]
         source = source or old[old.index('-c') + 1]
-        args = without(old, NAMING) if args is None else args
+        args = without(old, NAMING)
         if compiler:
             args = [compiler] + [arg for arg in args[1:] if not NOT_FOR_CLANG.match(arg)]
         command = shlex.join([*args, *flags, '-MD', '-MF', f'{out}.d', '-o', out, '-c', source])
@@ -109,7 +109,8 @@ class Variant:
         return out
 
     def link(self, target, objects, *, flags=(), compiler=None, into='', name=None, extra=()):
-        """Link the program with @objects (old path: new path) in place of its own, and @extra."""
+        """Link the program with @objects (old path: new path, or None to leave it out) in
+        place of its own, and @extra."""
         out = self.path(into, name or os.path.basename(target))
         old = without(self.build.links[target], {'-o': 1})
         args = [objects.get(arg, arg) for arg in old[1:] if objects.get(arg, arg)]

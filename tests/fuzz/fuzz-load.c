@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fuzz shadow_state_load(): what is in an envelope whose seal was right.  A
+ * state that was accepted has to make a guest that works.
+ *
+ * Input: 1 byte (the number of operations; bit 7: refuse in the end; bit 6: see
+ * below), the operations, of 2 bytes each, and the state.  With bit 6, not the
+ * state, but changes to the one that a guest has after the operations: each an
+ * offset (2 bytes, big-endian) and a value.
+ */
+#include "qemu/osdep.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/migration/shadow-state.h"
+#include "shadow/tests/fuzz/fuzz-machine.h"
+
+#define IOBASE 0x3f8
+
+#define REFUSE 0x80
+#define CHANGE 0x40
+
+static const char *const args[] = {
+    "-object", "shadow-guest,id=vm1,secret=key0,incoming=on",
+    "-chardev", "null,id=c0",
+    "-device", "shadow-serial,id=com1,guest=vm1,chardev=c0," FUZZ_QUEUE_ARGS,
+};
+
+static ShadowGuest *guest;
+static size_t state_size;
+static uint8_t *power_on;
+static bool used = true;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    fuzz_machine_start(args, ARRAY_SIZE(args));
+    guest = shadow_guest_find("vm1");
+    state_size = shadow_state_size(guest);
+    power_on = fuzz_state(guest);
+    return 0;
+}
+
+static bool agree(ShadowGuest *g, void *opaque, Error **errp)
+{
+    return *(bool *)opaque;
+}
+
+static void hold(bool held)
+{
+    ShadowDevice *dev = QTAILQ_FIRST(&guest->devices);
+
+    SHADOW_DEVICE_GET_CLASS(dev)->hold(dev, held);
+}
+
+static void renew(void)
+{
+    bool yes = true;
+
+    hold(true);
+    guest->state = SHADOW_GUEST_STATE_INCOMING;
+    fuzz_machine_run(0);
+    fuzz_assert(shadow_state_load(guest, power_on, state_size, agree, &yes,
+                                  NULL));
+}
+
+static void operate(uint8_t op, uint8_t val, int64_t *now)
+{
+    switch (op >> 4) {
+    case 0 ... 4:
+        shadow_guest_port_write(guest, IOBASE + op % 8, val);
+        break;
+    case 5 ... 8:
+        shadow_guest_port_read(guest, IOBASE + op % 8);
+        break;
+    case 9 ... 11:
+        fuzz_type("c0", (const uint8_t[16]) { val, op }, op % 16);
+        break;
+    case 12:
+        *now += (int64_t)val << (2 * (op % 16));
+        break;
+    case 13:
+        hold(op & 1);
+        break;
+    case 14:
+        shadow_guest_reset(guest);
+        break;
+    default:
+        break;
+    }
+    fuzz_machine_run(*now);
+}
+
+static uint8_t *reload(const uint8_t *state)
+{
+    bool yes = true;
+
+    fuzz_assert(shadow_state_load(guest, state, state_size, agree, &yes,
+                                  NULL));
+    return fuzz_state(guest);
+}
+
+/*
+ * Saving changes nothing.  What has been saved can be loaded, and is then what
+ * was saved, once its timers are set to now.
+ */
+static void check_state(void)
+{
+    g_autofree uint8_t *once = NULL;
+    g_autofree uint8_t *again = NULL;
+    g_autofree uint8_t *loaded = NULL;
+    g_autofree uint8_t *reloaded = NULL;
+
+    hold(true);
+    once = fuzz_state(guest);
+    again = fuzz_state(guest);
+    fuzz_same(once, again, state_size);
+    loaded = reload(once);
+    reloaded = reload(loaded);
+    fuzz_same(loaded, reloaded, state_size);
+}
+
+static void run(FuzzInput ops)
+{
+    FuzzPositions pos = { };
+    int64_t now = 0;
+
+    fuzz_check_positions(guest, &pos);
+    guest->state = SHADOW_GUEST_STATE_RESTORED;
+    shadow_lifecycle_entered(guest);
+    fuzz_assert(guest->state == SHADOW_GUEST_STATE_ACTIVE);
+    while (ops.len) {
+        uint8_t op = fuzz_u8(&ops);
+
+        operate(op, fuzz_u8(&ops), &now);
+        fuzz_check_positions(guest, &pos);
+    }
+}
+
+static uint8_t *changed_state(FuzzInput ops, FuzzInput changes)
+{
+    uint8_t *state;
+
+    run(ops);
+    hold(true);
+    state = fuzz_state(guest);
+    while (changes.len) {
+        uint16_t at = fuzz_u16(&changes) % state_size;
+
+        state[at] = fuzz_u8(&changes);
+    }
+    renew();
+    return state;
+}
+
+static bool load(const uint8_t *state, size_t len, bool yes)
+{
+    bool ok = shadow_state_load(guest, state, len, agree, &yes, NULL);
+
+    fuzz_assert(!ok || yes);
+    if (!ok) {
+        g_autofree uint8_t *after = fuzz_state(guest);
+
+        fuzz_same(after, power_on, state_size);
+    }
+    return ok;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    FuzzInput in = { data, len };
+    uint8_t first = fuzz_u8(&in);
+    FuzzInput ops = { in.data, MIN(in.len, 2 * (first % 32)) };
+    bool yes = !(first & REFUSE);
+
+    in.data += ops.len;
+    in.len -= ops.len;
+    if (used) {
+        renew();
+    }
+    if (first & CHANGE) {
+        g_autofree uint8_t *state = changed_state(ops, in);
+
+        used = load(state, state_size, yes);
+    } else {
+        used = load(in.data, in.len, yes);
+    }
+    if (used) {
+        run(ops);
+        check_state();
+    }
+    fuzz_machine_tidy();
+    return 0;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fuzz shadow_open(): arbitrary bytes, and envelopes that were sealed with the
+ * right key whatever they say.
+ *
+ * Input: what to do with the envelope (1 byte), two arguments for that (2 + 1),
+ * changes to a good header (their number, then offset and value of each), the
+ * length that the body claims (4, big-endian), and the payload.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bswap.h"
+#include "qemu/cutils.h"
+#include "shadow/migration/shadow-seal.h"
+#include "shadow/tests/fuzz/fuzz.h"
+#include <gcrypt.h>
+
+#define INFO "qemu-shadow seal v1"
+#define TAG "vm1"
+#define LAST_EPOCH 4
+#define MAX_BODY (16 * KiB)
+
+/* docs/envelope.rst */
+enum {
+    AT_VERSION = 4,
+    AT_SUITE = 5,
+    AT_PURPOSE = 6,
+    AT_TAG_LEN = 7,
+    AT_EPOCH = 8,
+    AT_PADDED = 16,
+    AT_RESERVED = 20,
+    AT_SALT = 24,
+    AT_KEY_ID = 40,
+    AT_HOST = 48,
+    AT_TAG = 56,
+    AT_BODY = SHADOW_SEAL_HEADER_LEN,
+};
+
+typedef enum FuzzUse {
+    USE_RAW,
+    USE_SEALED,
+    USE_ALTERED,
+    USE_RESIZED,
+    USE__MAX,
+} FuzzUse;
+
+static const uint8_t our_host[SHADOW_SEAL_HOST_ID_LEN] = "us";
+static ShadowSecret *keys[2];
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const char bytes[2][SHADOW_SECRET_MIN_LEN] = { "new", "old" };
+
+    shadow_secret_init(&error_abort);
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        keys[i] = shadow_secret_new(bytes[i], sizeof(bytes[i]), &error_abort);
+    }
+    return 0;
+}
+
+static void good_header(uint8_t *hdr, uint32_t padded)
+{
+    memset(hdr, 0, SHADOW_SEAL_HEADER_LEN);
+    memcpy(hdr, "QSHD", 4);
+    hdr[AT_VERSION] = 1;
+    hdr[AT_SUITE] = 1;
+    hdr[AT_PURPOSE] = SHADOW_SEAL_MIGRATION;
+    hdr[AT_TAG_LEN] = strlen(TAG);
+    stq_be_p(hdr + AT_EPOCH, LAST_EPOCH + 1);
+    stl_be_p(hdr + AT_PADDED, padded);
+    memcpy(hdr + AT_KEY_ID, shadow_secret_id(keys[0]), SHADOW_SEAL_KEY_ID_LEN);
+    memcpy(hdr + AT_HOST, "them", 4);
+    memcpy(hdr + AT_TAG, TAG, strlen(TAG));
+}
+
+static void seal(uint8_t *env, size_t padded)
+{
+    bool second = !memcmp(env + AT_KEY_ID, shadow_secret_id(keys[1]),
+                          SHADOW_SEAL_KEY_ID_LEN);
+    uint8_t info[sizeof(INFO) - 1 + SHADOW_SEAL_HEADER_LEN] = INFO;
+    uint8_t key[44];
+    gcry_cipher_hd_t cipher;
+
+    memcpy(info + sizeof(INFO) - 1, env, SHADOW_SEAL_HEADER_LEN);
+    fuzz_assert(shadow_secret_derive(keys[second], env + AT_SALT, 16, info,
+                                     sizeof(info), key, sizeof(key)));
+    fuzz_assert(!gcry_cipher_open(&cipher, GCRY_CIPHER_AES256,
+                                  GCRY_CIPHER_MODE_GCM, 0));
+    fuzz_assert(!gcry_cipher_setkey(cipher, key, 32));
+    fuzz_assert(!gcry_cipher_setiv(cipher, key + 32, 12));
+    fuzz_assert(!gcry_cipher_authenticate(cipher, env,
+                                          SHADOW_SEAL_HEADER_LEN));
+    fuzz_assert(!gcry_cipher_final(cipher));
+    fuzz_assert(!gcry_cipher_encrypt(cipher, env + AT_BODY, padded, NULL, 0));
+    fuzz_assert(!gcry_cipher_gettag(cipher, env + AT_BODY + padded,
+                                    SHADOW_SEAL_AUTH_LEN));
+    gcry_cipher_close(cipher);
+}
+
+/* Whether what was sealed should open; @body as it was before. */
+static bool acceptable(const uint8_t *hdr, const uint8_t *body, size_t padded)
+{
+    uint8_t good[SHADOW_SEAL_HEADER_LEN];
+    uint64_t len = ldl_be_p(body);
+
+    good_header(good, padded);
+    memcpy(good + AT_SALT, hdr + AT_SALT, 16);
+    if (!memcmp(hdr + AT_KEY_ID, shadow_secret_id(keys[1]), 8)) {
+        memcpy(good + AT_KEY_ID, hdr + AT_KEY_ID, 8);
+    }
+    if (ldq_be_p(hdr + AT_EPOCH) > LAST_EPOCH) {
+        memcpy(good + AT_EPOCH, hdr + AT_EPOCH, 8);
+    }
+    if (memcmp(hdr + AT_HOST, our_host, sizeof(our_host))) {
+        memcpy(good + AT_HOST, hdr + AT_HOST, sizeof(our_host));
+    }
+    if (memcmp(good, hdr, sizeof(good)) || len + 4 > padded ||
+        (padded > 4096 && len + 4 <= padded / 2)) {
+        return false;
+    }
+    return buffer_is_zero(body + 4 + len, padded - 4 - len);
+}
+
+/* Opens a copy of exactly @len bytes, so that a read beyond it shows. */
+static bool opens(const uint8_t *env, size_t len, const uint8_t *body)
+{
+    const ShadowSealExpect expect = {
+        .tag = TAG,
+        .purpose = SHADOW_SEAL_MIGRATION,
+        .last_epoch = LAST_EPOCH,
+        .host_id = our_host,
+    };
+    g_autofree uint8_t *copy = g_memdup2(env, len);
+    g_autofree uint8_t *payload = NULL;
+    ShadowSealInfo info = { .tag = "untouched" };
+    ShadowSealResult result;
+    Error *err = NULL;
+    size_t payload_len;
+
+    result = shadow_open(&expect, (const ShadowSecret *const *)keys,
+                         ARRAY_SIZE(keys), copy, len, &payload, &payload_len,
+                         &info, &err);
+    fuzz_assert((result == SHADOW_SEAL_OK) == (err == NULL));
+    fuzz_assert((result == SHADOW_SEAL_OK) == (payload != NULL));
+    if (result != SHADOW_SEAL_OK) {
+        fuzz_assert(!payload_len && !strcmp(info.tag, "untouched"));
+        error_free(err);
+        return false;
+    }
+    fuzz_assert(!strcmp(info.tag, TAG) && info.epoch > LAST_EPOCH);
+    fuzz_assert(body && payload_len == ldl_be_p(body) &&
+                !memcmp(payload, body + 4, payload_len));
+    return true;
+}
+
+static void fuzz_sealed(FuzzUse use, FuzzInput *in)
+{
+    uint16_t where = fuzz_u16(in);
+    uint8_t how = fuzz_u8(in);
+    uint8_t env[SHADOW_SEAL_OVERHEAD + MAX_BODY] = { };
+    uint8_t body[MAX_BODY] = { };
+    uint32_t padded = 4096 << (how & 1);
+    size_t len = padded + SHADOW_SEAL_OVERHEAD;
+    unsigned changes = fuzz_u8(in) % 16;
+
+    good_header(env, padded);
+    if (how & 2) {
+        memcpy(env + AT_KEY_ID, shadow_secret_id(keys[1]), 8);
+    }
+    while (changes--) {
+        uint8_t at = fuzz_u8(in) % SHADOW_SEAL_HEADER_LEN;
+
+        env[at] = fuzz_u8(in);
+    }
+    stl_be_p(body, fuzz_u32(in));
+    memcpy(body + 4, in->data, MIN(in->len, padded - 4));
+    memcpy(env + AT_BODY, body, padded);
+    seal(env, padded);
+
+    switch (use) {
+    case USE_ALTERED:
+        env[where % len] ^= how ?: 1;
+        fuzz_assert(!opens(env, len, NULL));
+        break;
+    case USE_RESIZED:
+        where %= sizeof(env);
+        fuzz_assert(where == len || !opens(env, where, NULL));
+        break;
+    default:
+        fuzz_assert(opens(env, len, body) == acceptable(env, body, padded));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    FuzzInput in = { data, len };
+    FuzzUse use = fuzz_u8(&in) % USE__MAX;
+
+    if (use == USE_RAW) {
+        fuzz_assert(!opens(in.data, in.len, NULL));
+    } else {
+        fuzz_sealed(use, &in);
+    }
+    return 0;
+}
