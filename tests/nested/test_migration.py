@@ -66,8 +66,7 @@ def test_two_ports(pair):
         second.send('\r')
         second.login(lab.USER, lab.PASSWORD)
         second.command('export TRANSFER_MARK=second')
-        pair.migrate(pair.console)
-        second.follow(pair.source, 'vm1', 2)
+        pair.migrate(pair.console, second)
         pair.check_session()
         assert second.command('echo $TRANSFER_MARK')[1].strip() == 'second'
         second.send('exit\r')

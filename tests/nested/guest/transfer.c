@@ -9,9 +9,12 @@
  *
  * With WINDOW, it sends at most so many lines more than it has received.
  *
- * Line: "<side><number, 5 digits> <64 characters> <CRC-32, 8 digits>\n", where
+ * Line: "<side><number, 7 digits> <62 characters> <CRC-32, 8 digits>\n", where
  * the side is G (guest) or U (user) and the CRC covers all before its space.
- * Last line: "<side>END <lines> <CRC-32 of all lines>\n".
+ * Last line: "<side>END <lines> <CRC-32 of all lines>\n"; where the user ends
+ * early, so does the guest.
+ * In between: "USYNC <lines> <CRC-32 of them>\n", which the guest answers with
+ * "GSYNC <lines> <CRC-32 of them> <report>\n".
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,8 +29,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define TEXT_LEN   64
-#define LINE_LEN   (1 + 5 + 1 + TEXT_LEN + 1 + 8 + 1)
+#define TEXT_LEN   62
+#define LINE_LEN   (1 + 7 + 1 + TEXT_LEN + 1 + 8 + 1)
 #define SILENCE_MS 180000 /* give up when nothing moves for that long */
 
 typedef struct Receiver {
@@ -36,8 +39,11 @@ typedef struct Receiver {
     uint32_t expected; /* number of the next line */
     uint32_t lines, bytes, doubled, reordered, corrupt;
     uint32_t random, crc;
-    bool ended;
+    uint32_t total; /* lines that the user has sent, as it said last */
     bool total_ok;
+    bool ended;
+    bool sync; /* the user waits for an answer: the report */
+    char report[200];
     unsigned char *seen;
 } Receiver;
 
@@ -85,37 +91,12 @@ static size_t line_make(char *line, char side, uint32_t number,
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                    "abcdefghijklmnopqrstuvwxyz0123456789+/";
-    int len = sprintf(line, "%c%05u ", side, number);
+    int len = sprintf(line, "%c%07u ", side, number);
 
     for (int i = 0; i < TEXT_LEN; i++) {
         line[len++] = alphabet[random_next(random) >> 26];
     }
     return len + sprintf(line + len, " %08x\n", crc_add(0, line, len));
-}
-
-static void sender_refill(Sender *s)
-{
-    s->pos = 0;
-    if (s->next < s->lines) {
-        s->len = line_make(s->line, 'G', s->next++, &s->random);
-        s->crc = crc_add(s->crc, s->line, s->len);
-    } else {
-        s->len = s->ended
-                     ? 0
-                     : sprintf(s->line, "GEND %u %08x\n", s->lines, s->crc);
-        s->ended = true;
-    }
-}
-
-static bool sender_pending(Sender *s, Receiver *r)
-{
-    bool wait = s->window && !r->ended && s->next < s->lines &&
-                s->next >= r->lines + s->window;
-
-    if (s->pos == s->len && !wait) {
-        sender_refill(s);
-    }
-    return s->pos < s->len;
 }
 
 static void receiver_count(Receiver *r, uint32_t number, uint32_t lines)
@@ -134,21 +115,44 @@ static void receiver_count(Receiver *r, uint32_t number, uint32_t lines)
     }
 }
 
+static uint32_t receiver_lost(Receiver *r)
+{
+    uint32_t lost = 0;
+
+    for (uint32_t i = 0; i < r->total; i++) {
+        lost += !r->seen[i];
+    }
+    return lost;
+}
+
+static void receiver_report(Receiver *r)
+{
+    snprintf(r->report, sizeof(r->report),
+             "lines=%u bytes=%u lost=%u duplicated=%u reordered=%u corrupt=%u "
+             "total=%s",
+             r->lines, r->bytes, receiver_lost(r), r->doubled, r->reordered,
+             r->corrupt, r->total_ok ? "good" : "bad");
+}
+
 static void receiver_line(Receiver *r, uint32_t lines)
 {
     unsigned number, crc;
     char want[256];
+    bool end = sscanf(r->line, "UEND %u %x", &number, &crc) == 2;
 
-    if (sscanf(r->line, "UEND %u %x", &number, &crc) == 2) {
-        r->ended = true;
-        r->total_ok = number == lines && crc == r->crc;
+    if (end || sscanf(r->line, "USYNC %u %x", &number, &crc) == 2) {
+        r->total = number < lines ? number : lines;
+        r->total_ok = number == r->lines && crc == r->crc;
+        r->ended = end;
+        r->sync = !end;
+        receiver_report(r);
         return;
     }
     r->lines++;
     r->bytes += r->len;
     r->crc = crc_add(r->crc, r->line, r->len);
     line_make(want, 'U', r->lines - 1, &r->random);
-    if (r->len == LINE_LEN && sscanf(r->line, "U%5u", &number) == 1 &&
+    if (r->len == LINE_LEN && sscanf(r->line, "U%7u", &number) == 1 &&
         sscanf(r->line + LINE_LEN - 9, "%8x", &crc) == 1 &&
         crc == crc_add(0, r->line, LINE_LEN - 10)) {
         receiver_count(r, number, lines);
@@ -176,18 +180,45 @@ static void receiver_feed(Receiver *r, const char *data, ssize_t len,
     }
 }
 
-static uint32_t receiver_lost(Receiver *r, uint32_t lines)
+static void sender_refill(Sender *s)
 {
-    uint32_t lost = 0;
-
-    for (uint32_t i = 0; i < lines; i++) {
-        lost += !r->seen[i];
+    s->pos = 0;
+    if (s->next < s->lines) {
+        s->len = line_make(s->line, 'G', s->next++, &s->random);
+        s->crc = crc_add(s->crc, s->line, s->len);
+    } else {
+        s->len = s->ended
+                     ? 0
+                     : sprintf(s->line, "GEND %u %08x\n", s->lines, s->crc);
+        s->ended = true;
     }
-    return lost;
+}
+
+static void sender_answer(Sender *s, Receiver *r)
+{
+    s->pos = 0;
+    s->len =
+        sprintf(s->line, "GSYNC %u %08x %s\n", s->next, s->crc, r->report);
+    r->sync = false;
+}
+
+static bool sender_pending(Sender *s, Receiver *r)
+{
+    bool wait = s->window && !r->ended && s->next < s->lines &&
+                s->next >= r->lines + s->window;
+
+    if (s->pos == s->len && r->sync) {
+        sender_answer(s, r);
+    } else if (s->pos == s->len && !wait) {
+        sender_refill(s);
+    }
+    return s->pos < s->len;
 }
 
 static bool transfer(Sender *s, Receiver *r)
 {
+    const uint32_t lines = s->lines;
+
     for (;;) {
         bool more = sender_pending(s, r);
         struct pollfd fd[2] = {
@@ -208,7 +239,10 @@ static bool transfer(Sender *s, Receiver *r)
             if (!len || (len < 0 && errno != EAGAIN && errno != EINTR)) {
                 return false;
             }
-            receiver_feed(r, data, len, s->lines);
+            receiver_feed(r, data, len, lines);
+            if (r->ended) {
+                s->lines = s->next > r->total ? s->next : r->total;
+            }
         }
         if (fd[1].revents) {
             len = write(1, s->line + s->pos, s->len - s->pos);
@@ -254,14 +288,12 @@ int main(int argc, char **argv)
     printf("TRANSFER READY %u\n", sender.lines);
     fflush(stdout);
     ok = transfer(&sender, &receiver);
-    printf("TRANSFER REPORT lines=%u bytes=%u lost=%u duplicated=%u "
-           "reordered=%u "
-           "corrupt=%u total=%s finished=%s mark=%s\n",
-           receiver.lines, receiver.bytes,
-           receiver_lost(&receiver, sender.lines), receiver.doubled,
-           receiver.reordered, receiver.corrupt,
-           receiver.total_ok ? "good" : "bad", ok ? "yes" : "no",
-           mark ? mark : "");
+    if (!ok) {
+        receiver.total_ok = false;
+        receiver_report(&receiver);
+    }
+    printf("TRANSFER REPORT %s finished=%s mark=%s\n", receiver.report,
+           ok ? "yes" : "no", mark ? mark : "");
     fflush(stdout);
     tcsetattr(0, TCSADRAIN, &saved);
     return ok && receiver.total_ok ? 0 : 1;

@@ -36,6 +36,7 @@ class ConsoleClient:
         self._lock = threading.Condition()
         self._number = 0
         self._drop = 0
+        self.guest = self.port = None
         self._socket = None
         self._thread = None
         self._wake_r, self._wake_w = socket.socketpair()
@@ -49,6 +50,7 @@ class ConsoleClient:
 
     def connect(self, host, guest='vm1', port=1, timeout=60):
         """The shadow console of a guest; picks up where the last connection ended."""
+        self.guest, self.port = guest, port
         since = host.qmp.mark()
         connection = self._open(host.console_path(guest, port), timeout)
         try:
@@ -60,10 +62,9 @@ class ConsoleClient:
         self._attach(connection, data['input-accepted'], data['output-offset'])
         return self
 
-    def follow(self, host, guest='vm1', port=1, timeout=300):
-        """Wait until the old host closes the console, then go on at another."""
-        self.wait_closed(timeout)
-        return self.connect(host, guest, port)
+    def go_on(self, host, timeout=300):
+        """The same console at another host, which may not have it yet."""
+        return self.connect(host, self.guest, self.port, timeout)
 
     @staticmethod
     def _open(address, timeout):
@@ -180,12 +181,14 @@ class ConsoleClient:
         What may be the start of the line about a move is held back.
         """
         with self._lock:
-            self._lock.wait_for(lambda: self._solid() > self.position or
-                                not self.connected, timeout)
-            end = self._solid() if self.connected else len(self.output)
+            self._lock.wait_for(lambda: self._readable() > self.position, timeout)
+            end = self._readable()
             data = bytes(self.output[self.position:end])
             self.position = max(end, self.position)
             return data
+
+    def _readable(self):
+        return self._solid() if self.connected else len(self.output)
 
     def read_screen(self, timeout=1):
         """New output for a person: a newline is not held back."""

@@ -72,14 +72,14 @@ class CloudHost:
 
     def __init__(self, config, name='host', cpus=1, memory=1024, ultracall=True,
                  extra=()):
-        self.config, self.name = config, name
+        self.config, self.name, self.memory = config, name, memory
         self.dir = tempfile.mkdtemp(prefix=f'shadow-{name}-')
         self.inners = {}
         self.consoles = {}
         self.qmp = self.shell = self.process = None
         self.keys = None
         self._forwards = {}
-        self._count = 0
+        self._slots = {}        # which ports of L1 are whose
         self.command = [
             config.qemu, '-name', name, '-accel', 'tcg',
             '-cpu', 'max,+svm,+npt,la57=off', '-smp', str(cpus), '-m', str(memory),
@@ -216,8 +216,8 @@ class CloudHost:
     # --- what root of L1 does ---
 
     def start_inner(self, name='vm1', **options):
-        inner = InnerVm(self, name, self._count, **options)
-        self._count += 1
+        slot = self._slots.setdefault(name, len(self._slots))
+        inner = InnerVm(self, name, slot, **options)
         self.inners[name] = inner
         return inner.start()
 

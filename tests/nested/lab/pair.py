@@ -49,6 +49,14 @@ class Pair:
         self._options = options
         return console
 
+    def keep_logs(self):
+        """For a person to look at, with what the inner QEMUs have said."""
+        for host in self.hosts:
+            host.config.keep = True
+            with contextlib.suppress(Exception), \
+                    open(f'{host.dir}/inner.log', 'w', encoding='utf-8') as file:
+                file.write(host.run('tail -n +1 /tmp/*.log; dmesg | tail -n 50')[1])
+
     # --- a user VM that many tests share ---
 
     def start_session(self):
@@ -98,12 +106,12 @@ class Pair:
         self._marks = self.source.qmp.mark(), self.target.qmp.mark()
         self.inner.migrate_start(uri)
 
-    def migrate_finish(self, console=None, timeout=300):
+    def migrate_finish(self, *consoles, timeout=300):
         """After success the pair has changed places: (info, saved, restored)."""
         name = self.inner.name
-        if console:
-            # Before the inner QEMU is asked: the user is to wait no longer than needed.
-            self._follow(console, name, timeout)
+        # Before the inner QEMU is asked: the user is to wait no longer than needed.
+        for console in consoles:
+            self._follow(console, timeout)
         info = self.inner.migrate_wait(timeout)
         if info['status'] != 'completed':
             self.new.stop()
@@ -117,14 +125,14 @@ class Pair:
         self.source, self.target = self.target, self.source
         return info, saved, restored
 
-    def _follow(self, console, name, timeout):
+    def _follow(self, console, timeout):
         while console.connected:
             with contextlib.suppress(TimeoutError):
                 console.wait_closed(1)
             if self.inner.migration_ended() in ('failed', 'cancelled'):
                 return
-        console.connect(self.target, name, timeout=timeout)
+        console.go_on(self.target, timeout)
 
-    def migrate(self, console=None, timeout=300):
+    def migrate(self, *consoles, timeout=300):
         self.migrate_start()
-        return self.migrate_finish(console, timeout)
+        return self.migrate_finish(*consoles, timeout=timeout)

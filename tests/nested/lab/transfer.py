@@ -2,6 +2,7 @@
 """The user's side of a long transfer; guest/transfer.c has the format."""
 
 import dataclasses
+import queue
 import re
 import threading
 import time
@@ -10,20 +11,35 @@ import zlib
 ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 LINE_LEN = 81
 BAUD_RATE = 11520       # bytes a second of a real line with 115200 baud
+ENDLESS = 9_999_999 * LINE_LEN      # the numbers have seven digits
 REPORT = re.compile(rb'TRANSFER REPORT (.*)\r?\n?')
+SYNC = re.compile(rb'GSYNC (\d+) ([0-9a-f]{8}) (.*)\n')
+GEND = re.compile(rb'GEND (\d+) ([0-9a-f]{8})\n')
 
 
 def make_lines(side, seed, count):
     state = seed & 0xffffffff
     for number in range(count):
         text = []
-        for _ in range(64):
+        for _ in range(62):
             state ^= state << 13 & 0xffffffff
             state ^= state >> 17
             state ^= state << 5 & 0xffffffff
             text.append(ALPHABET[state >> 26])
-        line = f'{side}{number:05d} {"".join(text)}'
+        line = f'{side}{number:07d} {"".join(text)}'
         yield f'{line} {zlib.crc32(line.encode()):08x}\n'.encode()
+
+
+class Lines:
+    """All lines of one side, each made when it is first needed."""
+
+    def __init__(self, side, seed, count):
+        self._made, self._rest = [], make_lines(side, seed, count)
+
+    def __getitem__(self, number):
+        while number >= len(self._made):
+            self._made.append(next(self._rest))
+        return self._made[number]
 
 
 @dataclasses.dataclass
@@ -40,26 +56,44 @@ class Count:
         return self.total == 'good' and not (
             self.lost or self.duplicated or self.reordered or self.corrupt)
 
+    def read(self, words):
+        """From the words of the guest's report."""
+        for field in dataclasses.fields(self):
+            value = words[field.name]
+            setattr(self, field.name, value if field.name == 'total' else int(value))
+        return self
+
+
+def report_words(text):
+    return dict(word.split('=', 1) for word in text.decode().split())
+
 
 class Transfer:
     """start(), then anything else, then finish().
 
-    The user sends at the rate of a real line. The last part is held to a trickle
-    until release(), so that the transfer is under way for as long as wanted.
+    The user sends at the rate of a real line; with a window, neither side sends more
+    than so many lines more than it has received. The last part is held to a trickle
+    until release(), so that the transfer is under way for as long as wanted. One of
+    the size ENDLESS goes on until stop().
     """
 
     def __init__(self, console, size=200 * 1024, seed=0x5eed1, window=0,
                  rate=BAUD_RATE):
         self.console, self.seed, self.window, self.rate = console, seed, window, rate
         self.count = -(-size // LINE_LEN)
-        self.lines = list(make_lines('U', ~seed, self.count))
+        self.lines = Lines('U', ~seed, self.count)
         self.sent_lines = 0
         self.guest = Count()
         self.user = Count()         # what the guest reports of what the user sent
         self.report = {}
         self._release = threading.Event()
+        self._stop = threading.Event()
+        self._ask = threading.Event()
+        self._answer = queue.Queue()
         self._seen = set()
         self._expected = 0
+        self._crc = 0               # of what came from the guest
+        self._ended = False         # the guest has said so
         self._error = None
 
     def start(self, timeout=60):
@@ -76,7 +110,7 @@ class Transfer:
     def _run(self, function):
         try:
             function()
-        except Exception as error:      # raised again in finish()
+        except Exception as error:      # raised again in finish() and sync()
             self._error = error
 
     @property
@@ -88,20 +122,45 @@ class Transfer:
         """From now on, as fast as it goes."""
         self._release.set()
 
+    def stop(self):
+        """The next line is the last one; finish() then waits for the guest's."""
+        self._stop.set()
+
+    def sync(self, timeout=300):
+        """Compare all that was sent so far, in the midst: (from guest, to guest)."""
+        self._ask.set()
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self._answer.get(timeout=1)
+            except queue.Empty:
+                if self._error:
+                    raise self._error
+                if time.monotonic() > deadline:
+                    raise TimeoutError('the guest does not say what it has received') \
+                        from None
+
     def _send(self):
         crc = 0
-        for line in self.lines:
+        while self.sent_lines < self.count and not self._stop.is_set():
+            if self._ask.is_set():
+                self._ask.clear()
+                self.console.send(f'USYNC {self.sent_lines} {crc:08x}\n')
+            if self.window and self.sent_lines >= self.guest.lines + self.window:
+                time.sleep(0.01)
+                continue
             if not self._release.is_set():
                 slow = 10 if self.sent_lines > 0.7 * self.count else 1
                 self._release.wait(slow * LINE_LEN / self.rate)
+            line = self.lines[self.sent_lines]
             self.console.send(line)
             crc = zlib.crc32(line, crc)
             self.sent_lines += 1
-        self.console.send(f'UEND {self.count} {crc:08x}\n')
+        self.console.send(f'UEND {self.sent_lines} {crc:08x}\n')
 
     def _receive(self, silence=300):
-        expected = list(make_lines('G', self.seed, self.count))
-        pending, crc, last = b'', 0, time.monotonic()
+        expected = Lines('G', self.seed, self.count)
+        pending, last = b'', time.monotonic()
         while time.monotonic() - last < silence:
             data = self.console.read(timeout=1)
             if data:
@@ -110,22 +169,32 @@ class Transfer:
             for line in lines:
                 line += b'\n'
                 if match := REPORT.match(line):
-                    self.report = dict(word.split('=', 1)
-                                       for word in match[1].decode().split())
+                    self.report = report_words(match[1])
                     return
-                if line.startswith(b'GEND '):
-                    self.guest.total = 'good' if line == \
-                        f'GEND {self.count} {crc:08x}\n'.encode() else 'bad'
-                    continue
-                crc = zlib.crc32(line, crc)
-                self._line(line, expected)
+                if match := GEND.fullmatch(line):
+                    self._total(match)
+                    self._ended = True
+                elif match := SYNC.fullmatch(line):
+                    self._total(match)
+                    self._answer.put((dataclasses.replace(self.guest),
+                                      Count().read(report_words(match[3]))))
+                else:
+                    self._line(line, expected)
         raise TimeoutError('the transfer has stopped: nothing new from the guest')
+
+    def _total(self, match):
+        """What the guest has sent so far, as it says."""
+        sent, crc = int(match[1]), int(match[2], 16)
+        self.guest.lost = sent - len(self._seen)
+        self.guest.total = 'good' if (sent, crc) == (self.guest.lines, self._crc) \
+            else 'bad'
 
     def _line(self, line, expected):
         count = self.guest
         count.lines += 1
         count.bytes += len(line)
-        match = re.match(rb'G(\d{5}) ', line)
+        self._crc = zlib.crc32(line, self._crc)
+        match = re.match(rb'G(\d{7}) ', line)
         number = int(match[1]) if match else -1
         if not 0 <= number < self.count or line != expected[number]:
             count.corrupt += 1
@@ -144,12 +213,11 @@ class Transfer:
         for thread in self._threads:
             thread.join(max(0, deadline - time.monotonic()))
         self.seconds = time.monotonic() - self._started
-        self.guest.lost = self.count - len(self._seen)
+        if not self._ended:
+            self.guest.lost = self.count - len(self._seen)
+            self.guest.total = 'bad'
         if self.report:
-            for field in dataclasses.fields(Count):
-                value = self.report[field.name]
-                setattr(self.user, field.name,
-                        value if field.name == 'total' else int(value))
+            self.user.read(self.report)
         else:
             self.user.lost = self.count
         if self._error and self.report:
