@@ -2,20 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The main job: a login session whose console L1 cannot see, and a live migration."""
 
-import json
-import sys
-import time
-
 import lab
+from lab import program
+from lab.program import say
 
 SECRET = 'the-combination-is-4711'
 SIZE = 200 * 1024
 MARK = 'still-the-same-session'
-STARTED = time.monotonic()
-
-
-def say(text):
-    print(f'[{time.monotonic() - STARTED:6.1f} s] {text}', flush=True)
 
 
 def printable(data):
@@ -160,7 +153,7 @@ def table(data):
     def ms(value):
         return '-' if value is None else f'{value / 1000:.2f} ms'
 
-    rows = [
+    program.print_table([
         ('console bytes from / to the guest',
          f'{console["from_guest"]} / {console["to_guest"]}'),
         ('lost / duplicated / reordered',
@@ -173,10 +166,7 @@ def table(data):
         ('sealed envelope', f'{state["bytes"]} bytes'),
         ('port accesses seen by L1, isa-serial', str(accesses['isa_serial'])),
         ('port accesses seen by L1, shadow', str(accesses['shadow'])),
-    ]
-    width = max(len(name) for name, _ in rows)
-    rule = '-' * (width + 30)
-    print('\n'.join(['', rule] + [f'{n:{width}}  {v}' for n, v in rows] + [rule]))
+    ])
 
 
 def main():
@@ -205,21 +195,9 @@ def main():
     data = summary(plain, shadow, result)
     table(data)
     if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(data, file, indent=2)
-            file.write('\n')
-    failed = failures(data, counts, plain.lost + shadow.lost)
-    for name in failed:
-        print(f'NOT AS PROMISED: {name}')
-    print(f'demo: {"failed" if failed else "all as promised"} '
-          f'after {time.monotonic() - STARTED:.0f} s')
-    return 1 if failed else 0
+        program.write_json(args.json, data)
+    return program.conclude('demo', failures(data, counts, plain.lost + shadow.lost))
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (OSError, RuntimeError) as failure:    # HostError and time-outs too
-        sys.exit(f'demo: error: {failure}')
+    program.run('demo', main)

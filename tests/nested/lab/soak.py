@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A user VM that goes back and forth, with traffic all the time, and what to look at
+after each migration."""
+
+import dataclasses
+import time
+
+import lab
+
+from .console import ConsoleClient
+from .transfer import ENDLESS, Transfer
+from .usage import usage
+
+# What an outer QEMU may keep of each migration of the second half: less than an
+# envelope of 256 KiB, so that one which is forgotten shows; and the noise.
+GROWTH_KIB = 200
+SLACK_KIB = 32 * 1024
+FILES = 8
+
+
+class SoakError(RuntimeError):
+    pass
+
+
+@dataclasses.dataclass
+class Round:
+    """One migration."""
+    number: int
+    source: str
+    epoch: int
+    envelope: int           # bytes
+    save_us: int
+    restore_us: int
+    downtime_ms: int
+    total_ms: int
+    seconds: float          # with all that is done here besides
+    from_guest: int         # bytes since the last one
+    to_guest: int
+    usage: dict             # of both outer QEMUs, by name of the host
+
+
+def require(what, true, *values):
+    if not true:
+        raise SoakError(f'not so: {what}: {values}' if values else f'not so: {what}')
+
+
+class Soak:
+    """The pair's login session is on the first port, a transfer on the second."""
+
+    def __init__(self, pair):
+        self.pair = pair
+        self.rounds = []
+        self.counts = None          # (from guest, to guest), since the start
+
+    def __enter__(self):
+        pair = self.pair
+        self.second = ConsoleClient().connect(pair.source, 'vm1', 2)
+        self.second.send('\r')
+        self.second.login(lab.USER, lab.PASSWORD)
+        self.transfer = Transfer(self.second, ENDLESS, window=32).start()
+        self._epoch = max(host.guest()['epoch'] for host in pair.hosts)
+        self.counts = self._synchronize()
+        return self
+
+    def migrate(self):
+        """There or back, and all that must be so then."""
+        started = time.monotonic()
+        pair = self.pair
+        pair.migrate_start()
+        info, saved, restored = pair.migrate_finish(pair.console, self.second)
+        require('the migration has completed', info['status'] == 'completed', info)
+        self._check_hosts(saved, restored)
+        before, self.counts = self.counts, self._synchronize()
+        pair.check_session()
+        require('no gap in the output', self.second.gap == 0, self.second.gap)
+        self.rounds.append(Round(
+            len(self.rounds) + 1, pair.target.name, self._epoch, saved['bytes'],
+            saved['duration-us'], restored['duration-us'], info['downtime'],
+            info['total-time'], time.monotonic() - started,
+            self.counts[0].bytes - before[0].bytes,
+            self.counts[1].bytes - before[1].bytes, self._usage()))
+        return self.rounds[-1]
+
+    def growth(self):
+        """By host: what it used after the first, the middle and the last migration."""
+        points = [self.rounds[n].usage for n in (0, (len(self.rounds) - 1) // 2, -1)]
+        return {host.name: {field: [getattr(point[host.name], field)
+                                    for point in points]
+                            for field in ('rss', 'own', 'files')}
+                for host in self.pair.hosts}
+
+    def leaks(self):
+        """What has grown by more than it may."""
+        allowed = SLACK_KIB + GROWTH_KIB * len(self.rounds) // 2
+        found = []
+        for name, used in self.growth().items():
+            start, middle, end = used['own']
+            if end - middle > allowed:
+                found.append(f'{name} grew by {end - middle} KiB in the second half; '
+                             f'allowed are {allowed}')
+            start, _, end = used['files']
+            if end - start > FILES:
+                found.append(f'{name} has {end - start} more files open; allowed '
+                             f'are {FILES}')
+        return found
+
+    def _usage(self):
+        return {host.name: usage(host) for host in self.pair.hosts}
+
+    def _check_hosts(self, saved, restored):
+        there, here = self.pair.target.guest(), self.pair.source.guest()
+        require('gone at the source', there['state'] == 'gone', there)
+        require('active at the target', here['state'] == 'active', here)
+        require('all agree on the epoch', saved['epoch'] == restored['epoch'] ==
+                there['epoch'] == here['epoch'], saved, restored, there, here)
+        require('the epoch rises', here['epoch'] > self._epoch, here, self._epoch)
+        self._epoch = here['epoch']
+
+    def _synchronize(self):
+        """All bytes of both directions so far: numbers and checksums."""
+        counts = self.transfer.sync()
+        for way, count in zip(('from the guest', 'to the guest'), counts):
+            require(f'nothing lost {way}', count.good(), count)
+        return counts
+
+    def finish(self):
+        """The transfer's last line, and the sessions as they were."""
+        self.transfer.stop()
+        self.counts = self.transfer.finish()
+        require('a good end of the transfer', all(c.good() for c in self.counts),
+                self.counts)
+        require("the transfer's own session", self.transfer.report['finished'] == 'yes')
+        self.second.expect(r'\$ ')
+        self.second.send('exit\r')
+        self.second.expect('login: ')
+        self.pair.check_session()
+
+    def __exit__(self, *_):
+        self.second.close()

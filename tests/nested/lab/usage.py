@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an outer QEMU holds of the machine, to see what it does not give back."""
+
+import dataclasses
+import os
+import re
+
+MAPPING = re.compile(r'([0-9a-f]+)-([0-9a-f]+) (....) ')
+
+
+@dataclasses.dataclass
+class Usage:
+    rss: int = 0            # KiB
+    own: int = 0            # of that, neither the guest's memory nor translated code
+    files: int = 0          # open file descriptors
+
+
+def usage(host):
+    """The guest's memory is one mapping of its size; only translated code may be run
+    and belongs to no file."""
+    result = Usage(files=len(os.listdir(f'/proc/{host.process.pid}/fd')))
+    own = True
+    with open(f'/proc/{host.process.pid}/smaps', encoding='utf-8') as smaps:
+        for line in smaps:
+            if match := MAPPING.match(line):
+                size = int(match[2], 16) - int(match[1], 16)
+                code = 'x' in match[3] and '/' not in line
+                own = not code and size < host.memory << 20
+            elif line.startswith('Rss:'):
+                rss = int(line.split()[1])
+                result.rss += rss
+                result.own += rss if own else 0
+    return result

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Endurance, in short; soak.py is the long form."""
+
+
+def test_three_migrations(pair):
+    from lab.soak import Soak
+    with pair.waiting_target(), Soak(pair) as soak:
+        for _ in range(3):
+            soak.migrate()
+        soak.finish()
+    assert not soak.leaks(), (soak.leaks(), soak.growth())
