@@ -4,6 +4,7 @@
 import secrets
 
 import lab
+from lab.held import check_refused
 
 
 def migrate_in_transfer(pair):
@@ -72,25 +73,6 @@ def test_two_ports(pair):
         second.send('exit\r')
         second.expect('login: ')
         second.close()
-
-
-def check_refused(pair):
-    """The migration fails, the source goes on and the user's session with it."""
-    from lab.host import InnerError
-    from lab.transfer import Transfer
-    source = pair.source
-    transfer = Transfer(pair.console, 16 * 1024, window=32).start()
-    try:
-        info, _, _ = pair.migrate(pair.console)
-        assert info['status'] == 'failed', info
-    except InnerError:
-        pass    # the agent at the target may refuse to start at all
-    from_guest, to_guest = transfer.finish()
-    assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
-    assert pair.source is source and pair.console.connected
-    assert pair.inner.qmp.cmd('query-status')['running']
-    assert source.guest()['state'] == 'active', source.guest()
-    pair.check_session()
 
 
 def test_target_without_the_guest(pair):

@@ -168,7 +168,7 @@ class CloudHost:
         return host[f'{which}-key']
 
     def add_guest(self, guest='vm1', key=None, ports=1, incoming=False, bind_secret=None,
-                  **options):
+                  state_file=None, **options):
         """Create a shadow guest with its consoles, at run time over QMP."""
         self.add_secret(f'{guest}-key', key)
         properties = {'incoming': True} if incoming else {}
@@ -177,6 +177,8 @@ class CloudHost:
         if bind_secret:
             self.add_secret(f'{guest}-bind', bind_secret)
             properties['bind-secret'] = f'{guest}-bind'
+        if state_file:
+            properties['state-file'] = state_file
         self.qmp.cmd('object-add', qom_type='shadow-guest', id=guest,
                      secret=f'{guest}-key', **properties)
         for n in range(1, ports + 1):

@@ -89,16 +89,18 @@ class Pair:
                             value=[self.source.public_key('signing')])
 
     @contextlib.contextmanager
-    def waiting_target(self, key=None):
+    def waiting_target(self, key=None, **properties):
         """The other host waits for the guest; where it is not then, it is removed."""
-        self.target.add_guest('vm1', key or self.key, 2, incoming=True)
+        self.target.add_guest('vm1', key or self.key, 2, incoming=True, **properties)
         yield
         self.target.remove_guest('vm1', 2)
 
-    def migrate_start(self, **capabilities):
-        """Start the other inner QEMU and the migration."""
+    def migrate_start(self, paused=False, **capabilities):
+        """Start the other inner QEMU, of which the machine may stay paused, and the
+        migration."""
         name = self.inner.name
-        self.new = self.target.start_inner(name, incoming=True, **self._options)
+        self.new = self.target.start_inner(name, incoming=True, **self._options,
+                                           extra='-S' if paused else '')
         for capability, on in capabilities.items():
             for inner in (self.inner, self.new):
                 inner.set_capability(capability.replace('_', '-'), on)

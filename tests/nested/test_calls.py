@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""L1's root makes the calls of a migration itself: none, twice, out of order, for the
+wrong guest. Another guest notices nothing."""
+
+import errno
+
+import lab
+
+
+class Caller:
+    """guest/ultracall.c in L1"""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __call__(self, arguments, expected=0):
+        status, output = self.host.run(f'ultracall {arguments}')
+        assert output.startswith(f'{-expected} '), (arguments, status, output)
+
+
+def check_other(vms, before):
+    state = vms.two.state()
+    assert state['state'] == 'active' and state['epoch'] == before['epoch'], state
+    assert state['bound-by-process'], state
+    vms.two.check_console()
+
+
+def typed(vm):
+    """L0 has all that the user has typed."""
+    def accepted():
+        return next(device['input-accepted'] for device in vm.state()['devices']
+                    if device['id'] == 'vm1-com1')
+
+    return lab.wait_until(lambda: accepted() == vm.console.sent)
+
+
+def test_without_a_migration(two_vms):
+    vm, call = two_vms.one, Caller(two_vms.host)
+    before = two_vms.two.state()
+    call('commit vm1', errno.EBUSY)
+    call('abort vm1', errno.EALREADY)
+    vm.inner.qmp.cmd('stop')
+    # The first call of SAVE only begins to take in what has arrived.
+    call('--once save vm1', errno.EAGAIN)
+    call('abort vm1', errno.EALREADY)
+    call('commit vm1', errno.EBUSY)
+    assert vm.state()['state'] == 'active', vm.state()
+    vm.inner.qmp.cmd('cont')
+    vm.check_console()
+    check_other(two_vms, before)
+
+
+def test_given_up(two_vms):
+    """SAVE and ABORT, each twice, and for another guest than what was saved."""
+    vm, call = two_vms.one, Caller(two_vms.host)
+    before = two_vms.two.state()
+    vm.inner.qmp.cmd('stop')
+    call('save vm1 /tmp/envelope')
+    call('save vm1', errno.EALREADY)
+    vm.console.send('echo typed-while-$((40+2))-frozen\r')
+    call('restore vm1 /tmp/envelope', errno.EBUSY)
+    call('commit vm2', errno.EBUSY)
+    call('abort vm2', errno.EALREADY)
+    call('restore vm2 /tmp/envelope', errno.EBUSY)
+    check_other(two_vms, before)
+    assert vm.state()['state'] == 'frozen', vm.state()
+    call('abort vm1')
+    call('abort vm1', errno.EALREADY)
+    vm.inner.qmp.cmd('cont')
+    vm.console.expect('typed-while-42-frozen', 60)
+    vm.console.expect('[$#] ')
+    vm.check_console()
+    assert vm.console.gap == 0 and vm.state()['state'] == 'active', vm.state()
+    call('restore vm1 /tmp/envelope', errno.EBUSY)
+    check_other(two_vms, before)
+
+
+def test_given_away(two_vms):
+    """COMMIT, twice, and what comes too late; then L0's operator takes the guest back,
+    with what was typed before and what was typed meanwhile."""
+    vm, call = two_vms.one, Caller(two_vms.host)
+    before = two_vms.two.state()
+    vm.inner.qmp.cmd('stop')
+    vm.console.send('echo typed-$((40+2))-before\r')
+    assert typed(vm), vm.state()
+    call('save vm1 /tmp/envelope')
+    call('commit vm1')
+    call('commit vm1', errno.EALREADY)
+    call('abort vm1', errno.EBUSY)
+    call('save vm1', errno.EBUSY)
+    call('restore vm1 /tmp/envelope', errno.EBADMSG)    # its own
+    assert vm.state()['state'] == 'gone', vm.state()
+    for console in (vm.console, two_vms.second):
+        console.wait_closed()
+        assert console.moved, console.text()[-200:]
+    check_other(two_vms, before)
+    vm.console.send('echo typed-$((40+2))-meanwhile\r')
+    vm.host.qmp.cmd('shadow-guest-resume', guest='vm1')
+    vm.inner.qmp.cmd('cont')
+    for console in (vm.console, two_vms.second):
+        console.go_on(vm.host)
+        assert console.gap == 0, console.gap
+    for when in ('before', 'meanwhile'):
+        vm.console.expect(f'typed-42-{when}', 60)
+        vm.console.expect('[$#] ')
+    vm.check_console()
+    assert two_vms.second.command('echo $((6*7))')[1] == '42\n'
+    assert vm.state()['state'] == 'active', vm.state()
+    check_other(two_vms, before)
