@@ -40,7 +40,8 @@ static void agent_end_migration(ShadowAgent *a, uint32_t nr)
  */
 static bool agent_is_snapshot(void)
 {
-    Object *ioc = OBJECT(qemu_file_get_ioc(migrate_get_current()->to_dst_file));
+    QEMUFile *f = migrate_get_current()->to_dst_file;
+    Object *ioc = f ? OBJECT(qemu_file_get_ioc(f)) : NULL;
 
     return runstate_check(RUN_STATE_SAVE_VM) ||
            migrate_background_snapshot() ||
@@ -173,6 +174,10 @@ static int agent_post_save(void *opaque)
     return 0;
 }
 
+static const char agent_allow_snapshots[] =
+    "going back to a snapshot is for the operator of the outer QEMU to allow, "
+    "with -object shadow-guest,snapshots=on,...";
+
 static const char *agent_restore_hint(int64_t ret)
 {
     switch (ret) {
@@ -183,11 +188,11 @@ static const char *agent_restore_hint(int64_t ret)
     case -EINVAL:
         return "the guest has other devices there";
     case -EPERM:
-        return "it is a snapshot's; the operator of the outer QEMU can allow "
-               "that with snapshots=on";
+        return agent_allow_snapshots;
     case -EBUSY:
-        return "the guest does not wait for its state there; give its "
-               "shadow-guest incoming=on";
+        return runstate_check(RUN_STATE_INMIGRATE)
+               ? "the guest does not wait for its state there; give its "
+                 "shadow-guest incoming=on" : agent_allow_snapshots;
     default:
         return strerror(-ret);
     }
