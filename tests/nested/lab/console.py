@@ -14,7 +14,8 @@ import time
 
 from .qmp import WaitTimeout
 
-MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: moved to another host, '
+MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: '
+                   rb'(?:moved to another host|went back to a snapshot), '
                    rb'input=(\d+) output=(\d+)\]\r\n\Z')
 MOVED_START = b'\r\n[shadow-serial '
 
@@ -31,7 +32,7 @@ class ConsoleClient:
         self.input_base = None
         self.sent = 0               # absolute position of the next byte to send
         self.position = 0           # index in output up to which expect() has read
-        self.moved = None           # (input, output) as the old host gave them
+        self.moved = None           # (input, output) as the last line gave them
         self.resent = self.dropped = self.gap = 0
         self._lock = threading.Condition()
         self._number = 0
@@ -178,7 +179,7 @@ class ConsoleClient:
     def read(self, timeout=1):
         """New output, as it comes, for a reader of lines that end in a bare newline.
 
-        What may be the start of the line about a move is held back.
+        What may be the start of the console's own last line is held back.
         """
         with self._lock:
             self._lock.wait_for(lambda: self._readable() > self.position, timeout)

@@ -319,6 +319,27 @@ class InnerVm:
         self.qmp.cmd('migrate-set-capabilities',
                      capabilities=[{'capability': name, 'state': on}])
 
+    def run_job(self, command, **arguments):
+        """A QMP command that starts a job; wait for its end."""
+        self.qmp.cmd(command, job_id=command, **arguments)
+        deadline = time.monotonic() + 120
+        while (job := self.qmp.cmd('query-jobs')[0])['status'] != 'concluded':
+            if time.monotonic() > deadline:
+                raise WaitTimeout(f'{command}: {job}')
+            time.sleep(0.05)
+        self.qmp.cmd('job-dismiss', id=command)
+        if 'error' in job:
+            raise HostError(f'{command}: {job["error"]}')
+
+    def add_disk(self, path):
+        """A new qcow2 image, for snapshots; no device of the user VM has it."""
+        self.run_job('blockdev-create',
+                     options={'driver': 'file', 'filename': path, 'size': 0})
+        self.qmp.cmd('blockdev-add', driver='file', node_name='image', filename=path)
+        self.run_job('blockdev-create',
+                     options={'driver': 'qcow2', 'file': 'image', 'size': 1 << 20})
+        self.qmp.cmd('blockdev-add', driver='qcow2', node_name='disk', file='image')
+
     def migrate_start(self, uri):
         self._migrate_mark = self.qmp.mark()
         self.qmp.cmd('migrate', uri=uri)
