@@ -93,7 +93,6 @@ def print_targets(build, layers):
     needed = set()
     for layer in layers:
         for test in tests_of(build, layer):
-            needed.add(test['cmd'][0])
             for target in test['depends']:
                 needed.update(files[target])
     build = os.path.abspath(build)
