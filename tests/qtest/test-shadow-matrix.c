@@ -14,7 +14,7 @@
 #define HEADER_LEN 112
 #define BODY_LEN 4096
 #define ENVELOPE_LEN (HEADER_LEN + BODY_LEN + 16)
-#define ENVELOPE_MAX (16 * 1024 * 1024 + HEADER_LEN + 16)
+#define ENVELOPE_MAX (16 * 1024 * 1024 + HEADER_LEN + 16 + 128)
 
 static QTestState *start_small(const char *guest_props)
 {
