@@ -22,11 +22,12 @@ SOURCES = TOP / 'tests' / 'fuzz'
 EMULATOR = 'qemu-system-x86_64'
 SEAL = 'shadow/tests/unit/test-shadow-seal'
 
-# Target: the program whose objects it takes, and the source of that program's main()
+# Target: the program whose objects it takes, the source of that program's main(), its own sources
 TARGETS = {
-    'open': (SEAL, 'shadow/tests/unit/test-shadow-seal.c'),
-    'load': (EMULATOR, 'system/main.c'),
-    'ultracall': (EMULATOR, 'system/main.c'),
+    'open': (SEAL, 'shadow/tests/unit/test-shadow-seal.c', ['fuzz-open.c']),
+    'load': (EMULATOR, 'system/main.c', ['fuzz-load.c', 'fuzz-machine.c']),
+    'ultracall': (EMULATOR, 'system/main.c', ['fuzz-ultracall.c', 'fuzz-guests.c',
+                                              'fuzz-memory.c', 'fuzz-machine.c']),
 }
 
 CHECKS = ['-fsanitize=address,undefined', '-fno-sanitize=function',
@@ -49,14 +50,8 @@ class Finding(Exception):
     """An input that broke a promise."""
 
 
-def sources(name):
-    """The target's own sources: those that it alone has, and what it shares."""
-    shared = ['fuzz-machine.c'] if TARGETS[name][0] == EMULATOR else []
-    return [SOURCES / f'fuzz-{name}.c', *(SOURCES / file for file in shared)]
-
-
 def add_target(made, name):
-    program, main = TARGETS[name]
+    program, main, sources = TARGETS[name]
     objects = made.build.objects(program)
     new = {}
     for obj, source in objects.items():
@@ -66,9 +61,8 @@ def add_target(made, name):
             new[obj] = made.compile(obj, flags=OURS, compiler='clang')
         elif source in sanitize.QEMU_SOURCES:
             new[obj] = made.compile(obj, flags=QEMUS, compiler='clang')
-    own = [made.compile(like, source=str(source), flags=OURS, compiler='clang',
-                        name=f'{program.replace("/", "_")}.p/{source.name}.o')
-           for source in sources(name)]
+    own = [made.compile(like, source=str(SOURCES / source), flags=OURS, compiler='clang',
+                        name=f'fuzz.p/{source}.o') for source in sources]
     flags = LINK + [QUIET] * (program == EMULATOR)
     return made.link(program, new, flags=flags, compiler='clang', name=f'fuzz-{name}', extra=own)
 

@@ -109,7 +109,7 @@ void fuzz_positions(ShadowGuest *g, FuzzPositions *pos)
 {
     ShadowDevice *dev;
 
-    pos->n = 0;
+    memset(pos, 0, sizeof(*pos));
     QTAILQ_FOREACH(dev, &g->devices, next) {
         ShadowDeviceInfo info = { };
 

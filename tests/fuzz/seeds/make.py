@@ -87,8 +87,94 @@ LOAD = {
 }
 
 
+(PROBE, BIND, UNBIND, REGISTER, RESET, STATE_SIZE, SAVE, RESTORE, COMMIT, ABORT, IRQ_POLL,
+ QUERY) = range(12)
+VM1, VM2, VM3 = range(3)
+NESTED = 0x80
+# Lengths, by their place in fuzz-ultracall.c
+LENGTH = {8: 1, 24: 2, 31: 3, 32: 4, 272: 6, 4223: 7, 4224: 8, 4225: 9, 'huge': 12, 'all': 15}
+
+
+def place(where):
+    return where.to_bytes(2, 'big')
+
+
+def call(number, tag=VM1, where=0, length=272, flags=0, caller=0):
+    return (bytes([0, number | caller, tag]) + place(where) +
+            bytes([LENGTH[length], flags]))
+
+
+def enter(process=1, root=0, vmcb=0):
+    return bytes([11 | process << 4, root, vmcb])
+
+
+def port_read(where):
+    return bytes([6, where])
+
+
+def port_write(where, value):
+    return bytes([7, where, 0, value])
+
+
+def types(count, value=ord('y')):
+    return bytes([9 | count << 4, value])
+
+
+def wait(time=1):
+    return bytes([12, time])
+
+
+def place_envelope(guest, epoch, where=0x4000, alter=b'\0'):
+    return bytes([13, guest, epoch]) + place(where) + alter
+
+
+def operator(what):
+    return bytes([14 | what << 4])
+
+
+def prove(where):
+    return bytes([15, 0]) + place(where) + bytes([15, 1]) + place(where + 16)
+
+
+SAVED = call(SAVE, length=4224) + wait() + call(SAVE, length=4224)
+BOUND = enter() + call(BIND, length=8)
+BOUND2 = enter(2) + call(BIND, VM2, where=0x8000, length=8)
+TAKEN = place_envelope(VM2, 5) + call(RESTORE, VM2, where=0x4000, length=4224)
+PROVEN = (call(REGISTER, VM2, where=0x8000, length=32, flags=1, caller=NESTED) + prove(0x8000) +
+          call(REGISTER, VM2, where=0x8000, length=32, flags=2, caller=NESTED))
+
+ULTRACALL = {
+    'probe': call(PROBE, length=24),
+    'queries': call(QUERY) + call(QUERY, VM3) + call(STATE_SIZE) + call(IRQ_POLL),
+    'commit': SAVED + call(COMMIT) + call(COMMIT) + operator(0),
+    'abort': SAVED + call(ABORT) + SAVED + call(ABORT),
+    'short': call(SAVE, length=4223) + call(PROBE, length=8) + call(BIND, length='huge'),
+    'bound': BOUND + port_write(2, 65) + port_read(7) + call(UNBIND),
+    'wide': BOUND + port_write(0x12, 65) + port_read(0x21) + port_read(0x29),
+    'typed': BOUND + types(4) + port_read(7) + port_read(2) + call(IRQ_POLL),
+    'lost-cookie': BOUND + bytes([10, 7]) + place(0) + port_read(2) + wait(),
+    'restore': BOUND2 + TAKEN + port_read(7) + call(QUERY, VM2),
+    'restore-unbound': BOUND2 + TAKEN + call(UNBIND, VM2) + TAKEN,
+    'restore-stale': TAKEN + call(RESTORE, VM2, where=0x4000, length=4224),
+    'restore-altered': place_envelope(VM2, 5, alter=b'\1\0\10') +
+                       call(RESTORE, VM2, where=0x4000, length=4224),
+    'restore-long': place_envelope(VM2, 5) + call(RESTORE, VM2, where=0x4000, length=4225),
+    'restore-back': SAVED + call(COMMIT) + place_envelope(VM1, 9) +
+                    call(RESTORE, where=0x4000, length=4224),
+    'reflected': SAVED + call(COMMIT) + call(RESTORE, length=4224),
+    'registered': enter(0, 1, 2) + call(REGISTER, length=32, caller=NESTED) + port_read(7) +
+                  enter(0, 2, 2) + port_read(7) + enter(0, 2, 3) + port_read(7),
+    'proven': enter(0, 3, 3) + PROVEN + port_read(7),
+    'not-nested': call(SAVE, length=4224, caller=NESTED) + call(REGISTER, length=32),
+    'removed': BOUND2 + operator(12) + call(QUERY, VM2) + port_read(7) + operator(14) + TAKEN,
+    'cloud-vm-reset': BOUND + operator(4) + port_read(7),
+    'reset': BOUND + types(3) + call(RESET) + port_read(2),
+    'late-writes': BOUND + SAVED + port_write(2, 65) + call(ABORT) + port_read(7),
+}
+
+
 def main():
-    for target, seeds in {'open': OPEN, 'load': LOAD}.items():
+    for target, seeds in {'open': OPEN, 'load': LOAD, 'ultracall': ULTRACALL}.items():
         folder = HERE / target
         folder.mkdir(exist_ok=True)
         for name, data in seeds.items():

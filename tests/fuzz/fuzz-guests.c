@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The two guests of fuzz-ultracall.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/qdev-core.h"
+#include "monitor/qdev.h"
+#include "qemu/cutils.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "qobject/qdict.h"
+#include "qom/object_interfaces.h"
+#include "shadow/hw/core/shadow-keys.h"
+#include "shadow/include/ultracall.h"
+#include "shadow/migration/shadow-state.h"
+#include "shadow/tests/fuzz/fuzz-guests.h"
+#include "shadow/tests/fuzz/fuzz-memory.h"
+
+#define REGISTER_LABEL "qemu-shadow register"
+#define VM2 "shadow-guest,id=vm2,secret=key0,bind-secret=key0,incoming=on"
+#define COM2_IOBASE "0x3fc"
+
+static const char *const args[] = {
+    "-object", "shadow-guest,id=vm1,secret=key0", "-object", VM2,
+    "-chardev", "null,id=c0", "-chardev", "null,id=c1",
+    "-device", "shadow-serial,id=com1,guest=vm1,chardev=c0," FUZZ_QUEUE_ARGS,
+    "-device", "shadow-serial,id=com2,guest=vm2,chardev=c1,iobase="
+               COM2_IOBASE "," FUZZ_QUEUE_ARGS,
+};
+static const char *const ids[FUZZ_GUESTS] = { "vm1", "vm2" };
+
+static ShadowGuest *guests[FUZZ_GUESTS];
+static uint8_t *power_on[FUZZ_GUESTS];
+static bool touched = true;
+static int64_t now;
+static FuzzGuest last[FUZZ_GUESTS];
+
+static void note(unsigned which, FuzzGuest *was)
+{
+    ShadowGuest *g = guests[which];
+
+    /* compared as bytes */
+    memset(was, 0, sizeof(*was));
+    if (g) {
+        was->state = g->state;
+        was->epoch = g->epoch;
+        was->saves = g->saves;
+        was->restores = g->restores;
+        was->by_process = shadow_binding_by_process(g->ports);
+        was->by_tag = shadow_binding_by_tag(g->ports);
+        fuzz_positions(g, &was->pos);
+    }
+}
+
+void fuzz_guests_start(void)
+{
+    fuzz_machine_start(args, ARRAY_SIZE(args));
+    for (unsigned i = 0; i < FUZZ_GUESTS; i++) {
+        guests[i] = shadow_guest_find(ids[i]);
+        power_on[i] = fuzz_state(guests[i]);
+    }
+}
+
+static bool agree(ShadowGuest *g, void *opaque, Error **errp)
+{
+    return true;
+}
+
+static void hold(ShadowGuest *g, bool held)
+{
+    ShadowDevice *dev;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        SHADOW_DEVICE_GET_CLASS(dev)->hold(dev, held);
+    }
+}
+
+static void renew(unsigned which)
+{
+    ShadowGuest *g = guests[which];
+
+    shadow_guest_unbind(g, "fuzz");
+    shadow_guest_irq_told(g);
+    if (touched) {
+        hold(g, true);
+        fuzz_assert(shadow_state_load(g, power_on[which],
+                                      shadow_state_size(g), agree, NULL,
+                                      NULL));
+    }
+    qemu_bh_cancel(g->settle_bh);
+    g->settle = SHADOW_SETTLE_NONE;
+    g->challenged = false;
+    g->epoch = 0;
+    g->state = which ? SHADOW_GUEST_STATE_INCOMING : SHADOW_GUEST_STATE_ACTIVE;
+    hold(g, which);
+    fuzz_machine_run(now);
+    note(which, &last[which]);
+}
+
+static void add_vm2(void)
+{
+    g_autoptr(QDict) com2 = qdict_new();
+    DeviceState *dev;
+
+    qdict_put_str(com2, "driver", "shadow-serial");
+    qdict_put_str(com2, "id", "com2");
+    qdict_put_str(com2, "guest", "vm2");
+    qdict_put_str(com2, "chardev", "c1");
+    qdict_put_str(com2, "iobase", COM2_IOBASE);
+    qdict_put_str(com2, "input-size", stringify(FUZZ_QUEUE));
+    qdict_put_str(com2, "output-size", stringify(FUZZ_QUEUE));
+    user_creatable_add_from_str(VM2, &error_abort);
+    dev = qdev_device_add_from_qdict(com2, false, &error_abort);
+    object_unref(OBJECT(dev));
+    guests[1] = shadow_guest_find("vm2");
+    note(1, &last[1]);
+}
+
+static void remove_vm2(void)
+{
+    qdev_unplug(DEVICE(QTAILQ_FIRST(&guests[1]->devices)), &error_abort);
+    user_creatable_del("vm2", &error_abort);
+    guests[1] = NULL;
+}
+
+void fuzz_guests_renew(void)
+{
+    if (!guests[1]) {
+        add_vm2();
+    }
+    now = 0;
+    renew(0);
+    renew(1);
+    touched = false;
+}
+
+unsigned fuzz_guest_named(uint64_t tag, uint64_t len)
+{
+    return len == 3 && fuzz_memory_equals(tag, (const uint8_t *)"vm2", len);
+}
+
+ShadowGuest *fuzz_guest_object(unsigned which)
+{
+    return guests[which];
+}
+
+const FuzzGuest *fuzz_guest(unsigned which)
+{
+    static FuzzGuest g;
+
+    note(which, &g);
+    return &g;
+}
+
+uint8_t *fuzz_guest_seal(unsigned which, uint64_t epoch, const uint8_t *host,
+                         size_t *len)
+{
+    ShadowGuest *g = guests[which];
+    ShadowSealInfo info = { .purpose = SHADOW_SEAL_MIGRATION, .epoch = epoch };
+    g_autofree uint8_t *plain = NULL;
+    uint8_t *env;
+
+    if (!g || !epoch) {
+        return NULL;
+    }
+    pstrcpy(info.tag, sizeof(info.tag), g->id);
+    memcpy(info.host_id, host, sizeof(info.host_id));
+    *len = shadow_guest_envelope_size(g);
+    env = g_malloc(*len);
+    plain = fuzz_state(g);
+    fuzz_assert(shadow_seal(&info, shadow_keys_seal(g), plain,
+                            shadow_state_size(g), env, NULL));
+    return env;
+}
+
+bool fuzz_guest_prove(uint8_t answer[16], unsigned half)
+{
+    uint8_t msg[sizeof(REGISTER_LABEL) - 1 + 32 + 3] = REGISTER_LABEL;
+    uint8_t mac[SHADOW_HKDF_HASH_LEN];
+    uint8_t *rest = msg + sizeof(REGISTER_LABEL) - 1;
+
+    if (!guests[1]) {
+        return false;
+    }
+    memcpy(rest, guests[1]->challenge, 32);
+    memcpy(rest + 32, "vm2", 3);
+    fuzz_assert(shadow_hkdf_extract(FUZZ_SECRET, strlen(FUZZ_SECRET), msg,
+                                    sizeof(msg), mac));
+    memcpy(answer, mac + 16 * (half % 2), 16);
+    return true;
+}
+
+void fuzz_guests_note(FuzzGuest *was)
+{
+    for (unsigned i = 0; i < FUZZ_GUESTS; i++) {
+        note(i, &was[i]);
+    }
+}
+
+void fuzz_guests_check_same(const FuzzGuest *was)
+{
+    for (unsigned i = 0; i < FUZZ_GUESTS; i++) {
+        const FuzzGuest *g = fuzz_guest(i);
+
+        fuzz_assert(!memcmp(&was[i], g, sizeof(*g)));
+    }
+}
+
+void fuzz_guests_called(uint32_t nr, unsigned which)
+{
+    if (nr == ULTRACALL_RESTORE || nr == ULTRACALL_RESET) {
+        touched = true;
+    }
+    if (nr == ULTRACALL_RESTORE) {
+        note(which, &last[which]);
+    }
+}
+
+void fuzz_guests_touched(void)
+{
+    touched = true;
+}
+
+void fuzz_guests_later(uint8_t ms)
+{
+    now += ms * SCALE_MS / 16;
+    fuzz_machine_run(now);
+}
+
+void fuzz_guests_operator(unsigned what)
+{
+    ShadowGuest *g = guests[what % FUZZ_GUESTS];
+
+    switch (what / FUZZ_GUESTS) {
+    case 0:
+    case 1:
+        if (g) {
+            shadow_guest_resume(g, NULL);
+        }
+        break;
+    case 2:
+    case 3:
+        if (g) {
+            shadow_guest_unbind(g, "the cloud VM was reset");
+        }
+        break;
+    case 4:
+    case 5:
+        shadow_guest_irq_all_told();
+        break;
+    case 6:
+        if (guests[1]) {
+            remove_vm2();
+        }
+        break;
+    case 7:
+        if (!guests[1]) {
+            add_vm2();
+        }
+        break;
+    }
+}
+
+void fuzz_guests_check(void)
+{
+    for (unsigned i = 0; i < FUZZ_GUESTS; i++) {
+        if (guests[i]) {
+            fuzz_assert(guests[i]->epoch >= last[i].epoch);
+            fuzz_check_positions(guests[i], &last[i].pos);
+            note(i, &last[i]);
+        }
+    }
+}
