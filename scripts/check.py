@@ -3,8 +3,8 @@
 """
 check.py [--targets] QEMU_BUILD LAYER...
 
-Run the tests of each layer (style, unit, qtest, sanitize, qemu, nested), and say what came of them: a line for
-each layer, and "N passed, N failed[, N skipped]" as the last line. With --targets, only print what ninja
+Run the tests of each layer (style, unit, qtest, sanitize, fuzz, qemu, nested), and say what came of them: a
+line for each layer, and "N passed, N failed[, N skipped]" as the last line. With --targets, only print what ninja
 must build first.
 """
 
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 
+import fuzz
 import sanitize
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,8 +29,10 @@ NESTED = os.path.join(TOP, 'tests', 'nested', 'run.py')
 # QEMU's own tests that what we add to it could break
 QEMU_TESTS = ['device-introspect-test', 'qom-test', 'test-hmp', 'boot-serial-test', 'migration-test']
 
-# Layers that run others' tests, in another build
-SANITIZED = {'sanitize': ['unit', 'qtest']}
+# Layers that need what others' tests run
+ALSO = {'sanitize': ['unit', 'qtest'], 'fuzz': ['unit', 'qtest']}
+
+FUZZ_SECONDS = 30
 
 # Time limits are multiplied by this: they are meant for an idle machine.
 SLOWER = 3
@@ -85,7 +88,7 @@ def tests_of(build, layer):
     def suites(test):
         return {suite.split(':')[-1] for suite in test['suite']}
     return [test for test in info(build, 'tests')
-            if 'shadow' in suites(test) and suites(test) & set(SANITIZED.get(layer, [layer]))]
+            if 'shadow' in suites(test) and suites(test) & set(ALSO.get(layer, [layer]))]
 
 
 def print_targets(build, layers):
@@ -190,6 +193,27 @@ def run_style():
     return tally
 
 
+def run_target(name, program):
+    tally = Tally()
+    try:
+        print(f'fuzz-{name}: {fuzz.run(name, program, FUZZ_SECONDS)}', flush=True)
+        tally.passed = 1
+    except fuzz.Finding as finding:
+        print(finding, flush=True)
+        tally.failed.append(f'fuzz-{name}: found something, see above')
+    return tally
+
+
+def run_fuzz(build):
+    """Each target for a while; a target counts as one test."""
+    total = Tally()
+    programs = fuzz.build(build, fuzz.TARGETS)
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ['JOBS'])) as pool:
+        for tally in pool.map(run_target, programs, programs.values()):
+            total.add(tally)
+    return total
+
+
 def run_nested():
     """Run our own runner: it prints TAP, or else its totals at the end."""
     tally = Tally()
@@ -227,6 +251,8 @@ def main():
             tally = run_style()
         elif layer == 'nested':
             tally = run_nested()
+        elif layer == 'fuzz':
+            tally = run_fuzz(build)
         else:
             tally = run_programs(build, layer, logs)
         if not (tally.passed or tally.failed):

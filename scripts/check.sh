@@ -8,12 +8,15 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 layers=("$@")
-((${#layers[@]})) || layers=(style unit qtest sanitize qemu nested)
+((${#layers[@]})) || layers=(style unit qtest sanitize fuzz qemu nested)
 for layer in "${layers[@]}"; do
-    [[ $layer =~ ^(style|unit|qtest|sanitize|qemu|nested)$ ]] ||
-        die "there is no layer $layer" "layers: style unit qtest sanitize qemu nested"
+    [[ $layer =~ ^(style|unit|qtest|sanitize|fuzz|qemu|nested)$ ]] ||
+        die "there is no layer $layer" "layers: style unit qtest sanitize fuzz qemu nested"
 done
 
+if [[ " ${layers[*]} " == *" fuzz "* ]]; then
+    "$top/scripts/packages.sh" "${fuzz_packages[@]}" || exit
+fi
 "$top/scripts/build.sh" || exit
 locate_qemu
 readarray -t targets < <(python3 "$top/scripts/check.py" --targets "$qemu_build" "${layers[@]}")
@@ -24,8 +27,4 @@ if [[ " ${layers[*]} " == *" nested "* ]]; then
     "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 fi
 
-export SHADOW_BUILD=$build
-export QEMU_BINARY=$qemu_build/qemu-system-x86_64
-export QEMU_SOURCE=$qemu_src QEMU_PYTHON=$qemu_src/python
-export JOBS=$jobs
-exec python3 "$top/scripts/check.py" "$qemu_build" "${layers[@]}"
+run_python "$top/scripts/check.py" "$qemu_build" "${layers[@]}"

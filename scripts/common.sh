@@ -50,3 +50,15 @@ locate_qemu() {
 }
 
 locate_qemu
+
+# What only fuzzing needs
+fuzz_packages=(clang libclang-rt-dev)
+
+# Become one of our Python programs, which is told where things are.
+run_python() {
+    export SHADOW_BUILD=$build
+    export QEMU_BINARY=$qemu_build/qemu-system-x86_64
+    export QEMU_SOURCE=$qemu_src QEMU_PYTHON=$qemu_src/python
+    export JOBS=$jobs
+    exec python3 "$@"
+}

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-fuzz.py [SECONDS] [TARGET...]
+fuzz.py QEMU_BUILD [SECONDS] [TARGET...]
 
-Build the libFuzzer targets of tests/fuzz with clang and run each for SECONDS (60), or all of them;
-say how many inputs were run, and what was found.
+Build the libFuzzer targets of tests/fuzz with clang, and run each for SECONDS (60); say how many
+inputs were run and what was found. What a target has learned is in build/fuzz/TARGET/corpus.
 """
 
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -41,6 +42,14 @@ QUIET = '-Wl,--wrap=error_report'
 
 # Longer inputs only take longer: a state of the fuzzed guest has some 500 bytes.
 MAX_LEN = 1024
+# After so many seconds an input hangs; on an idle machine it takes a millisecond.
+HANGS = 300
+OUTPUT_SHOWN = 6000
+OPTIONS = {
+    # what QEMU has allocated at its end is no leak
+    'ASAN_OPTIONS': 'detect_leaks=0:quarantine_size_mb=1:malloc_context_size=4',
+    'UBSAN_OPTIONS': 'print_stacktrace=1',
+}
 
 DONE = re.compile(r'^Done (\d+) runs in (\d+) second', re.MULTILINE)
 COVERAGE = re.compile(r'\bcov: (\d+)')
@@ -67,56 +76,52 @@ def add_target(made, name):
     return made.link(program, new, flags=flags, compiler='clang', name=f'fuzz-{name}', extra=own)
 
 
-def build(names):
-    made = variant.Variant(variant.Build(os.environ['QEMU_BUILD'], os.environ['QEMU_SOURCE']),
-                           'fuzz')
+def build(folder, names):
+    made = variant.Variant(variant.Build(folder, os.environ['QEMU_SOURCE']), 'fuzz')
     programs = {name: add_target(made, name) for name in names}
     made.make()
     return programs
 
 
-def run(name, program, seconds, say):
-    """Run a target; its grown corpus stays for the next time."""
+def run(name, program, seconds):
+    """Run a target; say what it did."""
     home = pathlib.Path(os.environ['SHADOW_BUILD'], 'fuzz', name)
     corpus, found = home / 'corpus', home / 'found'
     for folder in (corpus, found):
         folder.mkdir(parents=True, exist_ok=True)
-    seeds = SOURCES / 'seeds' / name
     log = home / 'log'
     before = set(found.iterdir())
-    command = [program, str(corpus), str(seeds), f'-max_total_time={seconds}',
-               f'-artifact_prefix={found}/', '-timeout=20', '-print_final_stats=1',
-               f'-max_len={MAX_LEN}']
-    env = os.environ | {'ASAN_OPTIONS': 'detect_leaks=0:quarantine_size_mb=1:malloc_context_size=4',
-                        'UBSAN_OPTIONS': 'print_stacktrace=1'}
+    command = [program, str(corpus), str(SOURCES / 'seeds' / name), f'-max_total_time={seconds}',
+               f'-max_len={MAX_LEN}', f'-artifact_prefix={found}/', f'-timeout={HANGS}']
     with open(log, 'w', encoding='utf-8') as file:
-        status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=env,
-                                stdin=subprocess.DEVNULL, check=False).returncode
+        status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT,
+                                stdin=subprocess.DEVNULL, env=os.environ | OPTIONS,
+                                check=False).returncode
     output = log.read_text(encoding='utf-8', errors='replace')
-    artifacts = sorted(set(found.iterdir()) - before)
-    if status or artifacts:
-        say(output[-6000:])
-        again = ''.join(f'\n  again: {program} {path}' for path in artifacts)
-        raise Finding(f'{name}: exit {status}, all of it: {log}{again}')
-    runs, took = DONE.search(output).groups()
-    return f'{name}: {runs} inputs in {took} s, {COVERAGE.findall(output)[-1]} places covered'
+    done = DONE.search(output)
+    if status or not done:
+        again = [f'again: {shlex.join([program, str(path)])}' for path in set(found.iterdir()) - before]
+        raise Finding('\n'.join([output[-OUTPUT_SHOWN:], f'all of it: {log}', *again]))
+    runs, took = done.groups()
+    return f'{runs} inputs in {took} s, {COVERAGE.findall(output)[-1]} places covered'
 
 
 def main():
-    args = sys.argv[1:]
+    args = sys.argv[2:]
     seconds = int(args.pop(0)) if args and args[0].isdigit() else 60
     unknown = set(args) - set(TARGETS)
     if unknown:
-        sys.exit(f'shadow: error: there is no fuzz target {" ".join(unknown)}; '
-                 f'there are {" ".join(TARGETS)}')
-    failed = 0
-    for name, program in build(args or TARGETS).items():
+        sys.exit(f'shadow: error: there is no fuzz target {" ".join(sorted(unknown))}\n'
+                 f'  targets: {" ".join(TARGETS)}')
+    found = False
+    for name, program in build(sys.argv[1], args or TARGETS).items():
+        print(f'{name}: running for {seconds} s', flush=True)
         try:
-            print(run(name, program, seconds, print), flush=True)
+            print(f'{name}: {run(name, program, seconds)}', flush=True)
         except Finding as finding:
-            print(finding, flush=True)
-            failed += 1
-    return 1 if failed else 0
+            print(f'{finding}\n{name}: found something, see above', flush=True)
+            found = True
+    return 1 if found else 0
 
 
 if __name__ == '__main__':

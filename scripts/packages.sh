@@ -1,7 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Make sure that the packages are installed which the build needs on the machine itself.
+#   packages.sh [PACKAGE...]
+#
+# Make sure that the packages are installed which the build needs on the machine itself, and those
+# that are named.
 # All else is unpacked under build/ by tools.sh.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -14,6 +17,7 @@ packages=(
     dpkg-dev xz-utils patch
     # the guests' images
     cpio
+    "$@"
 )
 
 is_installed() { # PACKAGE
