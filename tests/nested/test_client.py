@@ -38,9 +38,9 @@ class FakeHost:
         self.connection.close()
 
 
-def moved(accepted, sent):
-    return b'\r\n[shadow-serial vm1/com1: moved to another host, ' \
-           b'input=%d output=%d]\r\n' % (accepted, sent)
+def moved(accepted, sent, what=b'moved to another host'):
+    return b'\r\n[shadow-serial vm1/com1: %b, input=%d output=%d]\r\n' % (
+        what, accepted, sent)
 
 
 def start(output=b'0123456789'):
@@ -68,6 +68,21 @@ def test_resend_and_drop():
     client.expect('XYZ', 20)
     assert bytes(client.output) == b'0123456789XYZ'
     assert (client.resent, client.dropped, client.gap) == (3, 3, 0)
+    client.close()
+
+
+def test_back_to_a_snapshot():
+    """The same host goes on from the counts in the line."""
+    host, client = start()
+    client.send('ij')
+    host.read(2)
+    host.close(moved(8, 10, b'went back to a snapshot'))
+    client.wait_closed(20)
+    assert client.moved == (8, 10) and bytes(client.output) == b'0123456789'
+    client.connect(other := FakeHost(8, 10))
+    other.accept()
+    assert other.read(2) == b'ij'
+    assert (client.resent, client.dropped, client.gap) == (2, 0, 0)
     client.close()
 
 

@@ -11,6 +11,10 @@ def allow(vm, on):
     vm.host.qmp.cmd('qom-set', path='/objects/vm1', property='snapshots', value=on)
 
 
+def hmp(vm, line):
+    return vm.inner.qmp.hmp(line, timeout=300)
+
+
 def check_active(vm):
     """The user VM goes on, and its console, where it is."""
     assert vm.inner.qmp.cmd('query-status')['running']
@@ -38,32 +42,31 @@ def disk(vm):
 
 
 def test_savevm(vm):
-    hmp = vm.inner.qmp.hmp
     with disk(vm):
         vm.console.command('when=before')
         since = vm.host.qmp.mark()
-        error = hmp('savevm one')
+        error = hmp(vm, 'savevm one')
         assert 'snapshots=on' in error, error
         vm.host.qmp.wait_event('SHADOW_GUEST_REFUSED', since)
         check_active(vm)
 
         allow(vm, True)
-        assert hmp('savevm one') == ''
+        assert hmp(vm, 'savevm one') == ''
         check_active(vm)
         vm.console.command('when=after')
-        assert hmp('loadvm one') == ''
+        assert hmp(vm, 'loadvm one') == ''
         check_went_back(vm, 'echo $when', 'before\n')
         check_active(vm)
 
         # Refused in place: the console is as it was, and the user not told.
         vm.console.command('when=later')
         allow(vm, False)
-        error = hmp('loadvm one')
+        error = hmp(vm, 'loadvm one')
         assert 'snapshots=on' in error, error
         assert vm.console.connected
         allow(vm, True)
-        assert hmp('loadvm one') == ''
-        hmp('cont')
+        assert hmp(vm, 'loadvm one') == ''
+        hmp(vm, 'cont')
         check_went_back(vm, 'echo $when', 'before\n')
         check_active(vm)
         allow(vm, False)

@@ -374,6 +374,27 @@ static void test_recorded(void)
     qtest_quit(qts);
 }
 
+/* L0's operator is asked the same */
+static void test_operator(void)
+{
+    g_autofree char *path = shadow_path("vm1.env");
+    QTestState *from = start(",snapshots=on");
+    QTestState *to = shadow_start_incoming("");
+    g_autoptr(GByteArray) env = snapshot(from);
+
+    g_assert_true(g_file_set_contents(path, (char *)env->data, env->len,
+                                      NULL));
+    shadow_qmp_refused(to, "its snapshots=on allows that", "{'execute': "
+                       "'shadow-state-restore', 'arguments': "
+                       "{'guest': 'vm1', 'file': %s}}", path);
+    port_out(from, COM1 + UART_SCR, 0x22);
+    qtest_qmp_assert_success(from, "{'execute': 'shadow-state-restore', "
+                             "'arguments': {'guest': 'vm1', 'file': %s}}",
+                             path);
+    g_assert_cmphex(port_in(from, COM1 + UART_SCR), ==, 0);
+    quit_both(from, to);
+}
+
 /* In another QEMU: the whole state goes back */
 
 static void test_restart(void)
@@ -539,6 +560,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-snapshot/interrupt", test_interrupt);
     qtest_add_func("/shadow-snapshot/half-fitting", test_half_fitting);
     qtest_add_func("/shadow-snapshot/recorded", test_recorded);
+    qtest_add_func("/shadow-snapshot/operator", test_operator);
     qtest_add_func("/shadow-snapshot/restart", test_restart);
     qtest_add_func("/shadow-snapshot/told-no-more", test_told_no_more);
     qtest_add_func("/shadow-snapshot/migration/once",

@@ -69,8 +69,8 @@ class Qmp:
         arguments = {k.replace('_', '-'): v for k, v in arguments.items()}
         return _Loop.run(self._client.execute(command, arguments or None), timeout)
 
-    def hmp(self, line):
-        return self.cmd('human-monitor-command', command_line=line)
+    def hmp(self, line, timeout=120):
+        return self.cmd('human-monitor-command', timeout, command_line=line)
 
     def mark(self):
         """A position in the list of events, for wait_event(since=...)."""
