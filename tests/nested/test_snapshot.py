@@ -77,10 +77,11 @@ def test_savevm(vm):
 def test_migration_to_file(vm):
     vm.inner.set_capability('return-path', False)
     vm.console.command('when=before')
-    vm.inner.migrate_start(f'file:{FILE}')
-    info = vm.inner.migrate_wait()
-    assert info['status'] == 'failed' and 'snapshots=on' in info['error-desc'], info
-    check_active(vm)
+    for uri in (f'file:{FILE}', f'exec:cat >{FILE}'):
+        vm.inner.migrate_start(uri)
+        info = vm.inner.migrate_wait()
+        assert info['status'] == 'failed' and 'snapshots=on' in info['error-desc'], info
+        check_active(vm)
 
     allow(vm, True)
     saves = vm.state()['snapshots-saved']
