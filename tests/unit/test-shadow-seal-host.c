@@ -219,6 +219,26 @@ static void test_suites(void)
                     ==, SHADOW_SEAL_UNKNOWN_KEY);
 }
 
+/* As tests/golden/envelope.py makes it from docs/envelope.rst alone */
+static void test_golden(void)
+{
+    uint8_t signers[64];
+    ShadowSealExpect expect = expectation(signers);
+    g_autofree char *path = g_build_filename(SHADOW_GOLDEN,
+                                             "envelope-1-2.bin", NULL);
+    g_autofree uint8_t *plain = NULL;
+    g_autofree char *env = NULL;
+    g_autoptr(GError) err = NULL;
+    gsize env_len;
+    size_t len;
+
+    g_file_get_contents(path, &env, &env_len, &err);
+    g_assert_no_error(err);
+    g_assert_cmpint(shadow_open(&expect, NULL, 0, env, env_len, &plain, &len,
+                                NULL, &error_abort), ==, SHADOW_SEAL_OK);
+    g_assert_cmpmem(plain, len, "golden payload", 14);
+}
+
 int main(int argc, char **argv)
 {
     int ret;
@@ -234,6 +254,7 @@ int main(int argc, char **argv)
     g_test_add_func("/shadow/seal-host/other-hosts", test_other_hosts);
     g_test_add_func("/shadow/seal-host/judged", test_judged);
     g_test_add_func("/shadow/seal-host/suites", test_suites);
+    g_test_add_func("/shadow/seal-host/golden", test_golden);
     ret = g_test_run();
     shadow_host_key_free(source);
     shadow_host_key_free(target);
