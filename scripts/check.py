@@ -120,14 +120,17 @@ def without_kvm(build):
     return [] if tried.returncode else prefix
 
 
-def run_program(build, test, prefix, log):
-    """Run a test program, count its results; what it printed goes to the log."""
+def name_of(test):
+    return test['name'].split('/')[-1]
+
+
+def try_program(build, test, prefix, log):
+    """Run a test program and count its results; what it printed goes to the log, and is returned."""
     tally = Tally()
     # Where there is a /dev/kvm, QEMU lengthens its migration test by ten times.
     command = prefix + [arg for arg in test['cmd'] if arg != '--full']
-    name = test['name'].split('/')[-1]
+    name = name_of(test)
     log.parent.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
     with open(log, 'w', encoding='utf-8') as file:
         program = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT,
                                    stdin=subprocess.DEVNULL, cwd=test['workdir'] or build,
@@ -150,8 +153,14 @@ def run_program(build, test, prefix, log):
         tally.skipped.append(f'{name}: {reason or "no reason given"}')
     elif status != 0 and not tally.failed:
         tally.failed.append(f'{name}: ' + (status if isinstance(status, str) else f'exit {status}'))
-    took = time.monotonic() - started
-    text = f'{name}: {tally} ({took:.1f} s)'
+    return tally, output
+
+
+def run_program(build, test, prefix, log):
+    """Run a test program, and say what came of it."""
+    started = time.monotonic()
+    tally, output = try_program(build, test, prefix, log)
+    text = f'{name_of(test)}: {tally} ({time.monotonic() - started:.1f} s)'
     if tally.failed:
         rest = [line for line in output if not line.startswith('ok ')]
         text = '\n    | '.join([text, *rest[-30:], f'all of it: {log}'])
@@ -172,7 +181,7 @@ def run_programs(build, layer, logs):
         tests = sanitize.make(build, tests)
     with concurrent.futures.ThreadPoolExecutor(int(os.environ['JOBS'])) as pool:
         for tally in pool.map(lambda test: run_program(
-                build, test, prefix, logs / layer / test['name'].split('/')[-1]), tests):
+                build, test, prefix, logs / layer / name_of(test)), tests):
             total.add(tally)
     return total
 
@@ -269,4 +278,5 @@ def main():
     return 1 if total.failed else 0
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

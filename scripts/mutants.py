@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+mutants.py QEMU_BUILD [MUTANT...]
+
+Weaken our code on purpose, in one way after the other, and see that the tests notice. A mutant is
+a file tests/mutants/NAME:
+
+    # what is weakened; lines before the first "file:" that start so are remarks
+    tests: PROGRAM... | nested TEST...
+    file: SOURCE
+    <<<<
+    text that the source has exactly once
+    ====
+    text to put in its place
+    >>>>
+
+The tests are tried in their order until one fails. First all of them have to pass with a build
+that is made in the same way from what is there.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import check
+import sanitize
+import variant
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+MUTANTS = TOP / 'tests' / 'mutants'
+NESTED = 'nested '
+
+CHANGE = re.compile(r'^<<<<\n(.*?)^====\n(.*?)^>>>>\n', re.MULTILINE | re.DOTALL)
+
+
+@dataclasses.dataclass
+class Mutant:
+    name: str
+    remark: str = 'nothing is weakened'
+    tests: list = dataclasses.field(default_factory=list)
+    texts: dict = dataclasses.field(default_factory=dict)   # by source
+
+
+def refuse(name, why):
+    sys.exit(f'shadow: error: tests/mutants/{name}: {why}\n'
+             '  the source has changed: change the mutant, so that it weakens it again')
+
+
+def read_mutant(name):
+    text = (MUTANTS / name).read_text(encoding='utf-8')
+    head, *files = re.split('(?m)^file: ', text)
+    mutant = Mutant(name, ' '.join(re.findall('(?m)^# (?!SPDX)(.*)', head)))
+    mutant.tests = [test for line in re.findall('(?m)^tests: (.*)', head)
+                    for test in ([line] if line.startswith(NESTED) else line.split())]
+    for part in files:
+        source, rest = part.split('\n', 1)
+        changed = (TOP / source).read_text(encoding='utf-8')
+        for old, new in CHANGE.findall(rest):
+            if changed.count(old) != 1:
+                refuse(name, f'{source} has this {changed.count(old)} times, not once:\n{old}')
+            changed = changed.replace(old, new)
+        if CHANGE.sub('', rest).strip() or changed == (TOP / source).read_text(encoding='utf-8'):
+            refuse(name, 'not understood')
+        mutant.texts[f'shadow/{source}'] = changed
+    if not mutant.tests or not mutant.texts:
+        refuse(name, 'it names no tests, or no file')
+    return mutant
+
+
+def programs_of(mutant, tests):
+    """The programs to link: a unit test is one itself, all others run the emulator."""
+    for name in mutant.tests:
+        if name.startswith(NESTED) or 'QTEST_QEMU_BINARY' in tests[name]['env']:
+            yield sanitize.EMULATOR
+        else:
+            yield os.path.relpath(tests[name]['cmd'][0])
+
+
+def add_mutant(made, mutant, tests):
+    for source, text in mutant.texts.items():
+        path = pathlib.Path(made.path(mutant.name, source))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding='utf-8') != text:
+            path.write_text(text, encoding='utf-8')
+    for program in set(programs_of(mutant, tests)):
+        objects = {obj: made.compile(obj, source=made.path(mutant.name, source), into=mutant.name)
+                   for obj, source in made.build.objects(program).items()
+                   if source in mutant.texts}
+        made.link(program, objects, into=mutant.name, flags=['-Wl,--strip-debug'])
+
+
+def try_nested(pattern, emulator, log):
+    """Names of the nested tests that failed."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, 'w', encoding='utf-8') as file:
+        status = subprocess.run([sys.executable, check.NESTED, '--qemu', emulator, pattern],
+                                stdout=file, stderr=subprocess.STDOUT,
+                                stdin=subprocess.DEVNULL, check=False).returncode
+    output = log.read_text(encoding='utf-8', errors='replace')
+    failed = re.findall(r'(?m)^not ok \d+ (\S+)', output)
+    if bool(status) != bool(failed) or not re.search(r'(?m)^(not )?ok ', output):
+        sys.exit(f'shadow: error: {pattern} could not be run, see {log}')
+    return failed
+
+
+def try_test(made, mutant, name, tests):
+    """What fails of one test program, or of the nested tests."""
+    log = pathlib.Path(os.environ['SHADOW_BUILD'], 'log', 'mutants', mutant.name)
+    emulator = made.path(mutant.name, sanitize.EMULATOR)
+    if name.startswith(NESTED):
+        name = name.removeprefix(NESTED)
+        return try_nested(name, emulator, log / name)
+    test = tests[name]
+    if 'QTEST_QEMU_BINARY' in test['env']:
+        test = test | {'env': test['env'] | {'QTEST_QEMU_BINARY': emulator}}
+    else:
+        test = test | {'cmd': [made.path(mutant.name, name), *test['cmd'][1:]]}
+    return check.try_program(made.build.folder, test, [], log / name)[0].failed
+
+
+def run_mutant(made, mutant, tests):
+    """What catches it: the failures of the first test that fails."""
+    for name in mutant.tests:
+        failed = try_test(made, mutant, name, tests)
+        if failed:
+            return failed
+    return []
+
+
+def baseline(mutants):
+    names = {test: None for mutant in mutants for test in mutant.tests}
+    return Mutant('none', tests=list(names))
+
+
+def main():
+    folder, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    known = sorted(path.name for path in MUTANTS.iterdir())
+    for name in names:
+        if name not in known:
+            sys.exit(f'shadow: error: there is no mutant {name}\n  mutants: {" ".join(known)}')
+    mutants = [read_mutant(name) for name in names or known]
+    tests = {check.name_of(test): test for layer in ('unit', 'qtest')
+             for test in check.tests_of(folder, layer)}
+    for mutant in mutants:
+        for name in mutant.tests:
+            if name not in tests and not name.startswith(NESTED):
+                refuse(mutant.name, f'there is no test {name}')
+    none = baseline(mutants)
+    os.chdir(folder)
+    made = variant.Variant(variant.Build(folder, os.environ['QEMU_SOURCE']), 'mutants')
+    for mutant in [none, *mutants]:
+        add_mutant(made, mutant, tests)
+    made.make()
+
+    print('without a mutant: ', end='', flush=True)
+    failed = run_mutant(made, none, tests)
+    print('\n  '.join(['not all tests pass', *failed]) if failed else 'all tests pass', flush=True)
+    if failed:
+        return 1
+    missed = []
+    for mutant in mutants:
+        print(f'{mutant.name}: {mutant.remark}', flush=True)
+        failed = run_mutant(made, mutant, tests)
+        for name in failed:
+            print(f'    caught by {name}', flush=True)
+        if not failed:
+            print(f'    NOT CAUGHT by {", ".join(mutant.tests)}', flush=True)
+            missed.append(mutant.name)
+    print(f'{len(mutants) - len(missed)} mutants caught, {len(missed)} not'
+          + ''.join(f'\n  {name}' for name in missed))
+    return 1 if missed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
