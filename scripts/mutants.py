@@ -35,6 +35,7 @@ MUTANTS = TOP / 'tests' / 'mutants'
 NESTED = 'nested '
 
 CHANGE = re.compile(r'^<<<<\n(.*?)^====\n(.*?)^>>>>\n', re.MULTILINE | re.DOTALL)
+ASSERTION = re.compile(r'(?:Bail out! )?ERROR:[^:]*:\d+:(\w+: .*)')
 
 
 @dataclasses.dataclass
@@ -119,7 +120,10 @@ def try_test(made, mutant, name, tests):
         test = test | {'env': test['env'] | {'QTEST_QEMU_BINARY': emulator}}
     else:
         test = test | {'cmd': [made.path(mutant.name, name), *test['cmd'][1:]]}
-    return check.try_program(made.build.folder, test, [], log / name)[0].failed
+    tally, output = check.try_program(made.build.folder, test, [], log / name)
+    # a program that ends at the first failure does not name the test, but the assertion its function
+    said = [match[1] for match in map(ASSERTION.match, output) if match]
+    return [f'{failed}: {said[0]}' if said else failed for failed in tally.failed]
 
 
 def run_mutant(made, mutant, tests):

@@ -216,15 +216,16 @@ static void operate_envelope(FuzzInput *in)
     g_autofree uint8_t *env = NULL;
     size_t len;
 
+    if (n_genuine == MAX_GENUINE) {
+        return;
+    }
     env = fuzz_guest_seal(which, epoch, them, &len);
     if (!env) {
         return;
     }
-    if (n_genuine < MAX_GENUINE) {
-        genuine[n_genuine++] = (Genuine) {
-            which, epoch, len, g_memdup2(env, len)
-        };
-    }
+    genuine[n_genuine++] = (Genuine) {
+        which, epoch, len, g_memdup2(env, len)
+    };
     if (alter) {
         env[fuzz_u16(in) % len] ^= alter;
     }
