@@ -5,6 +5,8 @@ import contextlib
 import secrets
 import threading
 
+import lab
+
 
 @contextlib.contextmanager
 def spare_guest(vm, guest='spare'):
@@ -20,7 +22,7 @@ def check_all_is_well(vm):
     vm.check_console()
 
 
-def run_as_l1_root(vm, command, timeout=300):
+def run_as_l1_root(vm, command, timeout=2 * lab.LONG):
     vm.checks(command, timeout, vm.host.run)
     check_all_is_well(vm)
 
@@ -47,7 +49,7 @@ def test_many_callers(vm):
 
         def attack():
             try:
-                vm.checks(f'attack-callers hammer vm1 {other} 40000', 300, vm.host.run)
+                vm.checks(f'attack-callers hammer vm1 {other} 40000', 2 * lab.LONG, vm.host.run)
             except Exception as error:
                 failures.append(error)
 

@@ -23,7 +23,7 @@ def test_inner_qemu_killed_then_one_without_agent(vm):
     before = vm.state()['accesses']
     for name in ('plain1', 'plain2'):
         with PlainVm(vm.host, name) as plain:
-            plain.console.expect('SeaBIOS', 60)
+            plain.console.expect('SeaBIOS')
             if name == 'plain2':
                 plain.wait_login()
                 plain.login()

@@ -34,6 +34,7 @@ def test_short_cuts(pair):
         source, target = pair.source, pair.target
         transfer = Transfer(pair.console, 16 * 1024, window=32).start()
         since = pair.inner.qmp.mark()
+        held.leave_little(pair)
         pair.inner.qmp.cmd('migrate-set-parameters', max_bandwidth=SLOW)
         pair.migrate_start(pause_before_switchover=True)
         assert lab.wait_until(lambda: transferred(pair) > 1 << 20)

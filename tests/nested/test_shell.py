@@ -20,7 +20,7 @@ class Person:
         if self.pid == 0:
             os.execvp(command[0], command)
 
-    def expect(self, pattern, timeout=240):
+    def expect(self, pattern, timeout=lab.LONG):
         deadline = time.monotonic() + timeout
         while not (match := re.compile(pattern.encode()).search(self.data,
                                                                 self.position)):
@@ -38,7 +38,7 @@ class Person:
     def type(self, text):
         os.write(self.terminal, text.encode())
 
-    def wait_end(self, timeout=60):
+    def wait_end(self, timeout=lab.LONG):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if select.select([self.terminal], [], [], 0.2)[0]:

@@ -31,7 +31,7 @@
 
 #define TEXT_LEN   62
 #define LINE_LEN   (1 + 7 + 1 + TEXT_LEN + 1 + 8 + 1)
-#define SILENCE_MS 180000 /* give up when nothing moves for that long */
+#define SILENCE_MS 600000 /* give up when nothing moves for that long */
 
 typedef struct Receiver {
     char line[256];

@@ -10,10 +10,12 @@ import sys
 import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../../..'))
+# Limits are for what hangs: a busy machine may be ten times slower than an idle one.
+LONG = 300
 USER, PASSWORD = 'user', 'Rosebud-1941'     # as in images.sh
 
 
-def wait_until(condition, timeout=60):
+def wait_until(condition, timeout=LONG):
     """Whether the condition came true in time."""
     deadline = time.monotonic() + timeout
     while not (true := condition()) and time.monotonic() < deadline:

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+from . import LONG
 from .qmp import WaitTimeout
 
 MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: '
@@ -37,6 +38,7 @@ class ConsoleClient:
         self._lock = threading.Condition()
         self._number = 0
         self._drop = 0
+        self._reading = True
         self.guest = self.port = None
         self._socket = None
         self._thread = None
@@ -44,12 +46,12 @@ class ConsoleClient:
 
     # --- connections ---
 
-    def connect_plain(self, address, timeout=60):
+    def connect_plain(self, address, timeout=LONG):
         """A console without events: a unix path or a (host, port) pair."""
         self._attach(self._open(address, timeout), 0, 0)
         return self
 
-    def connect(self, host, guest='vm1', port=1, timeout=60):
+    def connect(self, host, guest='vm1', port=1, timeout=LONG):
         """The shadow console of a guest; picks up where the last connection ended."""
         self.guest, self.port = guest, port
         since = host.qmp.mark()
@@ -63,9 +65,30 @@ class ConsoleClient:
         self._attach(connection, data['input-accepted'], data['output-offset'])
         return self
 
-    def go_on(self, host, timeout=300):
+    def go_on(self, host, timeout=LONG):
         """The same console at another host, which may not have it yet."""
         return self.connect(host, self.guest, self.port, timeout)
+
+    def knock(self, host, text):
+        """Connect to where the same console is expected, and type: for enter()."""
+        early = self._open(host.console_path(self.guest, self.port), LONG)
+        early.sendall(text.encode())
+        return early, text.encode()
+
+    def enter(self, host, early, since):
+        """The console has arrived there; what was typed early waits in the connection."""
+        connection, typed = early
+        self.wait_closed()
+        data = host.qmp.wait_event('SHADOW_CONSOLE_CONNECTED', since, guest=self.guest,
+                                   device=f'{self.guest}-com{self.port}')['data']
+        self.send(typed)
+        self._attach(connection, data['input-accepted'] + len(typed),
+                     data['output-offset'])
+
+    def reading(self, on):
+        """Whether output is read; while it is not, the other end's close is not seen."""
+        self._reading = on
+        self._wake_w.send(b'x')
 
     @staticmethod
     def _open(address, timeout):
@@ -104,7 +127,8 @@ class ConsoleClient:
                 start = self.sent - self.input_base
                 data = bytes(self.input[start:start + 4096])
             readable, writable, _ = select.select(
-                [connection, self._wake_r], [connection] if data else [], [], 30)
+                [connection, self._wake_r] if self._reading else [self._wake_r],
+                [connection] if data else [], [], 30)
             try:
                 if self._wake_r in readable:
                     self._wake_r.recv(4096)
@@ -141,7 +165,7 @@ class ConsoleClient:
     def connected(self):
         return self._socket is not None
 
-    def wait_closed(self, timeout=60):
+    def wait_closed(self, timeout=LONG):
         with self._lock:
             if not self._lock.wait_for(lambda: self._socket is None, timeout):
                 raise WaitTimeout(f'the console is still connected after {timeout} s')
@@ -212,7 +236,7 @@ class ConsoleClient:
             start = len(tail)
         return len(self.output) - len(tail) + start
 
-    def expect(self, pattern, timeout=60):
+    def expect(self, pattern, timeout=LONG):
         """Wait for a regular expression in the output after the last match."""
         regex = re.compile(pattern.encode() if isinstance(pattern, str) else pattern)
         deadline = time.monotonic() + timeout
@@ -228,7 +252,7 @@ class ConsoleClient:
 
     # --- a person at the console ---
 
-    def login(self, user, password, timeout=180):
+    def login(self, user, password, timeout=LONG):
         """From the login prompt to the shell's; returns what the screen showed."""
         start = self.position
         self.expect(r'login: ', timeout)
@@ -238,7 +262,7 @@ class ConsoleClient:
         self.expect(r'[$#] ', timeout)
         return self.text(start)
 
-    def command(self, line, timeout=60):
+    def command(self, line, timeout=LONG):
         """Run a command at the shell's prompt; its output without the echo."""
         self._number += 1
         # Quoted so that the echo, which may be wrapped, does not match.

@@ -11,9 +11,9 @@ import tempfile
 import threading
 import time
 
+from . import LONG
 from .qmp import ExecuteError, Qmp, QMPError, WaitTimeout
 
-BOOT_TIMEOUT = 180
 PORTS = {1: (0x3f8, 4), 2: (0x2f8, 3)}
 
 
@@ -53,7 +53,7 @@ class RootShell:
         before, _, self._data = self._data.partition(mark)
         return before
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=LONG):
         with self._lock:
             token = secrets.token_hex(8)
             line = (f'timeout -s KILL {timeout} sh -c {shlex.quote(command)} '
@@ -114,7 +114,7 @@ class CloudHost:
         return self
 
     def wait_ready(self):
-        self.shell.read_until(b'init: ready\n', BOOT_TIMEOUT)
+        self.shell.read_until(b'init: ready\n', LONG)
         self.boot_seconds = time.monotonic() - self._started
         return self
 
@@ -129,7 +129,7 @@ class CloudHost:
         with open(f'{self.dir}/ttyS0.log', encoding='utf-8', errors='replace') as log:
             return log.read()
 
-    def run(self, command, timeout=60, check=False):
+    def run(self, command, timeout=LONG, check=False):
         """Run a shell command as root of L1: (exit status, output)."""
         status, output = self.shell.run(command, timeout)
         if check and status:
@@ -293,7 +293,7 @@ class InnerVm:
                       f'while [ ! -e {log}.pid ]; do usleep 10000; done', check=True)
         try:
             self.qmp = Qmp(('127.0.0.1', self.host.forward(self.ports['qmp'])),
-                           f'{self.host.name}/{self.name}', 120, self.alive)
+                           f'{self.host.name}/{self.name}', LONG, self.alive)
         except ConnectionError:
             raise InnerError(self.log()) from None
         capabilities = [{'capability': name, 'state': True}
@@ -350,7 +350,7 @@ class InnerVm:
                      if self.qmp.find_event('MIGRATION', self._migrate_mark, status=s)),
                     None)
 
-    def migrate_wait(self, timeout=300):
+    def migrate_wait(self, timeout=2 * LONG):
         """Wait until the migration has ended, either way; the last query-migrate."""
         deadline = time.monotonic() + timeout
         while not self.migration_ended():
@@ -362,12 +362,12 @@ class InnerVm:
     def stop(self):
         """End the inner QEMU and wait until it is gone."""
         try:
-            self.qmp.cmd('quit', timeout=20)
+            self.qmp.cmd('quit', timeout=60)
         except (QMPError, TimeoutError, ExecuteError):
             pass
         self.qmp.close()
         self.host.run(f'n=0; while [ ! -e /tmp/{self.name}.rc ]; do n=$((n+1)); '
-                      f'[ $n -gt 100 ] && kill -KILL $(cat /tmp/{self.name}.pid); '
+                      f'[ $n -gt 1000 ] && kill -KILL $(cat /tmp/{self.name}.pid); '
                       f'usleep 100000; done', check=True)
         self.host.inners.pop(self.name, None)
 

@@ -108,7 +108,7 @@ class Pair:
         self._marks = self.source.qmp.mark(), self.target.qmp.mark()
         self.inner.migrate_start(uri)
 
-    def migrate_finish(self, *consoles, timeout=300):
+    def migrate_finish(self, *consoles, timeout=2 * lab.LONG):
         """After success the pair has changed places: (info, saved, restored)."""
         name = self.inner.name
         # Before the inner QEMU is asked: the user is to wait no longer than needed.
@@ -135,6 +135,6 @@ class Pair:
                 return
         console.go_on(self.target, timeout)
 
-    def migrate(self, *consoles, timeout=300):
+    def migrate(self, *consoles, timeout=2 * lab.LONG):
         self.migrate_start()
         return self.migrate_finish(*consoles, timeout=timeout)

@@ -18,7 +18,7 @@ class PlainVm:
         self.console = ConsoleClient().connect_plain(self.inner.console_address())
         return self
 
-    def wait_login(self, timeout=180):
+    def wait_login(self, timeout=lab.LONG):
         """Under an emulated L0 the inner port may lose an interrupt; a key helps."""
         deadline = time.monotonic() + timeout
         while True:

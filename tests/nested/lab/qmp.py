@@ -12,6 +12,8 @@ import time
 
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
+from . import LONG
+
 __all__ = ['ExecuteError', 'Qmp', 'QMPError', 'WaitTimeout']
 
 
@@ -40,7 +42,7 @@ class _Loop:
 class Qmp:
     """One connection; address is a unix path or a (host, port) pair."""
 
-    def __init__(self, address, name='qmp', timeout=60, alive=lambda: True):
+    def __init__(self, address, name='qmp', timeout=LONG, alive=lambda: True):
         self.name = name
         self.events = []
         self._changed = threading.Condition()
@@ -64,7 +66,7 @@ class Qmp:
                 self.events.append((time.monotonic(), dict(event)))
                 self._changed.notify_all()
 
-    def cmd(self, command, timeout=120, **arguments):
+    def cmd(self, command, timeout=LONG, **arguments):
         """Execute; underscores in argument names stand for hyphens."""
         arguments = {k.replace('_', '-'): v for k, v in arguments.items()}
         return _Loop.run(self._client.execute(command, arguments or None), timeout)
@@ -84,7 +86,7 @@ class Qmp:
                 return event
         return None
 
-    def wait_event(self, name, since=0, timeout=60, **data):
+    def wait_event(self, name, since=0, timeout=LONG, **data):
         deadline = time.monotonic() + timeout
         with self._changed:
             while (event := self.find_event(name, since, **data)) is None:

@@ -4,6 +4,8 @@
 import dataclasses
 import re
 
+from . import LONG
+
 TRACING = '/sys/kernel/tracing'
 LINE = re.compile(r'pio_(read|write) at (0x[0-9a-f]+) size \d+ count \d+ val (0x[0-9a-f]+)')
 
@@ -28,7 +30,7 @@ class PioTrace:
                       check=True)
         return self
 
-    def stop(self, timeout=300):
+    def stop(self, timeout=LONG):
         _, output = self.host.run(
             f'cd {TRACING} && echo 0 >tracing_on && echo 0 >events/kvm/kvm_pio/enable; '
             f'grep kvm_pio trace >/tmp/pio; wc -l </tmp/pio; '

@@ -8,6 +8,8 @@ import threading
 import time
 import zlib
 
+from . import LONG
+
 ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 LINE_LEN = 81
 BAUD_RATE = 11520       # bytes a second of a real line with 115200 baud
@@ -73,8 +75,8 @@ class Transfer:
 
     The user sends at the rate of a real line; with a window, neither side sends more
     than so many lines more than it has received. The last part is held to a trickle
-    until release(), so that the transfer is under way for as long as wanted. One of
-    the size ENDLESS goes on until stop().
+    until release(), and the very last line is held back until then, so that the transfer is
+    under way for as long as wanted. One of the size ENDLESS goes on until stop().
     """
 
     def __init__(self, console, size=200 * 1024, seed=0x5eed1, window=0,
@@ -96,7 +98,7 @@ class Transfer:
         self._ended = False         # the guest has said so
         self._error = None
 
-    def start(self, timeout=60):
+    def start(self, timeout=LONG):
         self._started = time.monotonic()
         self.console.send(f'transfer {self.seed} {self.count * LINE_LEN} '
                           f'{self.window}\r')
@@ -126,7 +128,7 @@ class Transfer:
         """The next line is the last one; finish() then waits for the guest's."""
         self._stop.set()
 
-    def sync(self, timeout=300):
+    def sync(self, timeout=2 * LONG):
         """Compare all that was sent so far, in the midst: (from guest, to guest)."""
         self._ask.set()
         deadline = time.monotonic() + timeout
@@ -149,6 +151,9 @@ class Transfer:
             if self.window and self.sent_lines >= self.guest.lines + self.window:
                 time.sleep(0.01)
                 continue
+            if self.sent_lines == self.count - 1 and not self._release.is_set():
+                self._release.wait(0.1)
+                continue
             if not self._release.is_set():
                 slow = 10 if self.sent_lines > 0.7 * self.count else 1
                 self._release.wait(slow * LINE_LEN / self.rate)
@@ -158,7 +163,7 @@ class Transfer:
             self.sent_lines += 1
         self.console.send(f'UEND {self.sent_lines} {crc:08x}\n')
 
-    def _receive(self, silence=300):
+    def _receive(self, silence=2 * LONG):
         expected = Lines('G', self.seed, self.count)
         pending, last = b'', time.monotonic()
         while time.monotonic() - last < silence:
@@ -206,7 +211,7 @@ class Transfer:
                 count.reordered += 1
             self._expected = max(self._expected, number + 1)
 
-    def finish(self, timeout=300):
+    def finish(self, timeout=3 * LONG):
         """Wait for the end of both directions: (from guest, to guest)."""
         self.release()
         deadline = time.monotonic() + timeout

@@ -43,7 +43,7 @@ class UserVm:
     def state(self):
         return self.host.guest(self.guest)
 
-    def checks(self, command, timeout=120, at=None):
+    def checks(self, command, timeout=2 * lab.LONG, at=None):
         """A program that prints PASS and FAIL, in L2 or at another place."""
         status, output = (at or self.console.command)(command, timeout)
         return report_checks(command, status, output)

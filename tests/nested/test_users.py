@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Users who type, or do not read, while the user VM moves."""
+
+import os
+
+import lab
+from lab.held import check_refused
+
+NUMBERS = [b'%d' % n for n in range(1, 501)]
+
+
+def device(host):
+    return next(d for d in host.guest()['devices'] if d['id'] == 'vm1-com1')
+
+
+def test_typed_on_both_sides(pair):
+    """The user has typed at the source what the guest has not read yet, and waits
+    already at the target, where more is typed: it is read after that, in its order."""
+    first, second = 'echo source-$((1+1))\r', 'echo target-$((1+1))\r'
+    console = pair.console
+    with pair.waiting_target():
+        source, target = pair.source, pair.target
+        pair.inner.qmp.cmd('stop')
+        console.send(first)
+        assert lab.wait_until(lambda: device(source)['input-accepted'] == console.sent)
+        since = target.qmp.mark()
+        early = console.knock(target, second)
+        pair.migrate()      # it is paused at the target, too
+        assert target.guest()['state'] == 'restored', target.guest()
+        assert device(target)['input-accepted'] == console.sent, device(target)
+        pair.inner.qmp.cmd('cont')
+        console.enter(target, early, since)
+        console.expect('source-2\r\n')
+        console.expect('target-2\r\n')
+        console.expect(r'\$ ')
+        pair.check_session()
+
+
+def test_slow_user(pair):
+    """Output waits for a user who does not read, there and here, for as much as the
+    console holds; the migration does not wait."""
+    console, commands = pair.console, 0
+    with pair.waiting_target():
+        source = pair.source
+        console.reading(False)
+        while device(source)['output-produced'] - device(source)['output-sent'] < 8192:
+            produced = device(source)['output-produced']
+            console.send('seq 500\r')
+            commands += 1
+            assert lab.wait_until(
+                lambda: device(source)['output-produced'] >= produced + 1892)
+        info, _, _ = pair.migrate()
+        assert info['status'] == 'completed', info
+        assert console.connected
+        console.reading(True)
+        console.wait_closed()
+        console.connect(pair.source)
+        assert device(pair.source)['output-dropped'] == 0, device(pair.source)
+        for _ in range(commands):
+            match = console.expect(r'seq 500\r\n((?:\d+\r\n){500})')
+            assert match[1].split() == NUMBERS, match[1]
+        console.expect(r'\$ ')
+        pair.check_session()
+
+
+def test_target_without_room(pair):
+    """L0 at the target cannot keep what it must not forget."""
+    with_room = f'{pair.target.dir}/state'
+    os.mkdir(with_room)
+    with pair.waiting_target(state_file=f'{with_room}/vm1'):
+        since = pair.target.qmp.mark()
+        os.rename(with_room, f'{with_room}-away')
+        check_refused(pair)
+        reason = pair.target.qmp.wait_event('SHADOW_GUEST_REFUSED', since)['data']['reason']
+        assert 'cannot keep the epoch' in reason, reason
+        assert pair.target.guest()['state'] == 'incoming', pair.target.guest()
+        os.rename(f'{with_room}-away', with_room)
+        info, _, _ = pair.migrate(pair.console)
+        assert info['status'] == 'completed', info
+        pair.check_session()
