@@ -16,7 +16,7 @@
 
 #define TIDY_EVERY 4096
 
-/* In place of QEMU's own (see the link): refusals are what inputs are for. */
+/* Refusals are what inputs are for. */
 void __wrap_error_report(const char *fmt, ...)
 {
 }

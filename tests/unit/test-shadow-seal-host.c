@@ -101,7 +101,9 @@ static void test_flips(void)
     ShadowSealExpect expect = expectation(signers);
 
     seal(env);
-    for (int i = 0; i < ENV_LEN; i++) {
+    /* of the ciphertext every seventh: each takes a whole verification */
+    for (int i = 0; i < ENV_LEN;
+         i += i >= OFF_BODY && i < OFF_GCM_TAG - 7 ? 7 : 1) {
         ShadowSealResult result;
 
         env[i] ^= 1 << (i % 8);
