@@ -310,11 +310,18 @@ static int lifecycle_open_errno(ShadowSealResult result)
     }
 }
 
+typedef struct LifecycleArrival {
+    ShadowSealInfo info;
+    bool loaded;            /* what fails then is this host's fault */
+} LifecycleArrival;
+
 static bool lifecycle_accept(ShadowGuest *g, void *opaque, Error **errp)
 {
-    const ShadowSealInfo *info = opaque;
+    LifecycleArrival *arrival = opaque;
 
-    return shadow_epoch_store(g, MAX(g->epoch, info->epoch), false, errp);
+    arrival->loaded = true;
+    return shadow_epoch_store(g, MAX(g->epoch, arrival->info.epoch), false,
+                              errp);
 }
 
 /* Which envelopes the guest's state allows */
@@ -337,9 +344,9 @@ static int lifecycle_may_not_restore(ShadowGuest *g, Error **errp)
  * nothing of what has passed between its consoles and their users.
  */
 static bool lifecycle_load(ShadowGuest *g, const uint8_t *plain, size_t len,
-                           ShadowSealInfo *info, Error **errp)
+                           LifecycleArrival *arrival, Error **errp)
 {
-    bool snapshot = info->purpose == SHADOW_SEAL_SNAPSHOT;
+    bool snapshot = arrival->info.purpose == SHADOW_SEAL_SNAPSHOT;
     bool in_place = g->state == SHADOW_GUEST_STATE_ACTIVE;
     ShadowDevice *dev;
     bool ok;
@@ -347,7 +354,7 @@ static bool lifecycle_load(ShadowGuest *g, const uint8_t *plain, size_t len,
     if (in_place) {
         lifecycle_hold(g, true);
     }
-    ok = shadow_state_load(g, plain, len, in_place, lifecycle_accept, info,
+    ok = shadow_state_load(g, plain, len, in_place, lifecycle_accept, arrival,
                            errp);
     if (ok) {
         QTAILQ_FOREACH(dev, &g->devices, next) {
@@ -374,7 +381,7 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
         .host_id = shadow_host_id,
         .snapshots = g->snapshots,
     };
-    ShadowSealInfo info;
+    LifecycleArrival arrival = { };
     ShadowSealResult result;
     Error *local = NULL;
     uint8_t *plain;
@@ -386,8 +393,8 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
         !(g->snapshots && lifecycle_may_restore(g, true))) {
         return lifecycle_may_not_restore(g, errp);
     }
-    result = shadow_keys_open(g, &expect, env, len, &plain, &plain_len, &info,
-                              &local);
+    result = shadow_keys_open(g, &expect, env, len, &plain, &plain_len,
+                              &arrival.info, &local);
     if (result == SHADOW_SEAL_WRONG_PURPOSE) {
         error_free(local);
         return lifecycle_no_snapshots(g, errp);
@@ -395,27 +402,28 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
     if (result != SHADOW_SEAL_OK) {
         return lifecycle_refuse(g, lifecycle_open_errno(result), local, errp);
     }
-    snapshot = info.purpose == SHADOW_SEAL_SNAPSHOT;
+    snapshot = arrival.info.purpose == SHADOW_SEAL_SNAPSHOT;
     fits = lifecycle_may_restore(g, snapshot);
-    ok = fits && lifecycle_load(g, plain, plain_len, &info, &local);
+    ok = fits && lifecycle_load(g, plain, plain_len, &arrival, &local);
     shadow_wipe(plain, plain_len);
     g_free(plain);
     if (!fits) {
         return lifecycle_may_not_restore(g, errp);
     }
     if (!ok) {
-        return lifecycle_refuse(g, -EINVAL, local, errp);
+        return lifecycle_refuse(g, arrival.loaded ? -EIO : -EINVAL, local,
+                                errp);
     }
-    g->epoch = MAX(g->epoch, info.epoch);
+    g->epoch = MAX(g->epoch, arrival.info.epoch);
     g->restores++;
     g->snapshots_restored += snapshot;
     us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
-    trace_shadow_guest_restored(g->id, info.epoch, len, us);
+    trace_shadow_guest_restored(g->id, arrival.info.epoch, len, us);
     if (lifecycle_may_tell(g)) {
         g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
 
-        qapi_event_send_shadow_guest_restored(g->id, info.epoch, snapshot, len,
-                                              us, devs);
+        qapi_event_send_shadow_guest_restored(g->id, arrival.info.epoch,
+                                              snapshot, len, us, devs);
     }
     return 0;
 }

@@ -193,6 +193,8 @@ static const char *agent_restore_hint(int64_t ret)
         return runstate_check(RUN_STATE_INMIGRATE)
                ? "the guest does not wait for its state there; give its "
                  "shadow-guest incoming=on" : agent_allow_snapshots;
+    case -EIO:
+        return "that host failed; its operator sees why";
     default:
         return strerror(-ret);
     }

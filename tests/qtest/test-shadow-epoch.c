@@ -132,6 +132,33 @@ static void test_unwritable(void)
     qtest_quit(qts);
 }
 
+/* Nor is what arrives accepted; when it can be written down, it still is. */
+static void test_unwritable_arrival(void)
+{
+    g_autofree char *dir = shadow_path("away");
+    g_autofree char *props =
+        g_strdup_printf(",incoming=on,state-file=%s/vm1.state", dir);
+    g_autofree char *path = shadow_path("away/vm1.state");
+    QTestState *from = shadow_start_com1(), *to;
+    g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
+
+    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    to = shadow_start(props, "-device shadow-serial,id=com1,guest=vm1");
+    shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
+    g_unlink(path);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, -EIO);
+    shadow_assert_state(to, "vm1", "incoming");
+
+    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    shadow_assert_state(to, "vm1", "restored");
+    qtest_quit(from);
+    qtest_quit(to);
+    g_unlink(path);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
 /* Such a file is never taken for an empty one. */
 static void test_damaged(void)
 {
@@ -226,6 +253,8 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-epoch/sealed", test_sealed);
     qtest_add_func("/shadow-epoch/gone", test_gone);
     qtest_add_func("/shadow-epoch/unwritable", test_unwritable);
+    qtest_add_func("/shadow-epoch/unwritable-arrival",
+                   test_unwritable_arrival);
     qtest_add_func("/shadow-epoch/damaged", test_damaged);
     qtest_add_func("/shadow-keys/rotate", test_rotate);
     qtest_add_func("/shadow-keys/bad", test_bad_key);
