@@ -32,12 +32,13 @@ TARGETS = {
 }
 
 CHECKS = ['-fsanitize=address,undefined', '-fno-sanitize=function',
-          '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer', '-Wno-unknown-warning-option']
+          '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer',
+          '-Wno-unknown-warning-option']
 OURS = ['-O2', '-fsanitize=fuzzer-no-link', *CHECKS]
 # What QEMU's sources compare tells less than it costs.
 QEMUS = [*OURS, '-fno-sanitize-coverage=trace-cmp']
 LINK = ['-fsanitize=fuzzer', *CHECKS]
-# What a refused state makes QEMU print would be most of the work.
+# see tests/fuzz/fuzz-machine.h
 QUIET = '-Wl,--wrap=error_report'
 
 # Longer inputs only take longer: a state of the fuzzed guest has some 500 bytes.
@@ -92,7 +93,8 @@ def run(name, program, seconds):
     log = home / 'log'
     before = set(found.iterdir())
     command = [program, str(corpus), str(SOURCES / 'seeds' / name), f'-max_total_time={seconds}',
-               f'-max_len={MAX_LEN}', f'-artifact_prefix={found}/', f'-timeout={HANGS}']
+               f'-max_len={MAX_LEN}', f'-artifact_prefix={found}/', f'-timeout={HANGS}',
+               '-detect_leaks=0']
     with open(log, 'w', encoding='utf-8') as file:
         status = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT,
                                 stdin=subprocess.DEVNULL, env=os.environ | OPTIONS,
@@ -100,7 +102,8 @@ def run(name, program, seconds):
     output = log.read_text(encoding='utf-8', errors='replace')
     done = DONE.search(output)
     if status or not done:
-        again = [f'again: {shlex.join([program, str(path)])}' for path in set(found.iterdir()) - before]
+        again = [f'again: {shlex.join([program, str(path)])}'
+                 for path in set(found.iterdir()) - before]
         raise Finding('\n'.join([output[-OUTPUT_SHOWN:], f'all of it: {log}', *again]))
     runs, took = done.groups()
     return f'{runs} inputs in {took} s, {COVERAGE.findall(output)[-1]} places covered'

@@ -12,7 +12,10 @@
 
 #define FUZZ_SECRET "0123456789abcdef0123456789abcdef"
 
-/* In place of QEMU's own (the link sees to it): says nothing. */
+/*
+ * In place of QEMU's own (see the link): what it says of a refused state would
+ * be most of the work.
+ */
 void __wrap_error_report(const char *fmt, ...);
 
 /* Start QEMU with the "secret" object key0, an ultracall device, and @args. */
