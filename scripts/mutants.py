@@ -128,8 +128,11 @@ def try_test(made, mutant, name, tests):
 
 def run_mutant(made, mutant, tests):
     """What catches it: the failures of the first test that fails."""
+    print(f'{mutant.name}: {mutant.remark}', flush=True)
     for name in mutant.tests:
+        print(f'    {name}: ', end='', flush=True)
         failed = try_test(made, mutant, name, tests)
+        print(f'{len(failed)} failed' if failed else 'passed', flush=True)
         if failed:
             return failed
     return []
@@ -140,42 +143,45 @@ def baseline(mutants):
     return Mutant('none', tests=list(names))
 
 
-def main():
-    folder, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
+def make(folder, mutants, tests):
+    made = variant.Variant(variant.Build(folder, os.environ['QEMU_SOURCE']), 'mutants')
+    for mutant in mutants:
+        add_mutant(made, mutant, tests)
+    made.make()
+    return made
+
+
+def read_all(names, tests):
     known = sorted(path.name for path in MUTANTS.iterdir())
     for name in names:
         if name not in known:
             sys.exit(f'shadow: error: there is no mutant {name}\n  mutants: {" ".join(known)}')
     mutants = [read_mutant(name) for name in names or known]
-    tests = {check.name_of(test): test for layer in ('unit', 'qtest')
-             for test in check.tests_of(folder, layer)}
     for mutant in mutants:
         for name in mutant.tests:
             if name not in tests and not name.startswith(NESTED):
                 refuse(mutant.name, f'there is no test {name}')
-    none = baseline(mutants)
-    os.chdir(folder)
-    made = variant.Variant(variant.Build(folder, os.environ['QEMU_SOURCE']), 'mutants')
-    for mutant in [none, *mutants]:
-        add_mutant(made, mutant, tests)
-    made.make()
+    return mutants
 
-    print('without a mutant: ', end='', flush=True)
+
+def main():
+    folder, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
+    os.chdir(folder)
+    tests = {check.name_of(test): test for layer in ('unit', 'qtest')
+             for test in check.tests_of(folder, layer)}
+    mutants = read_all(names, tests)
+    none = baseline(mutants)
+    made = make(folder, [none, *mutants], tests)
     failed = run_mutant(made, none, tests)
-    print('\n  '.join(['not all tests pass', *failed]) if failed else 'all tests pass', flush=True)
     if failed:
+        print('not all tests pass without a mutant', *failed, sep='\n  ')
         return 1
-    missed = []
-    for mutant in mutants:
-        print(f'{mutant.name}: {mutant.remark}', flush=True)
-        failed = run_mutant(made, mutant, tests)
-        for name in failed:
-            print(f'    caught by {name}', flush=True)
-        if not failed:
-            print(f'    NOT CAUGHT by {", ".join(mutant.tests)}', flush=True)
-            missed.append(mutant.name)
-    print(f'{len(mutants) - len(missed)} mutants caught, {len(missed)} not'
-          + ''.join(f'\n  {name}' for name in missed))
+    caught = {mutant.name: run_mutant(made, mutant, tests) for mutant in mutants}
+    missed = [name for name, failed in caught.items() if not failed]
+    print('==')
+    for name, failed in caught.items():
+        print(f'{name:25} ' + (f'caught by {failed[0]}' if failed else 'NOT CAUGHT'))
+    print(f'{len(mutants) - len(missed)} mutants caught, {len(missed)} not')
     return 1 if missed else 0
 
 
