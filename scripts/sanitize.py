@@ -38,9 +38,10 @@ def instrument(made, target):
 def adapt(test, made, emulator):
     """The test, run with what was made. QEMU leaves much to the end of its process, but a unit
     test is a small program and has to free what it took."""
-    if 'QTEST_QEMU_BINARY' in test['env']:
+    command = [emulator if arg == f'./{EMULATOR}' else arg for arg in test['cmd']]
+    if 'QTEST_QEMU_BINARY' in test['env'] or command != test['cmd']:
         env = {'QTEST_QEMU_BINARY': emulator, 'ASAN_OPTIONS': OPTIONS + ':detect_leaks=0'}
-        return test | {'env': test['env'] | UBSAN | env}
+        return test | {'cmd': command, 'env': test['env'] | UBSAN | env}
     program = os.path.relpath(test['cmd'][0], made.build.folder)
     env = {'ASAN_OPTIONS': OPTIONS + ':detect_leaks=1'}
     return test | {'cmd': [instrument(made, program), *test['cmd'][1:]],
