@@ -7,6 +7,7 @@ import pathlib
 HERE = pathlib.Path(__file__).resolve().parent
 
 RAW, SEALED, ALTERED, RESIZED = range(4)
+HOST = 0xf0     # besides one of these: from one host to another
 
 
 def change(offset, value):
@@ -43,6 +44,13 @@ OPEN = {
     'altered': envelope(ALTERED, where=8, how=1),
     'cut': envelope(RESIZED, where=4096),
     'trailing': envelope(RESIZED, where=5000),
+    'host-good': envelope(HOST | SEALED),
+    'host-altered': envelope(HOST | ALTERED, where=150),
+    'host-signature': envelope(HOST | ALTERED, where=4350),
+    'host-cut': envelope(HOST | RESIZED, where=4300),
+    'host-other': envelope(HOST | SEALED, changes=[change(40, 7)]),
+    'host-suite': envelope(HOST | SEALED, changes=[change(5, 1)]),
+    'host-stale': envelope(HOST | SEALED, changes=[change(15, 4)]),
 }
 
 REFUSE, CHANGE = 0x80, 0x40
