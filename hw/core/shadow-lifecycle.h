@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What shadow-guest.c and shadow-lifecycle.c need of each other.
+ * What shadow-guest.c, shadow-lifecycle.c and shadow-transfer.c need of each
+ * other.
  */
 #ifndef SHADOW_LIFECYCLE_H
 #define SHADOW_LIFECYCLE_H
@@ -15,8 +16,26 @@ void shadow_lifecycle_stale(ShadowGuest *g);
 /* Whether the bind-secret can serve. (shadow-register.c) */
 bool shadow_register_check_secret(ShadowGuest *g, Error **errp);
 
+void shadow_transfer_start(ShadowGuest *g);
+void shadow_transfer_stop(ShadowGuest *g);
+
+/* Whether one more event may be sent that the cloud VM has caused */
+bool shadow_lifecycle_may_tell(ShadowGuest *g);
+
+void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state);
+
+/* While held, no device has a side effect. */
+void shadow_lifecycle_hold(ShadowGuest *g, bool held);
+
 /* Report a refused call: event, trace, counter. */
 void shadow_lifecycle_refused(ShadowGuest *g, const char *reason);
+
+/* The same, because of @local, which is given to @errp; returns @err. */
+int shadow_lifecycle_refuse(ShadowGuest *g, int err, Error *local,
+                            Error **errp);
+/* The same, because of the guest's state, which does not let one @what it */
+int shadow_lifecycle_wrong_state(ShadowGuest *g, const char *what, int err,
+                                 Error **errp);
 
 ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g);
 

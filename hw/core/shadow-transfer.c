@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A shadow guest's state out of this host, and into it.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-shadow.h"
+#include "qemu/cutils.h"
+#include "qemu/guest-random.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "shadow/hw/core/shadow-epoch.h"
+#include "shadow/hw/core/shadow-keys.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/migration/shadow-state.h"
+#include "shadow/trace.h"
+
+/* For how long input that has been taken in counts as all there is */
+#define SETTLE_VALID_NS (50 * SCALE_MS)
+
+/* Names this process in the envelopes that it seals. */
+static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
+
+size_t shadow_guest_envelope_size(ShadowGuest *g)
+{
+    return shadow_keys_envelope_size(g, shadow_state_size(g));
+}
+
+static uint64_t transfer_arrived(ShadowGuest *g)
+{
+    ShadowDevice *dev;
+    uint64_t mark = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        mark += SHADOW_DEVICE_GET_CLASS(dev)->arrived(dev);
+    }
+    return mark;
+}
+
+/*
+ * Bottom halves run once per turn of the main loop, and each turn reads from
+ * every transport that has input: done when a turn brought nothing new.
+ */
+static void transfer_settle_bh(void *opaque)
+{
+    ShadowGuest *g = opaque;
+    uint64_t mark = transfer_arrived(g);
+
+    if (g->settle_mark == mark) {
+        g->settle = SHADOW_SETTLE_DONE;
+        g->settle_time = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+        return;
+    }
+    g->settle_mark = mark;
+    qemu_bh_schedule(g->settle_bh);
+}
+
+/* Take in the input that has already arrived.  False: not yet. */
+static bool transfer_settled(ShadowGuest *g)
+{
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+
+    if (g->settle == SHADOW_SETTLE_DONE &&
+        now - g->settle_time > SETTLE_VALID_NS) {
+        g->settle = SHADOW_SETTLE_NONE;
+    }
+    switch (g->settle) {
+    case SHADOW_SETTLE_NONE:
+        g->settle = SHADOW_SETTLE_RUNNING;
+        g->settle_mark = UINT64_MAX;
+        qemu_bh_schedule(g->settle_bh);
+        return false;
+    case SHADOW_SETTLE_RUNNING:
+        return false;
+    default:
+        g->settle = SHADOW_SETTLE_NONE;
+        return true;
+    }
+}
+
+static bool transfer_seal(ShadowGuest *g, ShadowSealPurpose purpose,
+                          void *out, Error **errp)
+{
+    size_t len = shadow_state_size(g);
+    ShadowSealInfo info = {
+        .purpose = purpose,
+        .epoch = g->epoch + 1,
+    };
+    g_autofree uint8_t *plain = NULL;
+    bool ok;
+
+    pstrcpy(info.tag, sizeof(info.tag), g->id);
+    memcpy(info.host_id, shadow_host_id, sizeof(info.host_id));
+    plain = shadow_state_save(g, errp);
+    if (!plain) {
+        return false;
+    }
+    ok = shadow_keys_seal(g, &info, plain, len, out, errp);
+    shadow_wipe(plain, len);
+    return ok;
+}
+
+static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
+{
+    Error *local = NULL;
+
+    error_setg(&local, "a snapshot would let the console of shadow-guest '%s' "
+               "be rolled back; its snapshots=on allows that", g->id);
+    return shadow_lifecycle_refuse(g, -EPERM, local, errp);
+}
+
+int shadow_guest_save(ShadowGuest *g, bool snapshot, void *out, size_t size,
+                      Error **errp)
+{
+    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    size_t need = shadow_guest_envelope_size(g);
+    Error *local = NULL;
+    int64_t us;
+
+    if (snapshot && !g->snapshots) {
+        return transfer_no_snapshots(g, errp);
+    }
+    if (g->state != SHADOW_GUEST_STATE_ACTIVE) {
+        bool again = g->state == SHADOW_GUEST_STATE_FROZEN && !snapshot;
+
+        return shadow_lifecycle_wrong_state(g, "save",
+                                            again ? -EALREADY : -EBUSY, errp);
+    }
+    if (!need) {
+        error_setg(&local, "the state of shadow-guest '%s' is too large",
+                   g->id);
+        return shadow_lifecycle_refuse(g, -EFBIG, local, errp);
+    }
+    if (size < need) {
+        error_setg(errp, "%zu bytes are needed", need);
+        return -ENOSPC;
+    }
+    if (!transfer_settled(g)) {
+        error_setg(errp, "input is being taken in");
+        return -EAGAIN;
+    }
+    if (!transfer_seal(g, snapshot ? SHADOW_SEAL_SNAPSHOT :
+                       SHADOW_SEAL_MIGRATION, out, &local) ||
+        !shadow_epoch_store(g, g->epoch + 1, false, &local)) {
+        return shadow_lifecycle_refuse(g, -EIO, local, errp);
+    }
+    g->epoch++;
+    g->saves++;
+    g->snapshots_saved += snapshot;
+    if (!snapshot) {
+        shadow_lifecycle_hold(g, true);
+        shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_FROZEN);
+    }
+    us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
+    trace_shadow_guest_saved(g->id, g->epoch, need, us);
+    if (shadow_lifecycle_may_tell(g)) {
+        g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
+
+        qapi_event_send_shadow_guest_saved(g->id, g->epoch, snapshot, need,
+                                           us, devs);
+    }
+    return 0;
+}
+
+static int transfer_open_errno(ShadowSealResult result)
+{
+    switch (result) {
+    case SHADOW_SEAL_STALE:
+        return -ESTALE;
+    case SHADOW_SEAL_INTERNAL:
+        return -EIO;
+    default:
+        return -EBADMSG;
+    }
+}
+
+typedef struct TransferArrival {
+    ShadowSealInfo info;
+    bool loaded;            /* what fails then is this host's fault */
+} TransferArrival;
+
+static bool transfer_accept(ShadowGuest *g, void *opaque, Error **errp)
+{
+    TransferArrival *arrival = opaque;
+
+    arrival->loaded = true;
+    return shadow_epoch_store(g, MAX(g->epoch, arrival->info.epoch), false,
+                              errp);
+}
+
+/* Which envelopes the guest's state allows */
+static bool transfer_may_restore(ShadowGuest *g, bool snapshot)
+{
+    return g->state == SHADOW_GUEST_STATE_INCOMING ||
+           g->state == (snapshot ? SHADOW_GUEST_STATE_ACTIVE :
+                                   SHADOW_GUEST_STATE_GONE);
+}
+
+static int transfer_may_not_restore(ShadowGuest *g, Error **errp)
+{
+    bool again = g->state == SHADOW_GUEST_STATE_RESTORED;
+
+    return shadow_lifecycle_wrong_state(g, "restore",
+                                        again ? -EALREADY : -EBUSY, errp);
+}
+
+/*
+ * A snapshot of a guest that is active here takes the machine back, and
+ * nothing of what has passed between its consoles and their users.
+ */
+static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
+                          TransferArrival *arrival, Error **errp)
+{
+    bool snapshot = arrival->info.purpose == SHADOW_SEAL_SNAPSHOT;
+    bool in_place = g->state == SHADOW_GUEST_STATE_ACTIVE;
+    ShadowDevice *dev;
+    bool ok;
+
+    if (in_place) {
+        shadow_lifecycle_hold(g, true);
+    }
+    ok = shadow_state_load(g, plain, len, in_place, transfer_accept, arrival,
+                           errp);
+    if (ok) {
+        QTAILQ_FOREACH(dev, &g->devices, next) {
+            SHADOW_DEVICE_GET_CLASS(dev)->restored(dev, snapshot);
+        }
+    }
+    if (in_place) {
+        shadow_lifecycle_hold(g, false);
+        shadow_guest_irq_changed(g);
+    } else if (ok) {
+        shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_RESTORED);
+    }
+    return ok;
+}
+
+int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
+                         Error **errp)
+{
+    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    ShadowSealExpect expect = {
+        .tag = g->id,
+        .purpose = SHADOW_SEAL_MIGRATION,
+        .last_epoch = g->epoch,
+        .host_id = shadow_host_id,
+        .snapshots = g->snapshots,
+    };
+    TransferArrival arrival = { };
+    ShadowSealResult result;
+    Error *local = NULL;
+    uint8_t *plain;
+    size_t plain_len;
+    bool ok, fits, snapshot;
+    int64_t us;
+
+    if (!transfer_may_restore(g, false) &&
+        !(g->snapshots && transfer_may_restore(g, true))) {
+        return transfer_may_not_restore(g, errp);
+    }
+    result = shadow_keys_open(g, &expect, env, len, &plain, &plain_len,
+                              &arrival.info, &local);
+    if (result == SHADOW_SEAL_WRONG_PURPOSE) {
+        error_free(local);
+        return transfer_no_snapshots(g, errp);
+    }
+    if (result != SHADOW_SEAL_OK) {
+        return shadow_lifecycle_refuse(g, transfer_open_errno(result), local,
+                                       errp);
+    }
+    snapshot = arrival.info.purpose == SHADOW_SEAL_SNAPSHOT;
+    fits = transfer_may_restore(g, snapshot);
+    ok = fits && transfer_load(g, plain, plain_len, &arrival, &local);
+    shadow_wipe(plain, plain_len);
+    g_free(plain);
+    if (!fits) {
+        return transfer_may_not_restore(g, errp);
+    }
+    if (!ok) {
+        return shadow_lifecycle_refuse(g, arrival.loaded ? -EIO : -EINVAL,
+                                       local, errp);
+    }
+    g->epoch = MAX(g->epoch, arrival.info.epoch);
+    g->restores++;
+    g->snapshots_restored += snapshot;
+    us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
+    trace_shadow_guest_restored(g->id, arrival.info.epoch, len, us);
+    if (shadow_lifecycle_may_tell(g)) {
+        g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
+
+        qapi_event_send_shadow_guest_restored(g->id, arrival.info.epoch,
+                                              snapshot, len, us, devs);
+    }
+    return 0;
+}
+
+void shadow_transfer_start(ShadowGuest *g)
+{
+    static bool have_host_id;
+
+    if (!have_host_id) {
+        qemu_guest_getrandom_nofail(shadow_host_id, sizeof(shadow_host_id));
+        have_host_id = true;
+    }
+    g->settle_bh = qemu_bh_new(transfer_settle_bh, g);
+}
+
+void shadow_transfer_stop(ShadowGuest *g)
+{
+    qemu_bh_delete(g->settle_bh);
+    g->settle_bh = NULL;
+}
