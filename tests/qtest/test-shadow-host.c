@@ -258,6 +258,23 @@ static void reply_has_no_secret(QTestState *qts, const char *command)
     qobject_unref(rsp);
 }
 
+static void dump_has_no_secret(QTestState *qts)
+{
+    g_autofree char *path = shadow_path("dump");
+    g_autofree char *protocol = g_strdup_printf("file:%s", path);
+    g_autofree char *dump = NULL;
+    g_autoptr(GError) err = NULL;
+    gsize len;
+
+    qtest_qmp_assert_success(qts, "{'execute': 'dump-guest-memory', "
+                             "'arguments': {'paging': false, "
+                             "'protocol': %s}}", protocol);
+    g_file_get_contents(path, &dump, &len, &err);
+    g_assert_no_error(err);
+    g_assert_cmpuint(len, >, SHADOW_RAM_SIZE);
+    g_assert_null(memmem(dump, len, OTHER_KEY, strlen(OTHER_KEY)));
+}
+
 static void test_secrecy(void)
 {
     static const char *const commands[] = {
@@ -284,6 +301,7 @@ static void test_secrecy(void)
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_COMMIT, "vm2"), ==, 0);
     g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm2", SHADOW_BUF,
                                 shadow_value(qts), 0), !=, 0);
+    dump_has_no_secret(qts);
     qtest_quit(qts);
 
     g_file_get_contents(path, &log, NULL, &err);
