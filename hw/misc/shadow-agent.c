@@ -180,6 +180,11 @@ static bool agent_check_state(ShadowAgent *a, struct ultracall_guest *guest,
     uint32_t state = le32_to_cpu(guest->state);
     bool snapshots = le16_to_cpu(guest->flags) & ULTRACALL_GUEST_SNAPSHOTS;
 
+    if (incoming && state == ULTRACALL_RESTORED &&
+        !shadow_agent_call(a, ULTRACALL_UNBIND, NULL, 0, NULL)) {
+        /* a QEMU before this one took the state and was killed too early */
+        return true;
+    }
     if (incoming ? state == ULTRACALL_INCOMING || state == ULTRACALL_GONE ||
                    (state == ULTRACALL_ACTIVE && snapshots)
                  : state == ULTRACALL_ACTIVE) {
