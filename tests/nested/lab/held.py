@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Migrations that wait at a point, for something to happen there, or that fail."""
 
+import concurrent.futures
 import contextlib
 
+from . import LONG
 from .transfer import Transfer
 
 
@@ -64,7 +66,12 @@ def save(pair):
 
 
 def cancel(pair):
-    pair.inner.qmp.cmd('migrate_cancel')
+    """While the end of a migration waits for room in the connection, QEMU hears
+    nothing but what is said out of band."""
+    done = pair.inner.qmp.begin('migrate_cancel')
+    if concurrent.futures.wait([done], 20).not_done:
+        pair.inner.qmp.begin('yank', oob=True, instances=[{'type': 'migration'}]).result(LONG)
+    done.result(LONG)
     # QEMU closes the return path first: the migration may see that as a failure.
     status = pair.inner.migrate_wait()['status']
     assert status in ('cancelled', 'failed'), status

@@ -71,6 +71,13 @@ class Qmp:
         arguments = {k.replace('_', '-'): v for k, v in arguments.items()}
         return _Loop.run(self._client.execute(command, arguments or None), timeout)
 
+    def begin(self, command, oob=False, **arguments):
+        """Execute without waiting for the reply; out of band, if QEMU is not to wait
+        either for what it does. The reply is the result() of what is returned."""
+        arguments = {k.replace('_', '-'): v for k, v in arguments.items()}
+        return asyncio.run_coroutine_threadsafe(
+            self._client.execute(command, arguments or None, oob=oob), _Loop.loop)
+
     def hmp(self, line, timeout=120):
         return self.cmd('human-monitor-command', timeout, command_line=line)
 
