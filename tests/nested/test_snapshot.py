@@ -25,7 +25,8 @@ def check_active(vm):
 def check_went_back(vm, command, output):
     """The user was told and has come back, and has lost nothing that was typed."""
     from lab.transfer import Transfer
-    vm.console.follow(vm.host)
+    vm.console.wait_closed()
+    vm.console.go_on(vm.host)
     assert (vm.console.resent, vm.console.dropped, vm.console.gap) == (0, 0, 0)
     assert vm.console.command(command) == (0, output)
     from_guest, to_guest = Transfer(vm.console, 8 * 1024, window=32).start().finish()
