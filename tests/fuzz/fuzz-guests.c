@@ -85,8 +85,8 @@ static void renew(unsigned which)
     if (touched) {
         hold(g, true);
         fuzz_assert(shadow_state_load(g, power_on[which],
-                                      shadow_state_size(g), agree, NULL,
-                                      NULL));
+                                      shadow_state_size(g), false, agree,
+                                      NULL, NULL));
     }
     qemu_bh_cancel(g->settle_bh);
     g->settle = SHADOW_SETTLE_NONE;
@@ -169,8 +169,8 @@ uint8_t *fuzz_guest_seal(unsigned which, uint64_t epoch, const uint8_t *host,
     *len = shadow_guest_envelope_size(g);
     env = g_malloc(*len);
     plain = fuzz_state(g);
-    fuzz_assert(shadow_seal(&info, shadow_keys_seal(g), plain,
-                            shadow_state_size(g), env, NULL));
+    fuzz_assert(shadow_keys_seal(g, &info, plain, shadow_state_size(g), env,
+                                 NULL));
     return env;
 }
 

@@ -57,8 +57,8 @@ static void renew(void)
     hold(true);
     guest->state = SHADOW_GUEST_STATE_INCOMING;
     fuzz_machine_run(0);
-    fuzz_assert(shadow_state_load(guest, power_on, state_size, agree, &yes,
-                                  NULL));
+    fuzz_assert(shadow_state_load(guest, power_on, state_size, false, agree,
+                                  &yes, NULL));
 }
 
 static void operate(uint8_t op, uint8_t val, int64_t *now)
@@ -92,8 +92,8 @@ static uint8_t *reload(const uint8_t *state)
 {
     bool yes = true;
 
-    fuzz_assert(shadow_state_load(guest, state, state_size, agree, &yes,
-                                  NULL));
+    fuzz_assert(shadow_state_load(guest, state, state_size, false, agree,
+                                  &yes, NULL));
     return fuzz_state(guest);
 }
 
@@ -152,7 +152,7 @@ static uint8_t *changed_state(FuzzInput ops, FuzzInput changes)
 
 static bool load(const uint8_t *state, size_t len, bool yes)
 {
-    bool ok = shadow_state_load(guest, state, len, agree, &yes, NULL);
+    bool ok = shadow_state_load(guest, state, len, false, agree, &yes, NULL);
 
     fuzz_assert(!ok || yes);
     if (!ok) {
