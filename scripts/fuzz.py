@@ -20,7 +20,7 @@ import variant
 TOP = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = TOP / 'tests' / 'fuzz'
 
-EMULATOR = 'qemu-system-x86_64'
+EMULATOR = sanitize.EMULATOR
 SEAL = 'shadow/tests/unit/test-shadow-seal'
 
 # Target: the program whose objects it takes, the source of that program's main(), its own sources

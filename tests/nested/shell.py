@@ -5,13 +5,13 @@
 import contextlib
 import os
 import select
-import sys
 import termios
 import threading
 import time
 import tty
 
 import lab
+from lab import program
 
 ESCAPE = b'\x1d'
 HELP = f'''  migrate   move the user VM to the other host, live; this terminal follows
@@ -148,9 +148,4 @@ def main():
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (OSError, RuntimeError) as failure:    # HostError and time-outs too
-        sys.exit(f'shell: error: {failure}')
+    program.run('shell', main)

@@ -239,6 +239,18 @@ uint64_t port_missed(QTestState *qts)
     return qtest_readq(qts, TESTDEV_BASE + TESTDEV_MISSED);
 }
 
+void uart_program(QTestState *qts)
+{
+    port_out(qts, COM1 + UART_LCR, 0x80);
+    port_out(qts, COM1, 0x34);
+    port_out(qts, COM1 + 1, 0x12);
+    port_out(qts, COM1 + UART_LCR, 0x1b);
+    port_out(qts, COM1 + UART_FCR, 0x81);
+    port_out(qts, COM1 + UART_IER, 0x05);
+    port_out(qts, COM1 + UART_MCR, 0x0b);
+    port_out(qts, COM1 + UART_SCR, 0x5a);
+}
+
 void uart_write(QTestState *qts, uint16_t base, const char *text)
 {
     for (; *text; text++) {
@@ -319,6 +331,17 @@ void user_expect_end(int fd)
 
     g_assert_cmpint(user_receive(fd, &c, 1), ==, 0);
     close(fd);
+}
+
+void user_expect_notice(int fd, const char *what, unsigned input,
+                        unsigned output)
+{
+    g_autofree char *text = NULL;
+
+    text = g_strdup_printf("\r\n[shadow-serial vm1/com1: %s, input=%u "
+                           "output=%u]\r\n", what, input, output);
+    user_expect(fd, text);
+    user_expect_end(fd);
 }
 
 /* Queries */

@@ -107,6 +107,8 @@ struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,
 uint8_t port_in(QTestState *qts, uint16_t port);
 void port_out(QTestState *qts, uint16_t port, uint8_t val);
 uint64_t port_missed(QTestState *qts);
+/* COM1 with a value of its own in every register */
+void uart_program(QTestState *qts);
 void uart_write(QTestState *qts, uint16_t base, const char *text);
 /* Poll for as many bytes as @text has, and compare */
 void uart_expect(QTestState *qts, uint16_t base, const char *text);
@@ -117,6 +119,9 @@ void user_send(int fd, const char *text);
 void user_expect(int fd, const char *text);
 void user_expect_nothing(int fd);
 void user_expect_end(int fd);
+/* The last line of a connection to vm1/com1, and its end */
+void user_expect_notice(int fd, const char *what, unsigned input,
+                        unsigned output);
 
 /* Queries */
 QDict *shadow_query(QTestState *qts, const char *guest);

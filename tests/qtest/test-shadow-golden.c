@@ -24,6 +24,12 @@ static void make_idle(QTestState *qts)
 {
 }
 
+static void leave(QTestState *qts, int user)
+{
+    close(user);
+    shadow_wait_connected(qts, "com1", false);
+}
+
 static void check_idle(QTestState *qts)
 {
     g_assert_cmphex(port_in(qts, COM1 + UART_LSR), ==, LSR_THRE | LSR_TEMT);
@@ -32,18 +38,6 @@ static void check_idle(QTestState *qts)
 }
 
 /* Every register with a value of its own */
-
-static void make_registers(QTestState *qts)
-{
-    port_out(qts, COM1 + UART_LCR, 0x80);
-    port_out(qts, COM1, 0x34);
-    port_out(qts, COM1 + 1, 0x12);
-    port_out(qts, COM1 + UART_LCR, 0x1b);
-    port_out(qts, COM1 + UART_FCR, 0x81);
-    port_out(qts, COM1 + UART_IER, 0x05);
-    port_out(qts, COM1 + UART_MCR, 0x0b);
-    port_out(qts, COM1 + UART_SCR, 0x5a);
-}
 
 static void check_registers(QTestState *qts)
 {
@@ -68,8 +62,7 @@ static void make_input(QTestState *qts)
     user_send(user, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
     shadow_wait_count(qts, "com1", "input-accepted", 26);
     uart_expect(qts, COM1, "ABC");
-    close(user);
-    shadow_wait_connected(qts, "com1", false);
+    leave(qts, user);
 }
 
 static void check_input(QTestState *qts)
@@ -89,8 +82,7 @@ static void make_output(QTestState *qts)
 
     uart_write(qts, COM1, "seen,");
     user_expect(user, "seen,");
-    close(user);
-    shadow_wait_connected(qts, "com1", false);
+    leave(qts, user);
     uart_write(qts, COM1, "unseen");
 }
 
@@ -137,8 +129,7 @@ static void make_waiting(QTestState *qts)
     port_out(qts, COM1 + UART_IER, 0x01);
     user_send(user, "abc");
     shadow_wait_count(qts, "com1", "input-taken", 3);
-    close(user);
-    shadow_wait_connected(qts, "com1", false);
+    leave(qts, user);
 }
 
 static void check_waiting(QTestState *qts)
@@ -175,8 +166,7 @@ static void make_interrupts(QTestState *qts)
     user_send(user, "i");
     shadow_wait_count(qts, "com1", "input-taken", 1);
     user_expect(user, "o");
-    close(user);
-    shadow_wait_connected(qts, "com1", false);
+    leave(qts, user);
 }
 
 static void check_interrupts(QTestState *qts)
@@ -197,8 +187,7 @@ static void make_flow(QTestState *qts)
     port_out(qts, COM1 + UART_MCR, 0x09);
     user_send(user, "held");
     shadow_wait_count(qts, "com1", "input-accepted", 4);
-    close(user);
-    shadow_wait_connected(qts, "com1", false);
+    leave(qts, user);
 }
 
 static void check_flow(QTestState *qts)
@@ -210,7 +199,7 @@ static void check_flow(QTestState *qts)
 
 static const Golden golden[] = {
     { "idle", make_idle, check_idle },
-    { "registers", make_registers, check_registers },
+    { "registers", uart_program, check_registers },
     { "input", make_input, check_input },
     { "output", make_output, check_output },
     { "dropped", make_dropped, check_dropped },

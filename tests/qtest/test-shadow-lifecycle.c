@@ -9,12 +9,7 @@
 
 static void expect_notice(int user, unsigned input, unsigned output)
 {
-    g_autofree char *text = NULL;
-
-    text = g_strdup_printf("\r\n[shadow-serial vm1/com1: moved to another "
-                           "host, input=%u output=%u]\r\n", input, output);
-    user_expect(user, text);
-    user_expect_end(user);
+    user_expect_notice(user, "moved to another host", input, output);
 }
 
 /* COMMIT */

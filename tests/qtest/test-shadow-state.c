@@ -41,24 +41,12 @@ static void read_registers(QTestState *qts, uint8_t reg[10])
     reg[0] = 0;
 }
 
-static void program_uart(QTestState *qts)
-{
-    port_out(qts, COM1 + UART_LCR, 0x80);
-    port_out(qts, COM1, 0x34);
-    port_out(qts, COM1 + 1, 0x12);
-    port_out(qts, COM1 + UART_LCR, 0x1b);
-    port_out(qts, COM1 + UART_FCR, 0x81);
-    port_out(qts, COM1 + UART_IER, 0x05);
-    port_out(qts, COM1 + UART_MCR, 0x0b);
-    port_out(qts, COM1 + UART_SCR, 0x5a);
-}
-
 static void test_registers(void)
 {
     Hosts h = hosts_start();
     uint8_t before[10], after[10];
 
-    program_uart(h.from);
+    uart_program(h.from);
     read_registers(h.from, before);
     shadow_move(h.from, h.to);
     read_registers(h.to, after);
@@ -310,7 +298,7 @@ static void test_save_changes_nothing(void)
     QDict *d1, *d2;
     int user = user_connect("c0");
 
-    program_uart(h.from);
+    uart_program(h.from);
     user_send(user, "typed");
     uart_expect(h.from, COM1, "t");
     g_assert_cmpint(shadow_save(h.from, "vm1"), ==, 0);
