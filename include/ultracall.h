@@ -40,6 +40,7 @@ enum {
 /* struct ultracall_probe.features */
 #define ULTRACALL_F_INSTRUCTION 0x1u    /* vmmcall and vmcall work */
 #define ULTRACALL_F_SNAPSHOT    0x2u    /* ULTRACALL_SAVE knows flags */
+#define ULTRACALL_F_HYPERCALL   0x4u    /* KVM_HC_MAP_GPA_RANGE works */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -76,7 +77,8 @@ enum {
 };
 
 /* struct ultracall_guest.flags */
-#define ULTRACALL_GUEST_SNAPSHOTS 1u    /* snapshots are allowed */
+#define ULTRACALL_GUEST_SNAPSHOTS   1u  /* snapshots are allowed */
+#define ULTRACALL_GUEST_UNPROTECTED 2u  /* nothing hides its ports yet */
 
 /* What QUERY writes; at most ULTRACALL_DEVICES_MAX devices follow */
 struct ultracall_guest {

@@ -199,6 +199,7 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
     info->state = g->state;
     info->bound_by_process = shadow_binding_by_process(g->ports);
     info->bound_by_tag = shadow_binding_by_tag(g->ports);
+    info->protection = g->protection;
     info->epoch = g->epoch;
     info->calls = g->calls;
     info->accesses = shadow_ports_accesses(g->ports);

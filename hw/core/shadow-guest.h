@@ -38,9 +38,11 @@ struct ShadowGuest {
     char *state_file;
     bool incoming;
     bool snapshots;
+    bool unprotected;           /* nothing needs to protect it */
 
     const char *id;
     ShadowGuestState state;
+    ShadowProtection protection;
     GPtrArray *keys;            /* of ShadowSecret; the first one seals */
     ShadowHost *host;           /* or NULL */
     uint8_t *destination;       /* its encryption key, or NULL */
@@ -96,6 +98,13 @@ void shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
 bool shadow_guest_challenge(ShadowGuest *g, uint8_t challenge[32]);
 int shadow_guest_check_answer(ShadowGuest *g, const uint8_t answer[32],
                               Error **errp);
+
+/*
+ * What keeps the guest's port accesses from the cloud VM has changed; @reason
+ * is for the operator to read, when nothing does any more.
+ */
+void shadow_guest_set_protection(ShadowGuest *g, ShadowProtection protection,
+                                 const char *reason);
 
 /* -EALREADY if nothing was bound. */
 int shadow_guest_unbind(ShadowGuest *g, const char *reason);

@@ -15,6 +15,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
 #include "qemu/timer.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
@@ -88,10 +89,35 @@ int shadow_lifecycle_wrong_state(ShadowGuest *g, const char *what, int err,
 
 /* Bindings */
 
+void shadow_guest_set_protection(ShadowGuest *g, ShadowProtection protection,
+                                 const char *reason)
+{
+    if (g->protection == protection) {
+        return;
+    }
+    trace_shadow_guest_protection(g->id, ShadowProtection_str(g->protection),
+                                  ShadowProtection_str(protection), reason);
+    g->protection = protection;
+    if (protection == SHADOW_PROTECTION_BROKEN) {
+        qapi_event_send_shadow_guest_unprotected(g->id, reason);
+    }
+}
+
+/* What is only watched begins with the accelerator's first look. */
+static void lifecycle_protect(ShadowGuest *g)
+{
+    if (shadow_accel()->protection(NULL) == SHADOW_PROTECTION_FORCED) {
+        shadow_guest_set_protection(g, SHADOW_PROTECTION_FORCED, "bound");
+    }
+    shadow_accel()->changed();
+}
+
 void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
                                uint64_t cookie_va, uint64_t cookie)
 {
+    shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, "bound anew");
     shadow_binding_add_process(g->ports, process, cookie_va, cookie);
+    lifecycle_protect(g);
     trace_shadow_guest_bound(g->id, process);
     if (shadow_lifecycle_may_tell(g)) {
         qapi_event_send_shadow_guest_bound(g->id, false);
@@ -102,6 +128,7 @@ void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
 void shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
 {
     shadow_binding_add_tag(g->ports, entry);
+    lifecycle_protect(g);
     trace_shadow_guest_bound(g->id, entry->vmcb);
     if (shadow_lifecycle_may_tell(g)) {
         qapi_event_send_shadow_guest_bound(g->id, true);
@@ -112,6 +139,8 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 {
     bool bound = shadow_binding_remove(g->ports);
 
+    shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, reason);
+    shadow_accel()->changed();
     if (bound) {
         trace_shadow_guest_unbound(g->id, reason);
         if (shadow_lifecycle_may_tell(g)) {

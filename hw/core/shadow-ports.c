@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
 #include "block/aio.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
 #include "shadow/trace.h"
@@ -94,6 +95,7 @@ void shadow_ports_claim(ShadowPorts *ports, uint16_t first, unsigned n)
     memcpy(new->range, old->range, old->n * sizeof(old->range[0]));
     new->range[old->n] = (ShadowRange) { first, first + n - 1 };
     shadow_ports_publish(ports, new);
+    shadow_accel()->changed();
 }
 
 void shadow_ports_release(ShadowPorts *ports, uint16_t first)
@@ -108,6 +110,7 @@ void shadow_ports_release(ShadowPorts *ports, uint16_t first)
         }
     }
     shadow_ports_publish(ports, new);
+    shadow_accel()->changed();
 }
 
 void shadow_ports_arm_entry(ShadowPorts *ports, bool armed)

@@ -8,6 +8,7 @@
 #include "qemu/bswap.h"
 #include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/trace.h"
@@ -65,7 +66,7 @@ static int call_probe(UltracallCall *call)
 {
     struct ultracall_probe probe = {
         .version = cpu_to_le32(ULTRACALL_VERSION),
-        .features = cpu_to_le32(ultracall_accel_features() |
+        .features = cpu_to_le32(shadow_accel()->features() |
                                 ULTRACALL_F_SNAPSHOT),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
         .tag_max = cpu_to_le32(ULTRACALL_TAG_MAX),
@@ -237,6 +238,13 @@ SAME(ULTRACALL_INCOMING, SHADOW_GUEST_STATE_INCOMING);
 SAME(ULTRACALL_RESTORED, SHADOW_GUEST_STATE_RESTORED);
 QEMU_BUILD_BUG_ON(ULTRACALL_TAG_MAX != SHADOW_SEAL_TAG_MAX);
 
+static uint16_t call_guest_flags(ShadowGuest *g)
+{
+    return (g->snapshots ? ULTRACALL_GUEST_SNAPSHOTS : 0) |
+           (g->unprotected || g->protection != SHADOW_PROTECTION_NONE ?
+            0 : ULTRACALL_GUEST_UNPROTECTED);
+}
+
 static int call_query(UltracallCall *call)
 {
     struct {
@@ -248,8 +256,7 @@ static int call_query(UltracallCall *call)
     reply.guest = (struct ultracall_guest) {
         .state = cpu_to_le32(call->guest->state),
         .devices = cpu_to_le16(n),
-        .flags = cpu_to_le16(call->guest->snapshots ?
-                             ULTRACALL_GUEST_SNAPSHOTS : 0),
+        .flags = cpu_to_le16(call_guest_flags(call->guest)),
         .epoch = cpu_to_le64(call->guest->epoch),
     };
     return call_reply(call, &reply, sizeof(reply.guest) +

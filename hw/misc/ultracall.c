@@ -13,8 +13,7 @@
 #include "hw/pci/pci_device.h"
 #include "migration/vmstate.h"
 #include "qemu/rcu.h"
-#include "system/qtest.h"
-#include "system/tcg.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
@@ -78,7 +77,7 @@ static void ultracall_io_write(void *opaque, hwaddr addr, uint64_t val,
     RCU_READ_LOCK_GUARD();
 
     if (addr == 0 && current_cpu) {
-        ultracall_cpu_doorbell(current_cpu);
+        shadow_accel()->doorbell(current_cpu);
     }
 }
 
@@ -98,11 +97,6 @@ static void ultracall_realize(PCIDevice *dev, Error **errp)
         error_setg(errp, "there can be one ultracall device only");
         return;
     }
-    if (!tcg_enabled() && !qtest_enabled()) {
-        error_setg(errp, "shadow devices need -accel tcg: with another "
-                   "accelerator the cloud VM would see all that they do");
-        return;
-    }
     ultracall_device = s;
     pci_config_set_interrupt_pin(dev->config, 1);
     memory_region_init_io(&s->io, OBJECT(s), &ultracall_io_ops, s,
@@ -112,6 +106,7 @@ static void ultracall_realize(PCIDevice *dev, Error **errp)
     qbus_set_bus_hotplug_handler(&s->bus);
     s->irq_notifier.notify = ultracall_update_irq;
     notifier_list_add(&shadow_guest_irq_notifiers, &s->irq_notifier);
+    shadow_accel()->start();
 }
 
 static void ultracall_exit(PCIDevice *dev)

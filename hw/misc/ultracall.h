@@ -49,12 +49,6 @@ void ultracall_buffer_clear(UltracallBuffer *buf);
  */
 void ultracall_dispatch(UltracallCaller *c, uint32_t nr, UltracallRegs *regs);
 
-/* Features that the accelerator adds, ULTRACALL_F_* */
-uint32_t ultracall_accel_features(void);
-
-/* A CPU rang the doorbell: make the call that its registers hold. (target/) */
-void ultracall_cpu_doorbell(CPUState *cpu);
-
 /*
  * The doorbell's I/O port, or -1 while the cloud VM has not placed it.  A
  * user-mode caller needs the permission to write there.

@@ -20,11 +20,6 @@
 #include "exec/exec-all.h"
 #endif
 
-uint32_t ultracall_accel_features(void)
-{
-    return tcg_enabled() ? ULTRACALL_F_INSTRUCTION : 0;
-}
-
 static bool shadow_tcg_peek(void *cpu, uint64_t va, uint64_t *val)
 {
     uint8_t buf[8];
@@ -129,7 +124,7 @@ static void tcg_call(CPUX86State *env, bool may_fault, uintptr_t ra)
         .ra = ra,
     };
 
-    shadow_x86_call(env_cpu(env), &caller.parent);
+    shadow_x86_call(env_cpu(env), &caller.parent, env->regs[R_EAX]);
 }
 
 bool shadow_tcg_ultracall(CPUX86State *env, uintptr_t ra)
@@ -149,9 +144,31 @@ void helper_shadow_vmcall(CPUX86State *env)
     }
 }
 
-void ultracall_cpu_doorbell(CPUState *cpu)
+static void tcg_doorbell(CPUState *cpu)
 {
-    if (tcg_enabled() && shadow_x86_is_call(cpu)) {
+    if (shadow_x86_is_call(cpu)) {
         tcg_call(cpu_env(cpu), false, 0);
     }
 }
+
+static uint32_t tcg_features(void)
+{
+    return ULTRACALL_F_INSTRUCTION;
+}
+
+static ShadowProtection tcg_protection(Error **errp)
+{
+    return SHADOW_PROTECTION_FORCED;
+}
+
+static void tcg_nothing(void)
+{
+}
+
+const ShadowAccel shadow_accel_tcg = {
+    .features = tcg_features,
+    .protection = tcg_protection,
+    .start = tcg_nothing,
+    .changed = tcg_nothing,
+    .doorbell = tcg_doorbell,
+};

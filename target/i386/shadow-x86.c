@@ -5,6 +5,8 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "qemu/bswap.h"
+#include "system/kvm.h"
+#include "system/tcg.h"
 #include "shadow/target/i386/shadow-x86.h"
 
 #define DOORBELL_SIZE 4
@@ -68,7 +70,7 @@ static bool caller_may_call(CPUState *cpu, UltracallCaller *caller)
     return cpl <= iopl || tss_allows(cpu, ultracall_doorbell_port());
 }
 
-void shadow_x86_call(CPUState *cpu, UltracallCaller *caller)
+void shadow_x86_call(CPUState *cpu, UltracallCaller *caller, uint64_t nr)
 {
     CPUX86State *env = cpu_env(cpu);
     UltracallRegs regs = {
@@ -78,8 +80,42 @@ void shadow_x86_call(CPUState *cpu, UltracallCaller *caller)
     };
 
     if (caller_may_call(cpu, caller)) {
-        ultracall_dispatch(caller, env->regs[R_EAX] & 0xff, &regs);
+        ultracall_dispatch(caller, nr & 0xff, &regs);
     }
     env->regs[R_EAX] = regs.status;
     env->regs[R_EDX] = regs.value;
+}
+
+/* For qtest, whose CPU is a device that asks for nothing. */
+
+static uint32_t none_features(void)
+{
+    return 0;
+}
+
+static ShadowProtection none_protection(Error **errp)
+{
+    return SHADOW_PROTECTION_FORCED;
+}
+
+static void none_nothing(void)
+{
+}
+
+static void none_doorbell(CPUState *cpu)
+{
+}
+
+static const ShadowAccel shadow_accel_none = {
+    .features = none_features,
+    .protection = none_protection,
+    .start = none_nothing,
+    .changed = none_nothing,
+    .doorbell = none_doorbell,
+};
+
+const ShadowAccel *shadow_accel(void)
+{
+    return tcg_enabled() ? &shadow_accel_tcg :
+           kvm_enabled() ? &shadow_accel_kvm : &shadow_accel_none;
 }

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What differs by accelerator.  All else knows none.
+ */
+#ifndef SHADOW_ACCEL_H
+#define SHADOW_ACCEL_H
+
+#include "hw/core/cpu.h"
+#include "qapi/qapi-types-shadow.h"
+
+typedef struct ShadowAccel {
+    /* Features that it adds to the ultracall interface, ULTRACALL_F_* */
+    uint32_t (*features)(void);
+
+    /*
+     * Whether a bound guest's ports are kept from the cloud VM, and how:
+     * forced, watched, or none with *@errp set to what is missing.
+     */
+    ShadowProtection (*protection)(Error **errp);
+
+    /*
+     * The ultracall device starts: get ready for calls by instruction, and
+     * warn of what does not go together with them.
+     */
+    void (*start)(void);
+
+    /* Bindings or claimed ports have changed.  With the BQL. */
+    void (*changed)(void);
+
+    /* A CPU rang the doorbell: make the call that its registers hold. */
+    void (*doorbell)(CPUState *cpu);
+} ShadowAccel;
+
+/* That of this machine; before there is one, one that does nothing. (target/) */
+const ShadowAccel *shadow_accel(void);
+
+#endif /* SHADOW_ACCEL_H */
