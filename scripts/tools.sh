@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Unpack into build/tools what is used but need not be installed: meson, the firmware of QEMU's
-# machines, and what the nested guests run. With --newest, look for newer versions.
+# machines, and what the nested guests and emulated hosts run. With --newest, look for newer versions.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"
 
-if [[ -f $tools/packages && ${1:-} != --newest ]]; then
+# A folder that an earlier version of this script has made lacks what was added since.
+if [[ ${1:-} != --newest ]] && grep -qs '^linux-image-6\.12' "$tools/packages"; then
     exit 0
 fi
 
@@ -18,16 +19,24 @@ choose() { # PACKAGE [START]
     wanted+=("$1=$version")
 }
 
+choose_kernel() { # METAPACKAGE START: what the newest one depends on
+    local meta kernel
+    meta=$(apt_newest Packages "$1" "$2")
+    kernel=$(apt_cache show "$1=$meta" 2>/dev/null |
+        sed -n "s/^Depends: \(linux-image-${2//./\\.}[^ ,]*\).*/\1/p")
+    [[ -n $kernel ]] || die "Debian has no $1 $2*" "is the mirror complete?"
+    choose "$kernel"
+}
+
 wanted=()
 apt_update
 for package in meson seabios qemu-system-data ipxe-qemu; do
     choose "$package"
 done
 choose busybox-static 1.35.
-meta=$(apt_newest Packages linux-image-amd64 6.1.)
-kernel=$(apt_cache show "linux-image-amd64=$meta" | sed -n 's/^Depends: \(linux-image-6\.1[^ ,]*\).*/\1/p')
-[[ -n $kernel ]] || die "Debian has no linux-image-amd64 6.1*" "is the mirror complete?"
-choose "$kernel"
+# Debian 12's own kernel for the nested guests, and its newer one for an emulated KVM host.
+choose_kernel linux-image-amd64 6.1.
+choose_kernel linux-image-6.12-amd64 6.12.
 
 list=$(printf '%s\n' "${wanted[@]}")
 if [[ -f $tools/packages && $list == "$(cat "$tools/packages")" ]]; then

@@ -8,10 +8,13 @@
 #   OUTDIR/vmlinuz     Debian's kernel, for the cloud VM (L1) and the user VM (L2)
 #   OUTDIR/l2.cpio.gz  initramfs of the user VM: busybox with a real login
 #   OUTDIR/l1.cpio     initramfs of the cloud VM: KVM, the inner QEMU and L2's files
+#   OUTDIR/vmlinuz-6.12, OUTDIR/host-6.12.cpio, OUTDIR/host-6.1.cpio
+#                      the emulated host that has KVM, with either of two kernels; the outer
+#                      QEMU and the cloud VM's files are added when it starts
 #   OUTDIR/qemu        the outer QEMU: a copy, so that a rebuild does not pull it
 #                      away under a running test
 #
-# TOOLSDIR holds the unpacked packages linux-image-*-amd64, busybox-static and,
+# TOOLSDIR holds the unpacked packages linux-image-6.1*-amd64 and 6.12*, busybox-static and,
 # where the machine itself lacks them, seabios and qemu-system-data.
 
 set -euo pipefail
@@ -23,6 +26,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 firmware='bios-256k.bin kvmvapic.bin linuxboot_dma.bin multiboot_dma.bin'
 modules='kvm-amd virtio_pci virtio_net uio_pci_generic'
+host_modules='kvm-amd virtio_pci virtio_net'
 user_name=user
 user_password=Rosebud-1941
 
@@ -103,14 +107,13 @@ pack() { # ROOT: a cpio archive that belongs to root, on stdout
         cpio --null --create --quiet --format=newc --owner=0:0)
 }
 
-build_guest_programs() {
-    local source
-    mkdir -p "$out/guest"
-    for source in "$here"/guest/*.c; do
-        local program
-        program=$out/guest/$(basename "$source" .c)
-        [[ $program == */bare-* ]] && continue
-        stale "$program" "$source" "$here"/guest/*.h "$here"/../../include/ultracall.h || continue
+build_programs() { # FOLDER: the guests' programs, or those of the emulated host
+    local source program
+    mkdir -p "$out/$1"
+    for source in "$here/$1"/*.c; do
+        program=$out/$1/$(basename "$source" .c)
+        [[ -e $source && $program != */bare-* ]] || continue
+        stale "$program" "$source" "$here/$1"/*.h "$here"/../../include/ultracall.h || continue
         say "compiling $(basename "$source")"
         gcc -static -O2 -Wall -I"$here/../../include" -o "$program" "$source"
     done
@@ -152,33 +155,59 @@ build_l2() {
     mv "$out/l2.cpio.gz.new" "$out/l2.cpio.gz"
 }
 
-build_l1() {
-    local root=$work/l1 name lib
-    stale "$out/l1.cpio" "$0" "$here/guest/l1-init" "$busybox" "$qemu" "$kernel" \
-        "$out"/guest/* "$out/l2.cpio.gz" || return 0
-    say "packing the cloud VM's initramfs"
-    busybox_tree "$root"
-    cp "$here/guest/l1-init" "$root/init"
+# What the cloud VM and the emulated host have in common: all that QEMU with KVM needs, but QEMU.
+qemu_host_tree() { # ROOT INIT VERSION MODULES
+    local root=$1 name lib libs moddir
+    moddir=$(first "kernel modules" "$tools/lib/modules/$3" "$tools/usr/lib/modules/$3")
+    cp "$here/guest/$2" "$root/init"
+    cp "$here/guest/common.sh" "$root/"
     chmod 0755 "$root/init"
     printf 'root::19000:0:99999:7:::\n' > "$root/etc/shadow"
-
-    mkdir -p "$root"/{modules,firmware,l2}
-    for name in $modules; do
+    mkdir -p "$root"/{modules,firmware}
+    for name in $4; do
         copy_module "$name" "$root/modules"
     done
     for name in $firmware; do
         cp "$(find_firmware "$name")" "$root/firmware/$name"
     done
-    cp "$kernel" "$root/l2/vmlinuz"
-    cp "$out/l2.cpio.gz" "$root/l2/"
-
-    strip -o "$root/bin/qemu" "$qemu"
-    for lib in $(ldd "$qemu" | grep -o '/[^ ]*'); do
+    libs=$(ldd "$qemu" | grep -o '/[^ ]*') || die "$qemu is no emulator for this machine"
+    for lib in $libs; do
         mkdir -p "$root$(dirname "$lib")"
         cp -L "$lib" "$root$lib"
     done
+}
+
+build_l1() {
+    local root=$work/l1
+    stale "$out/l1.cpio" "$0" "$here"/guest/{l1-init,common.sh} "$busybox" "$qemu" "$kernel" \
+        "$out"/guest/* "$out/l2.cpio.gz" || return 0
+    say "packing the cloud VM's initramfs"
+    busybox_tree "$root"
+    qemu_host_tree "$root" l1-init "$version" "$modules"
+    mkdir -p "$root/l2"
+    cp "$kernel" "$root/l2/vmlinuz"
+    cp "$out/l2.cpio.gz" "$root/l2/"
+    strip -o "$root/bin/qemu" "$qemu"
     pack "$root" > "$out/l1.cpio.new"
     mv "$out/l1.cpio.new" "$out/l1.cpio"
+}
+
+build_host() { # SERIES KERNEL
+    local root=$work/host-$1
+    stale "$out/host-$1.cpio" "$0" "$here"/guest/{host-init,common.sh} "$busybox" "$qemu" "$2" \
+        "$out"/guest/* "$out"/kvm/* || return 0
+    say "packing the emulated host's initramfs for Linux $1"
+    busybox_tree "$root"
+    qemu_host_tree "$root" host-init "${2##*/vmlinuz-}" "$host_modules"
+    cp "$out"/kvm/* "$root/bin/" 2>/dev/null || true
+    pack "$root" > "$out/host-$1.cpio.new"
+    mv "$out/host-$1.cpio.new" "$out/host-$1.cpio"
+}
+
+copy_kernel() { # KERNEL NAME
+    stale "$out/$2" "$1" || return 0
+    cp "$1" "$out/$2.new"
+    mv "$out/$2.new" "$out/$2"
 }
 
 mkdir -p "$out"
@@ -189,18 +218,20 @@ for command in gcc strip cpio gzip ldd; do
     command -v $command > /dev/null || die "the program $command is missing"
 done
 [ -x "$qemu" ] || die "no QEMU at $qemu"
-kernel=$(first "kernel (package linux-image-amd64)" "$tools/boot/vmlinuz-*-amd64")
+kernel=$(first "kernel (package linux-image-6.1.*-amd64)" "$tools/boot/vmlinuz-6.1.*-amd64")
+host_kernel=$(first "kernel (package linux-image-6.12.*-amd64)" "$tools/boot/vmlinuz-6.12.*-amd64")
 version=${kernel##*/vmlinuz-}
-moddir=$(first "kernel modules" "$tools/lib/modules/$version" "$tools/usr/lib/modules/$version")
 busybox=$(first "busybox (package busybox-static)" "$tools/bin/busybox" "$tools/usr/bin/busybox")
 
-build_guest_programs
+build_programs guest
+build_programs kvm
 build_bare_guests
 build_l2
 build_l1
-if stale "$out/vmlinuz" "$kernel"; then
-    cp "$kernel" "$out/vmlinuz"
-fi
+build_host 6.12 "$host_kernel"
+build_host 6.1 "$kernel"
+copy_kernel "$kernel" vmlinuz
+copy_kernel "$host_kernel" vmlinuz-6.12
 if stale "$out/qemu" "$qemu"; then
     say "copying the outer QEMU"
     strip -o "$out/qemu.new" "$qemu"
