@@ -34,6 +34,12 @@ enum {
     ULTRACALL_QUERY = 11,
 };
 
+/*
+ * Where PROBE reports ULTRACALL_F_HYPERCALL, a kernel may call by KVM's
+ * hypercall KVM_HC_MAP_GPA_RANGE: RAX that, RBX this, RCX 1, RDX the above.
+ */
+#define ULTRACALL_HYPERCALL_PAGE 0x53480000u
+
 /* A guest's tag has 1 to this many bytes; no NUL */
 #define ULTRACALL_TAG_MAX       56
 

@@ -113,6 +113,24 @@ bool shadow_binding_by_process(ShadowPorts *ports)
     return shadow_ports_has(ports, SHADOW_KEY_PROCESS);
 }
 
+bool shadow_binding_process(ShadowPorts *ports, uint64_t *process,
+                            uint64_t *cookie_va, uint64_t *cookie)
+{
+    QEMU_LOCK_GUARD(&shadow_keys_lock);
+
+    for (guint i = 0; i < ports->keys->len; i++) {
+        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+
+        if (key->kind == SHADOW_KEY_PROCESS) {
+            *process = key->value;
+            *cookie_va = key->cookie_va;
+            *cookie = key->cookie;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool shadow_binding_by_tag(ShadowPorts *ports)
 {
     return shadow_ports_has(ports, SHADOW_KEY_VMCB);
@@ -178,6 +196,7 @@ void shadow_binding_add_process(ShadowPorts *ports, uint64_t process,
         shadow_key_add_locked(SHADOW_KEY_PROCESS, process, ports,
                               cookie_va, cookie);
     }
+    qatomic_set(&ports->map, 0);
     shadow_binding_recall(ports);
 }
 

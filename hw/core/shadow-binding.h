@@ -63,6 +63,10 @@ void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry);
 bool shadow_binding_remove(ShadowPorts *ports);
 
 bool shadow_binding_by_process(ShadowPorts *ports);
+
+/* What shadow_binding_add_process() was given; false if there is none */
+bool shadow_binding_process(ShadowPorts *ports, uint64_t *process,
+                            uint64_t *cookie_va, uint64_t *cookie);
 bool shadow_binding_by_tag(ShadowPorts *ports);
 
 /*

@@ -11,6 +11,7 @@
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/misc/ultracall.h"
+#include "shadow/include/compat-memory.h"
 #include "shadow/trace.h"
 
 typedef struct UltracallCall {
@@ -54,6 +55,21 @@ void ultracall_buffer_clear(UltracallBuffer *buf)
 {
     g_free(buf->iov);
     *buf = (UltracallBuffer) { };
+}
+
+void *ultracall_ram(uint64_t pa, uint64_t *len, bool write)
+{
+    hwaddr xlat, n = *len;
+    MemoryRegion *mr = address_space_translate(&address_space_memory, pa,
+                                               &xlat, &n, write,
+                                               MEMTXATTRS_UNSPECIFIED);
+
+    if (!memory_region_is_ram(mr) || memory_region_is_ram_device(mr) ||
+        (write && memory_region_is_rom(mr))) {
+        return NULL;
+    }
+    *len = n;
+    return memory_region_get_ram_ptr(mr) + xlat;
 }
 
 static void call_write(UltracallCall *call, const void *data, size_t len)

@@ -44,6 +44,13 @@ void ultracall_buffer_add(UltracallBuffer *buf, void *host, size_t len);
 void ultracall_buffer_clear(UltracallBuffer *buf);
 
 /*
+ * The host's address of the cloud VM's memory at @pa, for *@len bytes or what
+ * is less; NULL if there is none that may be accessed so.  In an RCU read
+ * section.
+ */
+void *ultracall_ram(uint64_t pa, uint64_t *len, bool write);
+
+/*
  * Make call number @nr.  Takes the BQL if the thread does not have it; called
  * in an RCU read section.
  */

@@ -1,39 +1,259 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ultracalls under KVM.
+ * Ultracalls under KVM, which leave to user space in one of three ways:
+ *
+ * - Xen's interception of hypercalls takes every vmmcall and vmcall of the
+ *   cloud VM, from user mode too.  Those that are KVM's own then arrive here
+ *   as well, and are answered as unknown.
+ * - Where the kernel lacks that, KVM_HC_MAP_GPA_RANGE leaves, from the cloud
+ *   VM's kernel only.
+ * - The doorbell always works.
+ *
+ * Linux, Documentation/virt/kvm/api.rst, 4.59, 5 and 8.22.
  */
 #include "qemu/osdep.h"
-#include "qapi/error.h"
 #include "cpu.h"
+#include "hw/xen/xen.h"
+#include "linux/kvm_para.h"
+#include "qemu/error-report.h"
+#include "qemu/rcu.h"
+#include "system/kvm.h"
+#include "system/kvm_int.h"
+#include "shadow/target/i386/shadow-kvm.h"
 #include "shadow/target/i386/shadow-x86.h"
+
+/* The MSR by which a Xen guest would ask for its hypercall page */
+#define XEN_HYPERCALL_MSR 0x40000200
+
+static uint32_t kvm_found_features;
 
 static uint32_t kvm_features(void)
 {
+    return kvm_found_features;
+}
+
+typedef struct KvmCaller {
+    UltracallCaller parent;
+    CPUX86State *env;
+    ShadowWalk walk;
+} KvmCaller;
+
+bool shadow_kvm_read_entry(void *opaque, uint64_t pa, uint64_t *entry)
+{
+    uint64_t len = sizeof(*entry);
+    void *host = ultracall_ram(pa, &len, false);
+
+    if (!host || len < sizeof(*entry)) {
+        return false;
+    }
+    *entry = ldq_le_p(host);
+    return true;
+}
+
+/*
+ * While this CPU is here it acknowledges no TLB flush, so that the cloud VM's
+ * kernel cannot reuse a page that it takes away meanwhile.
+ */
+static int kvm_caller_map(UltracallCaller *c, uint64_t va, size_t len,
+                          bool write, UltracallBuffer *buf, uint64_t *fault)
+{
+    KvmCaller *caller = container_of(c, KvmCaller, parent);
+    uint64_t pa, n;
+    void *host;
+
+    *fault = va;
+    if (va + len < va) {
+        return -EFAULT;
+    }
+    for (; len; va += n, len -= n) {
+        *fault = va;
+        if (shadow_walk(&caller->walk, va, write, &pa, &n) < 0) {
+            return -EFAULT;
+        }
+        n = MIN(n, len);
+        host = ultracall_ram(pa, &n, write);
+        if (!host) {
+            return -EFAULT;
+        }
+        ultracall_buffer_add(buf, host, n);
+    }
     return 0;
 }
 
-static ShadowProtection kvm_protection(Error **errp)
+static void kvm_caller_entry(UltracallCaller *c, ShadowEntry *entry)
 {
-    error_setg(errp, "not written yet");
-    return SHADOW_PROTECTION_NONE;
+    CPUX86State *env = container_of(c, KvmCaller, parent)->env;
+
+    *entry = (ShadowEntry) { .process = SHADOW_PROCESS(env->cr[3]) };
+}
+
+/* The registers are @cpu's now, and go back to KVM before it runs again. */
+static void kvm_call(CPUState *cpu, uint64_t nr)
+{
+    RCU_READ_LOCK_GUARD();
+    CPUX86State *env = cpu_env(cpu);
+    KvmCaller caller = {
+        .parent.map = kvm_caller_map,
+        .parent.entry = kvm_caller_entry,
+        .env = env,
+    };
+
+    caller.walk = (ShadowWalk) {
+        .cr3 = env->cr[3],
+        .la57 = env->cr[4] & CR4_LA57_MASK,
+        .user = (env->hflags & HF_CPL_MASK) == 3,
+        .wp = env->cr[0] & CR0_WP_MASK,
+        .smap = env->cr[4] & CR4_SMAP_MASK && !(env->eflags & AC_MASK),
+        .pke = env->cr[4] & CR4_PKE_MASK,
+        .pkru = env->pkru,
+        .gbpages = env->features[FEAT_8000_0001_EDX] & CPUID_EXT2_PDPE1GB,
+        .phys_bits = env_archcpu(env)->phys_bits,
+        .read = shadow_kvm_read_entry,
+    };
+    shadow_x86_call(cpu, &caller.parent, nr);
+}
+
+/*
+ * A nested guest comes here only if the cloud VM lets its calls pass: it may
+ * call nothing, since its buffers would need two walks.
+ */
+static void kvm_doorbell(CPUState *cpu)
+{
+    if (shadow_kvm_nested(cpu)) {
+        return;
+    }
+    cpu_synchronize_state(cpu);
+    if (shadow_x86_is_call(cpu)) {
+        kvm_call(cpu, cpu_env(cpu)->regs[R_EAX]);
+    }
+}
+
+/* @nr: the register that holds the call's number.  Returns what RAX becomes. */
+static uint64_t kvm_hypercall(CPUState *cpu, uint64_t nr)
+{
+    if ((nr & ~0xffULL) != ULTRACALL_MAGIC || ultracall_doorbell_port() < 0) {
+        return -KVM_ENOSYS;
+    }
+    if (shadow_kvm_nested(cpu)) {
+        return -EPERM;
+    }
+    cpu_synchronize_state(cpu);
+    if (!(cpu_env(cpu)->hflags & HF_CS64_MASK)) {
+        return -KVM_ENOSYS;
+    }
+    kvm_call(cpu, nr);
+    return cpu_env(cpu)->regs[R_EAX];
+}
+
+static bool kvm_handle_xen(CPUState *cpu, struct kvm_xen_exit *exit)
+{
+    if (exit->type != KVM_EXIT_XEN_HCALL ||
+        (xen_mode == XEN_EMULATE &&
+         (exit->u.hcall.input & ~0xffULL) != ULTRACALL_MAGIC)) {
+        return false;
+    }
+    exit->u.hcall.result = kvm_hypercall(cpu, exit->u.hcall.input);
+    return true;
+}
+
+bool shadow_kvm_handle_exit(CPUState *cpu, struct kvm_run *run, int *ret)
+{
+    *ret = 0;
+    switch (run->exit_reason) {
+    case KVM_EXIT_XEN:
+        return kvm_found_features & ULTRACALL_F_INSTRUCTION &&
+               kvm_handle_xen(cpu, &run->xen);
+    case KVM_EXIT_HYPERCALL:
+        if (!(kvm_found_features & ULTRACALL_F_HYPERCALL) ||
+            run->hypercall.nr != KVM_HC_MAP_GPA_RANGE) {
+            return false;
+        }
+        run->hypercall.ret =
+            run->hypercall.args[0] == ULTRACALL_HYPERCALL_PAGE
+            ? kvm_hypercall(cpu, run->hypercall.args[2]) : -KVM_ENOSYS;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void shadow_kvm_pre_run(struct kvm_run *run)
+{
+    run->exit_reason = KVM_EXIT_INTR;
+}
+
+static bool kvm_take_instruction(void)
+{
+    struct kvm_xen_hvm_config config = {
+        .flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL,
+        .msr = XEN_HYPERCALL_MSR,
+    };
+
+    if (!(kvm_check_extension(kvm_state, KVM_CAP_XEN_HVM) &
+          KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL)) {
+        return false;
+    }
+    return xen_mode == XEN_EMULATE ||
+           kvm_vm_ioctl(kvm_state, KVM_XEN_HVM_CONFIG, &config) == 0;
+}
+
+static bool kvm_take_hypercall(void)
+{
+    uint64_t mask = BIT_ULL(KVM_HC_MAP_GPA_RANGE);
+
+    return kvm_check_extension(kvm_state, KVM_CAP_EXIT_HYPERCALL) & mask &&
+           kvm_vm_enable_cap(kvm_state, KVM_CAP_EXIT_HYPERCALL, 0, mask) == 0;
+}
+
+/*
+ * Features of KVM that do not go together with ultracalls.  The first three
+ * are hypercalls that are no more answered.  With the last, the kernel of the
+ * cloud VM takes a CPU that is here for one that need not acknowledge.
+ */
+static const struct {
+    unsigned bit;
+    const char *name;
+    bool hypercall;
+} kvm_conflicts[] = {
+    { KVM_FEATURE_PV_UNHALT, "kvm-pv-unhalt", true },
+    { KVM_FEATURE_PV_SEND_IPI, "kvm-pv-ipi", true },
+    { KVM_FEATURE_PV_SCHED_YIELD, "kvm-pv-sched-yield", true },
+    { KVM_FEATURE_PV_TLB_FLUSH, "kvm-pv-tlb-flush", false },
+};
+
+static void kvm_warn_of_conflicts(void)
+{
+    uint32_t features = cpu_env(first_cpu)->features[FEAT_KVM];
+    g_autoptr(GString) options = g_string_new("");
+
+    for (unsigned i = 0; i < ARRAY_SIZE(kvm_conflicts); i++) {
+        if (features & BIT(kvm_conflicts[i].bit) &&
+            (kvm_found_features & ULTRACALL_F_INSTRUCTION ||
+             !kvm_conflicts[i].hypercall)) {
+            g_string_append_printf(options, ",%s=off", kvm_conflicts[i].name);
+        }
+    }
+    if (options->len) {
+        warn_report("the cloud VM may hang, or its memory be damaged, by CPU "
+                    "features that do not go together with ultracalls; switch "
+                    "them off: -cpu ...%s", options->str);
+    }
 }
 
 static void kvm_start(void)
 {
-}
-
-static void kvm_changed(void)
-{
-}
-
-static void kvm_doorbell(CPUState *cpu)
-{
+    if (kvm_take_instruction()) {
+        kvm_found_features = ULTRACALL_F_INSTRUCTION;
+    } else if (kvm_take_hypercall()) {
+        kvm_found_features = ULTRACALL_F_HYPERCALL;
+    }
+    kvm_warn_of_conflicts();
 }
 
 const ShadowAccel shadow_accel_kvm = {
     .features = kvm_features,
-    .protection = kvm_protection,
+    .protection = shadow_kvm_protection,
     .start = kvm_start,
-    .changed = kvm_changed,
+    .changed = shadow_kvm_changed,
     .doorbell = kvm_doorbell,
 };

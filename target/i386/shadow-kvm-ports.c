@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Forced pass-through under KVM.
+ *
+ * On AMD, KVM reads the cloud VM's map of I/O permissions at each port access
+ * of a nested guest; where the map does not ask for an intercept the access
+ * leaves to us.  Hence the bits of claimed ports are held at 0
+ * (shadow-kvm-map.c).  The map serves all nested guests of the cloud VM:
+ * accesses of those that have not claimed the port are given back.
+ *
+ * With the kernel change in contrib/ KVM knows the claims itself, and no map
+ * is touched.
+ */
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "hw/core/cpu.h"
+#include "qemu/guest-random.h"
+#include "qemu/main-loop.h"
+#include "qemu/rcu.h"
+#include "svm.h"
+#include "system/kvm.h"
+#include "system/kvm_int.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-ports.h"
+#include "shadow/hw/misc/ultracall.h"
+#include "shadow/include/compat-memory.h"
+#include "shadow/target/i386/shadow-kvm.h"
+#include "shadow/target/i386/shadow-kvm-host.h"
+#include "shadow/target/i386/shadow-kvm-map.h"
+#include "shadow/trace.h"
+
+/* Of the kernel change in contrib/ */
+#define KVM_CAP_X86_NESTED_PIO 0x5348
+#define NESTED_PIO_ADD BIT_ULL(63)
+
+/* The I/O APIC's page is no memory, so as a map it asks for every intercept */
+#define MAP_OF_ALL 0xfec00000ULL
+
+/* Milliseconds between two looks at the CPUs */
+#define LOOK_SOON 2
+#define LOOK_MIN 20
+#define LOOK_MAX 120
+
+static bool kvm_ports_used;     /* a guest has been bound */
+static bool kvm_forced;         /* by the kernel change */
+static bool kvm_tells_mode;     /* in kvm_run->flags */
+static bool kvm_la57;           /* the cloud VM's */
+static QEMUTimer *kvm_look_timer;
+
+/* What KVM says of a nested guest */
+typedef struct KvmNested {
+    union {
+        struct kvm_nested_state state;
+        uint8_t bytes[sizeof(struct kvm_nested_state) +
+                      KVM_STATE_NESTED_SVM_VMCB_SIZE];
+    };
+    ShadowEntry entry;
+    uint64_t map;
+    ShadowWalk walk;            /* L1's page tables */
+} KvmNested;
+
+static struct vmcb *nested_vmcb(KvmNested *n)
+{
+    return (struct vmcb *)n->state.data.svm[0].vmcb12;
+}
+
+static void walk_init(ShadowWalk *walk, uint64_t cr3, uint64_t la57)
+{
+    *walk = (ShadowWalk) {
+        .cr3 = cr3,
+        .la57 = la57,
+        .gbpages = true,
+        .phys_bits = env_archcpu(cpu_env(first_cpu))->phys_bits,
+        .read = shadow_kvm_read_entry,
+    };
+}
+
+/* false if the CPU has not left a nested guest */
+static bool nested_get(CPUState *cpu, KvmNested *n)
+{
+    struct vmcb *vmcb = nested_vmcb(n);
+
+    n->state = (struct kvm_nested_state) { .size = sizeof(n->bytes) };
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_NESTED_STATE, &n->state) < 0 ||
+        n->state.format != KVM_STATE_NESTED_FORMAT_SVM ||
+        !(n->state.flags & KVM_STATE_NESTED_GUEST_MODE)) {
+        return false;
+    }
+    n->map = le64_to_cpu(vmcb->control.iopm_base_pa);
+    n->entry = (ShadowEntry) {
+        .process = SHADOW_PROCESS(le64_to_cpu(vmcb->save.cr3)),
+        .root = vmcb->control.nested_ctl & cpu_to_le64(SVM_NPT_ENABLED) ?
+                le64_to_cpu(vmcb->control.nested_cr3) : 0,
+        .vmcb = n->state.hdr.svm.vmcb_pa,
+    };
+    walk_init(&n->walk, le64_to_cpu(vmcb->save.cr3),
+              vmcb->save.cr4 & cpu_to_le64(CR4_LA57_MASK));
+    qatomic_set(&kvm_la57, n->walk.la57);
+    return true;
+}
+
+bool shadow_kvm_nested(CPUState *cpu)
+{
+    KvmNested n;
+
+    return kvm_tells_mode ? cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE
+                          : nested_get(cpu, &n);
+}
+
+/* Read 8 bytes of L1's virtual memory, that may cross a page. */
+static bool peek(void *walk, uint64_t va, uint64_t *val)
+{
+    uint8_t buf[sizeof(*val)];
+    uint64_t pa, n;
+
+    for (unsigned done = 0; done < sizeof(buf); done += n) {
+        uint64_t left = sizeof(buf) - done;
+        void *host;
+
+        if (shadow_walk(walk, va + done, false, &pa, &n) < 0) {
+            return false;
+        }
+        n = MIN(n, left);
+        host = ultracall_ram(pa, &n, false);
+        if (!host) {
+            return false;
+        }
+        memcpy(buf + done, host, n);
+    }
+    *val = ldq_le_p(buf);
+    return true;
+}
+
+/* Giving back */
+
+/*
+ * KVM does what is left of an access, to go behind the instruction, when it
+ * next runs, unless the instruction pointer has changed since: then it forgets
+ * the access.  (Linux, complete_fast_pio_in() and complete_fast_pio_out())
+ */
+static bool forget_access(CPUState *cpu, struct kvm_run *run)
+{
+    uint8_t immediate_exit = run->immediate_exit;
+    struct kvm_regs regs;
+    uint64_t rip, elsewhere;
+
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) < 0) {
+        return false;
+    }
+    rip = regs.rip;
+    elsewhere = rip ^ 1;
+    regs.rip = elsewhere;
+    if (kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &regs) < 0) {
+        return false;
+    }
+    run->immediate_exit = 1;
+    kvm_vcpu_ioctl(cpu, KVM_RUN, 0);
+    run->immediate_exit = immediate_exit;
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) < 0) {
+        return false;
+    }
+    if (regs.rip != elsewhere) {
+        return false;           /* a string instruction, which is done */
+    }
+    regs.rip = rip;
+    return kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &regs) == 0;
+}
+
+/* What KVM has of the VMCB holds until the next VMRUN. */
+static void intercept_all_once(CPUState *cpu, KvmNested *n)
+{
+    nested_vmcb(n)->control.iopm_base_pa = cpu_to_le64(MAP_OF_ALL);
+    kvm_vcpu_ioctl(cpu, KVM_SET_NESTED_STATE, &n->state);
+}
+
+static void set_map(KvmNested *n, uint64_t map)
+{
+    address_space_stq_le(&address_space_memory, n->entry.vmcb +
+                         offsetof(struct vmcb, control.iopm_base_pa), map,
+                         MEMTXATTRS_UNSPECIFIED, NULL);
+}
+
+/*
+ * Let the instruction run again and reach the cloud VM.  A nested guest that
+ * is not bound gets a map that makes all its accesses do so.
+ */
+static void give_back(CPUState *cpu, struct kvm_run *run, KvmNested *n,
+                      bool bound)
+{
+    trace_shadow_kvm_given_back(cpu->cpu_index, run->io.port, n->entry.vmcb);
+    if (run->io.direction == KVM_EXIT_IO_IN) {
+        memset((uint8_t *)run + run->io.data_offset, 0xff,
+               run->io.size * run->io.count);
+    }
+    forget_access(cpu, run);
+    if (!kvm_forced) {
+        intercept_all_once(cpu, n);
+        if (!bound) {
+            set_map(n, MAP_OF_ALL);
+        }
+    }
+    /* nothing is left for QEMU to do */
+    run->io.count = 0;
+}
+
+/* Accesses */
+
+static void do_access(ShadowPorts *ports, struct kvm_run *run)
+{
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+    unsigned size = run->io.size;
+
+    for (unsigned i = 0; i < run->io.count; i++, data += size) {
+        if (run->io.direction == KVM_EXIT_IO_OUT) {
+            shadow_ports_write(ports, run->io.port, size, ldn_le_p(data, size));
+        } else {
+            stn_le_p(data, size, shadow_ports_read(ports, run->io.port, size));
+        }
+    }
+    run->io.count = 0;
+}
+
+static void handle_access(CPUState *cpu, struct kvm_run *run, KvmNested *n,
+                          ShadowPorts *ports)
+{
+    bool wanted = true;
+
+    if (ports && shadow_ports_claimed(ports, run->io.port, run->io.size)) {
+        do_access(ports, run);
+        return;
+    }
+    if (!kvm_forced) {
+        BQL_LOCK_GUARD();
+        wanted = shadow_kvm_map_wants(n->map, run->io.port, run->io.size);
+    }
+    if (wanted) {
+        give_back(cpu, run, n, ports);
+    }
+}
+
+/*
+ * The first map that a guest runs with since it was bound is held for it; if
+ * it then runs with another one the cloud VM has seen accesses, or may have.
+ */
+static void check_map(ShadowPorts *ports, KvmNested *n)
+{
+    g_autofree char *reason = NULL;
+
+    if (kvm_forced || likely(qatomic_read(&ports->map) == n->map)) {
+        return;
+    }
+    BQL_LOCK_GUARD();
+    if (!ports->guest || shadow_binding_ports(current_cpu->cpu_index) != ports) {
+        return;
+    }
+    if (!ports->map) {
+        if (shadow_kvm_map_hold(n->map)) {
+            qatomic_set(&ports->map, n->map);
+            shadow_kvm_map_update_all();
+            shadow_guest_set_protection(ports->guest,
+                                        SHADOW_PROTECTION_WATCHED,
+                                        "its map is held");
+        } else {
+            shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_BROKEN,
+                "the cloud VM's map of I/O permissions is not in its memory");
+        }
+        return;
+    }
+    reason = g_strdup_printf("the cloud VM runs it with the map of I/O "
+                             "permissions at 0x%" PRIx64 ", not 0x%" PRIx64,
+                             n->map, ports->map);
+    shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_BROKEN,
+                                reason);
+    set_map(n, ports->map);
+}
+
+void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
+{
+    ShadowPorts *ports;
+    KvmNested n;
+
+    if (likely(!qatomic_read(&kvm_ports_used)) ||
+        (kvm_tells_mode && !(run->flags & KVM_RUN_X86_GUEST_MODE))) {
+        return;
+    }
+    RCU_READ_LOCK_GUARD();
+    if (!nested_get(cpu, &n)) {
+        return;
+    }
+    shadow_binding_enter(cpu->cpu_index, &n.entry, peek, &n.walk);
+    ports = shadow_binding_ports(cpu->cpu_index);
+    if (ports) {
+        check_map(ports, &n);
+    }
+    if (run->exit_reason == KVM_EXIT_IO && run->io.count) {
+        handle_access(cpu, run, &n, ports);
+    }
+}
+
+/* Looking: without an exit of its own a nested guest is not seen. */
+
+typedef struct Look {
+    bool any;
+    bool soon;
+} Look;
+
+static void look_at_guest(ShadowGuest *g, void *opaque)
+{
+    Look *look = opaque;
+    uint64_t process, cookie_va, cookie, seen;
+    ShadowWalk walk;
+
+    if (!shadow_binding_process(g->ports, &process, &cookie_va, &cookie)) {
+        return;
+    }
+    look->any = true;
+    look->soon |= (!kvm_forced && !g->ports->map) || g->ports->entry_armed;
+    walk_init(&walk, process, qatomic_read(&kvm_la57));
+    if (!peek(&walk, cookie_va, &seen) || seen != cookie) {
+        shadow_ports_schedule(g->ports, SHADOW_PORTS_STALE);
+    }
+}
+
+/* At times that the cloud VM cannot foresee */
+static int64_t look_after(bool soon)
+{
+    uint32_t random;
+
+    if (soon) {
+        return LOOK_SOON;
+    }
+    qemu_guest_getrandom_nofail(&random, sizeof(random));
+    return LOOK_MIN + random % (LOOK_MAX - LOOK_MIN);
+}
+
+static void kvm_look(void *opaque)
+{
+    RCU_READ_LOCK_GUARD();
+    Look look = { };
+    CPUState *cpu;
+
+    shadow_guest_foreach(look_at_guest, &look);
+    if (look.any) {
+        CPU_FOREACH(cpu) {
+            qemu_cpu_kick(cpu);
+        }
+        timer_mod(kvm_look_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                                  look_after(look.soon));
+    }
+}
+
+/* Bindings and claims */
+
+static void start_using(void)
+{
+    if (!kvm_ports_used) {
+        kvm_tells_mode = kvm_check_extension(kvm_state,
+                                             KVM_CAP_X86_GUEST_MODE);
+        kvm_look_timer = timer_new_ms(QEMU_CLOCK_REALTIME, kvm_look, NULL);
+        qatomic_set(&kvm_ports_used, true);
+    }
+}
+
+static void check_bound(ShadowGuest *g, void *opaque)
+{
+    bool *any = opaque;
+
+    if (shadow_binding_by_process(g->ports)) {
+        *any = true;
+    } else {
+        qatomic_set(&g->ports->map, 0);
+    }
+}
+
+void shadow_kvm_changed(void)
+{
+    bool any = false;
+
+    shadow_guest_foreach(check_bound, &any);
+    shadow_kvm_map_update_all();
+    if (any) {
+        start_using();
+        timer_mod(kvm_look_timer,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + LOOK_SOON);
+    }
+}
+
+ShadowProtection shadow_kvm_protection(Error **errp)
+{
+    KVMState *s = kvm_state;
+    const ShadowKvmHost host = {
+        .svm = kvm_arch_get_supported_cpuid(s, 0x80000001, 0, R_ECX) &
+               CPUID_EXT3_SVM,
+        .vmx = kvm_arch_get_supported_cpuid(s, 1, 0, R_ECX) & CPUID_EXT_VMX,
+        .nested_paging = kvm_arch_get_supported_cpuid(s, 0x8000000a, 0,
+                                                      R_EDX) & CPUID_SVM_NPT,
+        .nested_state = kvm_check_extension(s, KVM_CAP_NESTED_STATE) > 0,
+        .readonly_memory = kvm_check_extension(s, KVM_CAP_READONLY_MEM) > 0,
+        .nested_pio = kvm_forced,
+    };
+
+    return shadow_kvm_host_protection(&host, errp);
+}
