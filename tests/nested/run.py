@@ -52,8 +52,8 @@ class Fixtures:
             self.drop(names)
 
     def start_host(self, stack, **options):
-        from lab.host import CloudHost
-        return stack.enter_context(CloudHost(self.config, 'host', **options)
+        from lab.emulated import cloud_host
+        return stack.enter_context(cloud_host(self.config, **options)
                                    .launch()).wait_ready()
 
     def make_host(self, stack):

@@ -19,7 +19,7 @@ class FakeHost:
         self.qmp = types.SimpleNamespace(mark=lambda: 0,
                                          wait_event=lambda *_, **__: event)
 
-    def console_path(self, guest, port):
+    def console_address(self, guest, port):
         return os.path.join(self.dir.name, 'c')
 
     def accept(self):

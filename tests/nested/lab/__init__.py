@@ -30,6 +30,7 @@ class Config:
     qemu: str
     firmware: list
     keep: bool = False
+    accel: str = 'tcg'
 
     @staticmethod
     def parser(description):
@@ -42,6 +43,8 @@ class Config:
         parser.add_argument('--qemu', help='outer QEMU (default: IMAGES/qemu)')
         parser.add_argument('--qemu-python',
                             help="the folder python/ of QEMU's source tree")
+        parser.add_argument('--accel', choices=('tcg', 'kvm'), default='tcg',
+                            help='of the outer QEMU (default: tcg)')
         parser.add_argument('--keep', action='store_true',
                             help='keep the logs of the hosts')
         return parser
@@ -58,7 +61,7 @@ class Config:
                      "use --qemu-python")
         sys.path.insert(0, source)
         qemu = args.qemu or f'{args.images}/qemu'
-        for path in (qemu, f'{args.images}/vmlinuz', f'{args.images}/l1.cpio'):
+        for path in (qemu, f'{args.images}/vmlinuz', f'{args.images}/host-6.12.cpio'):
             if not os.path.exists(path):
                 sys.exit(f'{path} is missing: run images.sh first')
         firmware = [path for top in (args.tools, '/')
@@ -66,4 +69,4 @@ class Config:
                     if os.path.isdir(path)]
         # So that a terminated program leaves its with-blocks, and no QEMU behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        return cls(args.images, qemu, firmware, args.keep)
+        return cls(args.images, qemu, firmware, args.keep, args.accel)

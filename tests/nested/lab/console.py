@@ -55,7 +55,7 @@ class ConsoleClient:
         """The shadow console of a guest; picks up where the last connection ended."""
         self.guest, self.port = guest, port
         since = host.qmp.mark()
-        connection = self._open(host.console_path(guest, port), timeout)
+        connection = self._open(host.console_address(guest, port), timeout)
         try:
             data = host.qmp.wait_event('SHADOW_CONSOLE_CONNECTED', since, timeout,
                                        guest=guest, device=f'{guest}-com{port}')['data']
@@ -71,7 +71,7 @@ class ConsoleClient:
 
     def knock(self, host, text):
         """Connect to where the same console is expected, and type: for enter()."""
-        early = self._open(host.console_path(self.guest, self.port), LONG)
+        early = self._open(host.console_address(self.guest, self.port), LONG)
         early.sendall(text.encode())
         return early, text.encode()
 

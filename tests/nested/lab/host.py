@@ -4,149 +4,39 @@
 import os
 import secrets
 import shlex
-import shutil
-import socket
-import subprocess
-import tempfile
-import threading
 import time
 
 from . import LONG
+from .kvm import ACCEL_OPTIONS
+from .machine import HostError, Machine
 from .qmp import ExecuteError, Qmp, QMPError, WaitTimeout
 
+__all__ = ['CloudHost', 'ExecuteError', 'HostError', 'InnerError', 'QMPError', 'WaitTimeout']
+
 PORTS = {1: (0x3f8, 4), 2: (0x2f8, 3)}
-
-
-class HostError(RuntimeError):
-    pass
 
 
 class InnerError(HostError):
     """An inner QEMU ended where it should not; the text is its output."""
 
 
-class RootShell:
-    """Commands as root of the cloud VM, over its second serial port."""
-
-    def __init__(self, path, alive):
-        self._lock = threading.Lock()
-        self._alive = alive
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
-        self._data = b''
-
-    def read_until(self, mark, timeout):
-        deadline = time.monotonic() + timeout
-        while mark not in self._data:
-            self._socket.settimeout(1)
-            try:
-                data = self._socket.recv(65536)
-                if not data:
-                    raise HostError('the cloud VM has ended')
-                self._data += data
-            except socket.timeout:
-                if not self._alive():
-                    raise HostError('the outer QEMU has ended') from None
-            if time.monotonic() > deadline:
-                raise WaitTimeout(f'no {mark!r} from L1 in {timeout} s: '
-                                  f'{self._data[-500:]!r}')
-        before, _, self._data = self._data.partition(mark)
-        return before
-
-    def run(self, command, timeout=LONG):
-        with self._lock:
-            token = secrets.token_hex(8)
-            line = (f'timeout -s KILL {timeout} sh -c {shlex.quote(command)} '
-                    f'</dev/null 2>&1; echo "@{token} $?@"\n')
-            self._socket.settimeout(60)
-            self._socket.sendall(line.encode())
-            output = self.read_until(f'@{token} '.encode(), timeout + 60)
-            return int(self.read_until(b'@\n', 60)), output.decode(errors='replace')
-
-    def close(self):
-        self._socket.close()
-
-
-class CloudHost:
+class CloudHost(Machine):
     """Start with launch(), which returns at once, then wait_ready()."""
 
-    def __init__(self, config, name='host', cpus=1, memory=1024, ultracall=True,
+    def __init__(self, config, name='host', accel='tcg', cpus=1, memory=1024, ultracall=True,
                  extra=()):
-        self.config, self.name, self.memory = config, name, memory
-        self.dir = tempfile.mkdtemp(prefix=f'shadow-{name}-')
+        super().__init__(config, name)
+        self.memory = memory
         self.inners = {}
-        self.consoles = {}
-        self.qmp = self.shell = self.process = None
         self.keys = None
-        self._forwards = {}
         self._slots = {}        # which ports of L1 are whose
         self.command = [
-            config.qemu, '-name', name, '-accel', 'tcg',
-            '-cpu', 'max,+svm,+npt,la57=off', '-smp', str(cpus), '-m', str(memory),
-            '-display', 'none', '-nodefaults', '-no-user-config',
-            '-kernel', f'{config.images}/vmlinuz', '-initrd', f'{config.images}/l1.cpio',
-            '-append', 'console=ttyS0 loglevel=4 panic=-1', '-no-reboot',
-            '-serial', f'file:{self.dir}/ttyS0.log',
-            '-serial', f'unix:{self.dir}/ttyS1,server=on,wait=off',
-            '-qmp', f'unix:{self.dir}/qmp,server=on,wait=off',
-            '-netdev', 'user,id=net0',
-            '-device', 'virtio-net-pci,netdev=net0,romfile=',
-        ]
-        for path in config.firmware:
-            self.command += ['-L', path]
+            config.qemu, *ACCEL_OPTIONS[accel],
+            *self.common_options(cpus, memory, f'{config.images}/vmlinuz',
+                                 f'{config.images}/l1.cpio')]
         if ultracall:
             self.command += ['-device', 'ultracall,id=uc0']
         self.command += extra
-
-    # A thread that ends would take its child with it: pdeathsig is the thread's.
-    def launch(self):
-        assert threading.current_thread() is threading.main_thread()
-        with open(f'{self.dir}/qemu.log', 'wb') as log:
-            self.process = subprocess.Popen(
-                ['setpriv', '--pdeathsig', 'KILL'] + self.command,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._started = time.monotonic()
-        try:
-            self.qmp = Qmp(f'{self.dir}/qmp', self.name, alive=self.alive)
-            self.shell = RootShell(f'{self.dir}/ttyS1', self.alive)
-        except ConnectionError as error:
-            raise HostError(f'{error}\n{self.log()}') from error
-        return self
-
-    def wait_ready(self):
-        self.shell.read_until(b'init: ready\n', LONG)
-        self.boot_seconds = time.monotonic() - self._started
-        return self
-
-    def alive(self):
-        return self.process is not None and self.process.poll() is None
-
-    def log(self):
-        with open(f'{self.dir}/qemu.log', encoding='utf-8', errors='replace') as log:
-            return log.read()
-
-    def kernel_log(self):
-        with open(f'{self.dir}/ttyS0.log', encoding='utf-8', errors='replace') as log:
-            return log.read()
-
-    def run(self, command, timeout=LONG, check=False):
-        """Run a shell command as root of L1: (exit status, output)."""
-        status, output = self.shell.run(command, timeout)
-        if check and status:
-            raise HostError(f'{self.name}: {command}: status {status}: {output}')
-        return status, output
-
-    def forward(self, port):
-        """The port on the machine's loopback that leads to a TCP port of L1."""
-        if port not in self._forwards:
-            error = self.qmp.hmp(f'hostfwd_add net0 tcp:127.0.0.1:0-:{port}')
-            if error.strip():
-                raise HostError(error)
-            for line in self.qmp.hmp('info usernet').splitlines():
-                word = line.split()
-                if word and word[0] == 'TCP[HOST_FORWARD]' and int(word[5]) == port:
-                    self._forwards[port] = int(word[3])
-        return self._forwards[port]
 
     # --- what the operator of L0 does ---
 
@@ -182,11 +72,10 @@ class CloudHost:
         self.qmp.cmd('object-add', qom_type='shadow-guest', id=guest,
                      secret=f'{guest}-key', **properties)
         for n in range(1, ports + 1):
-            path = f'{self.dir}/{guest}-com{n}'
             iobase, irq = PORTS[n]
             self.qmp.cmd('chardev-add', id=f'{guest}-chr{n}', backend={
                 'type': 'socket', 'data': {
-                    'addr': {'type': 'unix', 'data': {'path': path}},
+                    'addr': self.console_listens(guest, n),
                     'server': True, 'wait': False}})
             self.qmp.cmd('device_add', driver='shadow-serial', id=f'{guest}-com{n}',
                          guest=guest, chardev=f'{guest}-chr{n}', iobase=iobase, irq=irq,
@@ -212,7 +101,12 @@ class CloudHost:
     def guest(self, guest='vm1'):
         return next(g for g in self.qmp.cmd('query-shadow-guests') if g['id'] == guest)
 
-    def console_path(self, guest='vm1', port=1):
+    def console_listens(self, guest, port):
+        """QEMU's SocketAddressLegacy of a console"""
+        return {'type': 'unix', 'data': {'path': self.console_address(guest, port)}}
+
+    def console_address(self, guest='vm1', port=1):
+        """Where its user connects: a path or a (host, port) pair"""
         return f'{self.dir}/{guest}-com{port}'
 
     # --- what root of L1 does ---
@@ -233,33 +127,11 @@ class CloudHost:
         self.qmp.cmd('system_reset')
         return self.wait_ready()
 
-    def kill(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
     def close(self):
         for inner in list(self.inners.values()):
             if inner.qmp:
                 inner.qmp.close()
-        if self.qmp:
-            self.qmp.close()
-        if self.shell:
-            self.shell.close()
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-        if self.config.keep:
-            print(f'# logs of {self.name}: {self.dir}')
-        else:
-            shutil.rmtree(self.dir, ignore_errors=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+        super().close()
 
 
 class InnerVm:

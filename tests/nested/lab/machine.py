@@ -88,17 +88,11 @@ class Machine:
         self._forwards = {}
 
     def common_options(self, cpus, memory, kernel, initrd, append=''):
-        options = [
-            '-name', self.name, '-smp', str(cpus), '-m', str(memory),
-            '-display', 'none', '-nodefaults', '-no-user-config', '-no-reboot',
-            '-kernel', kernel, '-initrd', initrd,
-            '-append', f'console=ttyS0 loglevel=4 panic=-1 {append}'.strip(),
+        options = machine_options(self.name, cpus, memory, kernel, initrd, append) + [
             '-serial', f'file:{self.dir}/ttyS0.log',
             '-serial', f'unix:{self.dir}/ttyS1,server=on,wait=off',
             '-qmp', f'unix:{self.dir}/qmp,server=on,wait=off',
-            '-netdev', 'user,id=net0',
-            '-device', 'virtio-net-pci,netdev=net0,romfile=',
-        ]
+            '-netdev', 'user,id=net0']
         for path in self.config.firmware:
             options += ['-L', path]
         return options
@@ -169,6 +163,14 @@ class Machine:
 
     def __exit__(self, *_):
         self.close()
+
+
+def machine_options(name, cpus, memory, kernel, initrd, append):
+    return ['-name', name, '-smp', str(cpus), '-m', str(memory),
+            '-display', 'none', '-nodefaults', '-no-user-config', '-no-reboot',
+            '-kernel', kernel, '-initrd', initrd,
+            '-append', f'console=ttyS0 loglevel=4 panic=-1 {append}'.strip(),
+            '-device', 'virtio-net-pci,netdev=net0,romfile=']
 
 
 def forward_port(qmp, port, address):

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two hosts and one user VM that goes back and forth between them."""
 
+import concurrent.futures
 import contextlib
 import secrets
 
 import lab
 
 from .console import ConsoleClient
-from .host import CloudHost
+from .emulated import cloud_host
 
 
 class Pair:
@@ -16,7 +17,7 @@ class Pair:
     def __init__(self, config, say=lambda text: None, cpus=1, **options):
         self.say = say
         self.key = secrets.token_bytes(32)
-        self.hosts = [CloudHost(config, name, cpus=cpus, **options)
+        self.hosts = [cloud_host(config, name, cpus=cpus, **options)
                       for name in ('host-a', 'host-b')]
         self.source, self.target = self.hosts
         self.inner = self.new = None     # the inner QEMUs at the source and the target
@@ -27,8 +28,9 @@ class Pair:
                 stack.enter_context(host)
             for host in self.hosts:
                 host.launch()
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                list(pool.map(lambda host: host.wait_ready(), self.hosts))
             for host in self.hosts:
-                host.wait_ready()
                 self.say(f'{host.name}: cloud VM is up after {host.boot_seconds:.1f} s')
             self._stack = stack.pop_all()
         return self
