@@ -10,7 +10,8 @@
 #   OUTDIR/l1.cpio     initramfs of the cloud VM: KVM, the inner QEMU and L2's files
 #   OUTDIR/vmlinuz-6.12, OUTDIR/host-6.12.cpio, OUTDIR/host-6.1.cpio
 #                      the emulated host that has KVM, with either of two kernels; the outer
-#                      QEMU and the cloud VM's files are added when it starts
+#                      QEMU, the cloud VM's files and OUTDIR/kvm are added when it starts
+#   OUTDIR/kvm         programs for it
 #   OUTDIR/qemu        the outer QEMU: a copy, so that a rebuild does not pull it
 #                      away under a running test
 #
@@ -107,15 +108,41 @@ pack() { # ROOT: a cpio archive that belongs to root, on stdout
         cpio --null --create --quiet --format=newc --owner=0:0)
 }
 
-build_programs() { # FOLDER: the guests' programs, or those of the emulated host
-    local source program
-    mkdir -p "$out/$1"
-    for source in "$here/$1"/*.c; do
-        program=$out/$1/$(basename "$source" .c)
-        [[ -e $source && $program != */bare-* ]] || continue
-        stale "$program" "$source" "$here/$1"/*.h "$here"/../../include/ultracall.h || continue
-        say "compiling $(basename "$source")"
-        gcc -static -O2 -Wall -I"$here/../../include" -o "$program" "$source"
+build_program() { # PROGRAM HEADERS-FOLDER SOURCE...
+    local program=$1 headers=$2
+    shift 2
+    stale "$program" "$@" "$headers"/*.h "$here"/../../include/ultracall.h || return 0
+    say "compiling $(basename "$program")"
+    gcc -static -O2 -Wall -I"$here/../../include" -o "$program.new" "$@"
+    mv "$program.new" "$program"
+}
+
+build_guest_programs() {
+    local source
+    mkdir -p "$out/guest"
+    for source in "$here"/guest/*.c; do
+        [[ $source == */bare-* ]] && continue
+        build_program "$out/guest/$(basename "$source" .c)" "$here/guest" "$source"
+    done
+}
+
+# Each file that has a main is a program, of it and its NAME-*.c, with all that is no program's.
+build_kvm_programs() {
+    local source other part names=() shared=()
+    mkdir -p "$out/kvm"
+    for source in $(grep -l '^int main(' "$here"/kvm/*.c); do
+        names+=("$(basename "$source" .c)")
+    done
+    for source in "$here"/kvm/*.c; do
+        part=$(basename "$source" .c)
+        for other in "${names[@]}"; do
+            [[ $part == "$other" || $part == "$other"-* ]] && continue 2
+        done
+        shared+=("$source")
+    done
+    for other in "${names[@]}"; do
+        build_program "$out/kvm/$other" "$here/kvm" "$here/kvm/$other.c" \
+            $(compgen -G "$here/kvm/$other-*.c" || true) "${shared[@]}"
     done
 }
 
@@ -195,11 +222,10 @@ build_l1() {
 build_host() { # SERIES KERNEL
     local root=$work/host-$1
     stale "$out/host-$1.cpio" "$0" "$here"/guest/{host-init,common.sh} "$busybox" "$qemu" "$2" \
-        "$out"/guest/* "$out"/kvm/* || return 0
+        "$out"/guest/* || return 0
     say "packing the emulated host's initramfs for Linux $1"
     busybox_tree "$root"
     qemu_host_tree "$root" host-init "${2##*/vmlinuz-}" "$host_modules"
-    cp "$out"/kvm/* "$root/bin/" 2>/dev/null || true
     pack "$root" > "$out/host-$1.cpio.new"
     mv "$out/host-$1.cpio.new" "$out/host-$1.cpio"
 }
@@ -223,8 +249,7 @@ host_kernel=$(first "kernel (package linux-image-6.12.*-amd64)" "$tools/boot/vml
 version=${kernel##*/vmlinuz-}
 busybox=$(first "busybox (package busybox-static)" "$tools/bin/busybox" "$tools/usr/bin/busybox")
 
-build_programs guest
-build_programs kvm
+build_guest_programs
 build_bare_guests
 build_l2
 build_l1
@@ -237,4 +262,5 @@ if stale "$out/qemu" "$qemu"; then
     strip -o "$out/qemu.new" "$qemu"
     mv "$out/qemu.new" "$out/qemu"
 fi
+build_kvm_programs
 say "ready in $out ($(du -shL "$out" | cut -f1))"

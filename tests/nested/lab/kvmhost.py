@@ -59,7 +59,7 @@ class KvmHost(Machine):
                  cloudvm=True, memory=3072, append=''):
         super().__init__(config, name)
         self.kernel = kernel
-        entries = [('bin/qemu', config.qemu)]
+        entries = [('bin/qemu', config.qemu), *files_under(f'{config.images}/kvm', 'bin/')]
         if cloudvm:
             entries += [('l1/vmlinuz', f'{config.images}/vmlinuz'),
                         ('l1/l1.cpio', f'{config.images}/l1.cpio')]
