@@ -4,7 +4,8 @@
  * QEMU.  The binary interface, version 1; docs/ultracall.rst explains it.
  *
  * With ULTRACALL_CLIENT defined, also a client for Linux programs in the
- * cloud VM.  Include <stdint.h> first.
+ * cloud VM; with ULTRACALL_KERNEL, calls for a kernel, that knows the doorbell
+ * and has asked with PROBE.  Include <stdint.h> first.
  */
 #ifndef ULTRACALL_H
 #define ULTRACALL_H
@@ -32,19 +33,24 @@ enum {
     ULTRACALL_ABORT = 9,
     ULTRACALL_IRQ_POLL = 10,
     ULTRACALL_QUERY = 11,
+    ULTRACALL_RUN = 12,
 };
+
+/* -EFAULT of every kernel */
+#define ULTRACALL_EFAULT        14
 
 /*
  * Where PROBE reports ULTRACALL_F_HYPERCALL, a kernel may call by KVM's
  * hypercall KVM_HC_MAP_GPA_RANGE: RAX that, RBX this, RCX 1, RDX the above.
  */
+#define ULTRACALL_HYPERCALL_NR   12
 #define ULTRACALL_HYPERCALL_PAGE 0x53480000u
 
 /* A guest's tag has 1 to this many bytes; no NUL */
 #define ULTRACALL_TAG_MAX       56
 
 /* struct ultracall_probe.features */
-#define ULTRACALL_F_INSTRUCTION 0x1u    /* vmmcall and vmcall work */
+#define ULTRACALL_F_INSTRUCTION 0x1u    /* vmmcall (AMD), vmcall (Intel) work */
 #define ULTRACALL_F_SNAPSHOT    0x2u    /* ULTRACALL_SAVE knows flags */
 #define ULTRACALL_F_HYPERCALL   0x4u    /* KVM_HC_MAP_GPA_RANGE works */
 
@@ -104,70 +110,164 @@ struct ultracall_guest {
 /* Arguments of a call: RDI, RSI, R8, R9, R10 */
 #define ULTRACALL_ARGS          5
 
-#ifdef ULTRACALL_CLIENT
+#if defined(ULTRACALL_CLIENT) || defined(ULTRACALL_KERNEL)
 
+#ifdef ULTRACALL_CLIENT
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/io.h>
+#endif
 
 struct ultracall_client {
     uint16_t port;          /* of the doorbell */
     uint32_t features;      /* ULTRACALL_F_* */
     uint64_t envelope_max;
+#ifdef ULTRACALL_CLIENT
     char sysfs[300];        /* folder of the PCI function */
+#endif
 };
+
+/* @insn: what goes to L0 with all registers of a call set */
+#define ULTRACALL_ASM(insn, rax, rbx, rcx, rdx, a, value)                   \
+    do {                                                                    \
+        register uint64_t r8_ __asm__("r8") = (a)[2];                       \
+        register uint64_t r9_ __asm__("r9") = (a)[3];                       \
+        register uint64_t r10_ __asm__("r10") = (a)[4];                     \
+                                                                            \
+        (value) = (rdx);                                                    \
+        __asm__ volatile(insn                                               \
+                         : "+a"(rax), "+d"(value)                           \
+                         : "b"((uint64_t)(rbx)), "c"((uint64_t)(rcx)),      \
+                           "D"((a)[0]), "S"((a)[1]), "r"(r8_), "r"(r9_),    \
+                           "r"(r10_)                                        \
+                         : "memory", "cc");                                 \
+    } while (0)
 
 static inline int64_t ultracall_by_doorbell(uint16_t port, uint32_t nr,
                                             const uint64_t *a,
                                             uint64_t *value)
 {
-    register uint64_t r8 __asm__("r8") = a[2];
-    register uint64_t r9 __asm__("r9") = a[3];
-    register uint64_t r10 __asm__("r10") = a[4];
     uint64_t rax = ULTRACALL_MAGIC | nr;
-    uint64_t rdx = port;
 
-    __asm__ volatile("outl %%eax, %%dx"
-                     : "+a"(rax), "+d"(rdx)
-                     : "D"(a[0]), "S"(a[1]), "r"(r8), "r"(r9), "r"(r10)
-                     : "memory", "cc");
-    *value = rdx;
+    ULTRACALL_ASM("outl %%eax, %%dx", rax, 0, 0, port, a, *value);
     return rax;
+}
+
+/* Intel's vmcall; the instruction of the other vendor is never executed. */
+static inline int ultracall_is_vmcall(void)
+{
+    uint32_t eax = 0, ebx, ecx, edx;
+
+    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
+    /* not "Auth"enticAMD, and not "Hygo"nGenuine */
+    return ebx != 0x68747541 && ebx != 0x6f677948;
 }
 
 static inline int64_t ultracall_by_instruction(uint32_t nr, const uint64_t *a,
                                                uint64_t *value)
 {
-    register uint64_t r8 __asm__("r8") = a[2];
-    register uint64_t r9 __asm__("r9") = a[3];
-    register uint64_t r10 __asm__("r10") = a[4];
     uint64_t rax = ULTRACALL_MAGIC | nr;
-    uint64_t rdx = 0;
 
-    __asm__ volatile("vmmcall"
-                     : "+a"(rax), "+d"(rdx)
-                     : "D"(a[0]), "S"(a[1]), "r"(r8), "r"(r9), "r"(r10)
-                     : "memory", "cc");
-    *value = rdx;
+    if (ultracall_is_vmcall()) {
+        ULTRACALL_ASM("vmcall", rax, 0, 0, 0, a, *value);
+    } else {
+        ULTRACALL_ASM("vmmcall", rax, 0, 0, 0, a, *value);
+    }
     return rax;
 }
 
+/* Kernels only: KVM refuses it to a program. */
+static inline int64_t ultracall_by_hypercall(uint32_t nr, const uint64_t *a,
+                                             uint64_t *value)
+{
+    uint64_t rax = ULTRACALL_HYPERCALL_NR;
+
+    if (ultracall_is_vmcall()) {
+        ULTRACALL_ASM("vmcall", rax, ULTRACALL_HYPERCALL_PAGE, 1,
+                      ULTRACALL_MAGIC | nr, a, *value);
+    } else {
+        ULTRACALL_ASM("vmmcall", rax, ULTRACALL_HYPERCALL_PAGE, 1,
+                      ULTRACALL_MAGIC | nr, a, *value);
+    }
+    return rax;
+}
+
+static inline int64_t ultracall_once(const struct ultracall_client *c,
+                                     uint32_t nr, const uint64_t *a,
+                                     uint64_t *value)
+{
+    if (c->features & ULTRACALL_F_INSTRUCTION) {
+        return ultracall_by_instruction(nr, a, value);
+    }
+#ifdef ULTRACALL_KERNEL
+    if (c->features & ULTRACALL_F_HYPERCALL) {
+        return ultracall_by_hypercall(nr, a, value);
+    }
+#endif
+    return ultracall_by_doorbell(c->port, nr, a, value);
+}
+
 /*
- * Make a call.  Returns 0 or a negative errno; *@value is the second result,
- * or for -EFAULT by the doorbell, the address to touch before calling again.
+ * Have the pages from @fault to the end of a buffer there, and marked as
+ * written to if they will be.  Returns whether @fault is in that buffer.
+ */
+static inline int ultracall_touch(uint64_t fault, uint64_t va, uint64_t len,
+                                  int write)
+{
+    if (fault < va || fault - va >= len) {
+        return 0;
+    }
+    for (uint64_t at = fault; at - va < len; at = (at | 0xfff) + 1) {
+        volatile uint8_t *p = (volatile uint8_t *)(uintptr_t)at;
+        uint8_t byte = *p;
+
+        if (write) {
+            *p = byte;
+        }
+    }
+    return 1;
+}
+
+/* Calls without a tag have their buffer first */
+static inline int ultracall_touch_buffers(uint32_t nr, const uint64_t *a,
+                                          uint64_t fault)
+{
+    return nr == ULTRACALL_PROBE
+           ? ultracall_touch(fault, a[0], a[1], 1)
+           : ultracall_touch(fault, a[0], a[1], 0) ||
+             ultracall_touch(fault, a[2], a[3], nr != ULTRACALL_RESTORE);
+}
+
+/* A page can be taken away again before the call is made anew. */
+#define ULTRACALL_TOUCHES 64
+
+/*
+ * Make a call.  Returns 0 or a negative errno; *@value is the second result.
+ * Where L0 finds a page of a buffer missing, it is touched and the call made
+ * again: a buffer that is not the caller's faults here.
  */
 static inline int64_t ultracall(const struct ultracall_client *c, uint32_t nr,
                                 uint64_t a0, uint64_t a1, uint64_t a2,
                                 uint64_t a3, uint64_t a4, uint64_t *value)
 {
     const uint64_t a[ULTRACALL_ARGS] = { a0, a1, a2, a3, a4 };
+    int64_t ret;
 
-    return c->features & ULTRACALL_F_INSTRUCTION
-           ? ultracall_by_instruction(nr, a, value)
-           : ultracall_by_doorbell(c->port, nr, a, value);
+    for (int i = 0; i < ULTRACALL_TOUCHES; i++) {
+        ret = ultracall_once(c, nr, a, value);
+        if (ret != -ULTRACALL_EFAULT ||
+            !ultracall_touch_buffers(nr, a, *value)) {
+            break;
+        }
+    }
+    return ret;
 }
+
+#endif /* ULTRACALL_CLIENT || ULTRACALL_KERNEL */
+
+#ifdef ULTRACALL_CLIENT
 
 static inline int ultracall_sysfs_read(const char *dir, const char *file,
                                        const char *format, void *val)
@@ -198,7 +298,7 @@ static inline int ultracall_open(struct ultracall_client *c)
     unsigned vendor, device;
     unsigned long long base = 0;
     struct dirent *e;
-    uint64_t value, args[ULTRACALL_ARGS];
+    uint64_t value;
     DIR *d = opendir(bus);
 
     memset(c, 0, sizeof(*c));
@@ -223,10 +323,8 @@ static inline int ultracall_open(struct ultracall_client *c)
         return -errno;
     }
     memset(&probe, 0, sizeof(probe));
-    memset(args, 0, sizeof(args));
-    args[0] = (uintptr_t)&probe;
-    args[1] = sizeof(probe);
-    if (ultracall_by_doorbell(c->port, ULTRACALL_PROBE, args, &value) ||
+    if (ultracall(c, ULTRACALL_PROBE, (uintptr_t)&probe, sizeof(probe), 0, 0,
+                  0, &value) ||
         probe.version != ULTRACALL_VERSION) {
         return -EPROTO;
     }

@@ -118,6 +118,10 @@ static void agent_vm_state(void *opaque, bool running, RunState state)
     if (running && a->frozen) {
         agent_end_migration(a, ULTRACALL_ABORT);
     }
+    if (running && a->restored) {
+        a->restored = false;
+        shadow_agent_call(a, ULTRACALL_RUN, NULL, 0, NULL);
+    }
 }
 
 static int64_t agent_save(ShadowAgent *a, bool snapshot)
@@ -212,6 +216,7 @@ static int agent_post_load(void *opaque, int version_id)
                      "'%s': %s", a->guest, agent_restore_hint(ret));
         return ret;
     }
+    a->restored = true;
     a->resync = true;
     shadow_agent_poll(a);
     return 0;

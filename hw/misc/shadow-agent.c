@@ -276,7 +276,7 @@ static void agent_realize(DeviceState *dev, Error **errp)
     }
     if (!agent_open(a, errp) || !agent_query(a, errp) ||
         !shadow_agent_uio_open(&a->uio, a->client.sysfs, errp) ||
-        !agent_bind(a, errp)) {
+        !agent_bind(a, errp) || !shadow_agent_show(a, errp)) {
         return;
     }
     qemu_set_fd_handler(a->uio.fd, agent_interrupt, NULL, a);

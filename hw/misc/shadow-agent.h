@@ -32,6 +32,7 @@ struct ShadowAgent {
     bool resync;                /* lines may have moved unseen */
 
     bool frozen;                /* SAVE succeeded, and not yet its end */
+    bool restored;              /* RESTORE succeeded, and not yet run */
     uint32_t envelope_len;
     uint8_t *envelope;
     NotifierWithReturn migration;
@@ -50,6 +51,12 @@ static inline int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf,
 {
     return shadow_agent_call_flags(a, nr, 0, buf, len, value);
 }
+
+/*
+ * Let the outer QEMU see a nested guest of this process, so that it finds out
+ * how to hide the ports of the one that comes.  (shadow-agent-show.c)
+ */
+bool shadow_agent_show(ShadowAgent *a, Error **errp);
 
 /* Have a look at the guest's interrupt lines. */
 void shadow_agent_poll(ShadowAgent *a);

@@ -9,7 +9,8 @@
 #include "qemu/module.h"
 #include "qemu/rcu.h"
 #include "system/qtest.h"
-#include "shadow/hw/core/shadow-device.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-ports.h"
 #include "shadow/hw/misc/shadow-testdev.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
@@ -76,6 +77,18 @@ static ShadowPorts *testdev_ports(ShadowTestdev *s, hwaddr port,
     return ports;
 }
 
+/* As an accelerator does */
+static void testdev_protect(ShadowTestdev *s, uint64_t protection)
+{
+    ShadowPorts *ports;
+
+    shadow_binding_enter(0, &s->entry, testdev_peek, s);
+    ports = shadow_binding_ports(0);
+    if (ports && protection < SHADOW_PROTECTION__MAX) {
+        shadow_guest_set_protection(ports->guest, protection, "as tested");
+    }
+}
+
 static uint64_t *testdev_reg(ShadowTestdev *s, hwaddr addr)
 {
     switch (addr & ~7ULL) {
@@ -129,6 +142,8 @@ static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
     } else if (addr == TESTDEV_CALL) {
         s->caller.nested = val & TESTDEV_NESTED;
         ultracall_dispatch(&s->caller, val & 0xff, &s->regs);
+    } else if (addr == TESTDEV_PROTECTION) {
+        testdev_protect(s, val);
     } else {
         reg = testdev_reg(s, addr);
         if (reg && size == 8 && addr % 8 == 0) {

@@ -22,6 +22,9 @@
 
 /* Port accesses that no shadow guest has claimed */
 #define TESTDEV_MISSED      0x10058
+
+/* Write a ShadowProtection, which becomes that of the guest that is entered. */
+#define TESTDEV_PROTECTION  0x10060
 #define TESTDEV_SIZE        0x11000
 
 #endif /* SHADOW_TESTDEV_H */

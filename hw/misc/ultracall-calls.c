@@ -234,6 +234,25 @@ static int call_reply(UltracallCall *call, const void *data, size_t len)
     return 0;
 }
 
+/*
+ * Without it the guest's first entry is noticed at the latest when it makes an
+ * access, which may be long after.
+ */
+static int call_run(UltracallCall *call)
+{
+    ShadowGuest *g = call->guest;
+
+    if (g->state == SHADOW_GUEST_STATE_ACTIVE) {
+        return -EALREADY;
+    }
+    if (g->state != SHADOW_GUEST_STATE_RESTORED ||
+        !shadow_binding_by_process(g->ports)) {
+        return -EBUSY;
+    }
+    shadow_lifecycle_entered(g);
+    return 0;
+}
+
 static int call_irq_poll(UltracallCall *call)
 {
     struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
@@ -302,6 +321,7 @@ static const UltracallDesc ultracall_descs[] = {
     [ULTRACALL_QUERY] = { "query", call_query, .tag = true, .nested = true,
         .use = BUFFER_OUT, .max = sizeof(struct ultracall_guest) +
             ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
+    [ULTRACALL_RUN] = { "run", call_run, .tag = true },
 };
 
 static int ultracall_read_tag(UltracallCaller *c, const UltracallRegs *regs,
