@@ -1,0 +1,53 @@
+/*
+ * What our code relies on in KVM, asked of the kernel that runs:
+ *
+ *     facts [PART-OF-A-NAME]
+ *
+ * It needs /dev/kvm on an AMD processor with nested virtualization, a real or
+ * an emulated one, and prints TAP.  A line "not ok" says what was expected and
+ * what was seen instead.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "facts.h"
+#include <stddef.h>
+
+static const TapTest facts[] = {
+    { "xen: vmmcall from CPL 0 reaches user space", fact_xen_kernel },
+    { "xen: vmmcall from CPL 3 reaches user space", fact_xen_user },
+    { "xen: set before and after processors", fact_xen_before_vcpus },
+    { "xen: KVM hypercalls arrive as well", fact_xen_kvm_hypercalls },
+    { "vmcall: patched in place", fact_vmcall_patched },
+    { "vmcall: on a read-only page, a fault", fact_vmcall_read_only_page },
+    { "vmcall: in a read-only slot, MMIO", fact_vmcall_read_only_slot },
+    { "map-gpa: from CPL 0 reaches user space", fact_map_gpa_kernel },
+    { "map-gpa: from CPL 3 does not", fact_map_gpa_user },
+    { "map-gpa: Xen's exit comes first", fact_map_gpa_and_xen },
+    { "doorbell: from CPL 3 with permission", fact_doorbell },
+    { "doorbell: from CPL 3 without", fact_doorbell_refused },
+    { "io: bit set, to L1", fact_io_intercepted },
+    { "io: bit cleared, to L0", fact_io_passed },
+    { "io: the same with shadow paging", fact_io_passed_shadow_paging },
+    { "io: at the edge of the byte", fact_io_edge },
+    { "io: rep outsb comes byte by byte", fact_io_string_out },
+    { "io: rep insb comes at once", fact_io_string_in },
+    { "state: the guest mode flag", fact_guest_mode_flag },
+    { "state: what KVM_GET_NESTED_STATE tells", fact_nested_state },
+    { "map: where no memory is, all to L1", fact_map_nowhere },
+    { "give back: out", fact_give_back_out },
+    { "give back: in", fact_give_back_in },
+    { "give back: all sizes", fact_give_back_sizes },
+    { "give back: settled and taken back", fact_give_back_settled },
+    { "give back: with shadow paging", fact_give_back_shadow_paging },
+    { "give back: lasts for one run", fact_give_back_once },
+    { "give back: with interrupts for L1", fact_give_back_interrupt },
+    { "run: immediate_exit", fact_immediate_exit },
+    { "run: a signal while L2 runs", fact_kick },
+};
+
+int main(int argc, char **argv)
+{
+    return tap_run(facts, sizeof(facts) / sizeof(facts[0]),
+                   argc > 1 ? argv[1] : NULL);
+}
