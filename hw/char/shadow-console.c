@@ -39,20 +39,30 @@ static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
 
 static void console_hang_up(ShadowConsole *c)
 {
-    const char *rest = c->farewell + c->farewell_said;
-
-    c->farewell_said += console_write(c, (const uint8_t *)rest, strlen(rest));
-    if (c->watch) {
-        return;
-    }
     qemu_chr_fe_disconnect(c->user);
-    if (c->farewell_once) {
-        g_clear_pointer(&c->farewell, g_free);
-        /* a transport that cannot hang up goes on */
+    /* a transport that cannot hang up goes on */
+    c->notices.parting = false;
+    if (!shadow_notices_due(&c->notices)) {
         console_announce(c);
         console_pump(c);
         qemu_bh_schedule(c->flush);
     }
+}
+
+/* Returns whether all lines that are due were written. */
+static bool console_tell(ShadowConsole *c)
+{
+    const GString *line;
+
+    while ((line = shadow_notices_next(&c->notices, c->in.end, c->sent))) {
+        size_t n = console_write(c, (const uint8_t *)line->str, line->len);
+
+        shadow_notices_written(&c->notices, n);
+        if (!n || c->watch) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void console_flush(ShadowConsole *c)
@@ -60,10 +70,13 @@ static void console_flush(ShadowConsole *c)
     uint32_t len;
     const uint8_t *run;
 
-    if (!c->connected || c->watch) {
+    /* held for good: users may be told so */
+    bool moved = c->notices.farewell[SHADOW_FAREWELL_MOVED];
+
+    if (!c->connected || c->watch || (c->held && !moved) || !console_tell(c)) {
         return;
     }
-    if (c->farewell && !(c->farewell_once && c->held)) {
+    if (c->notices.parting) {
         console_hang_up(c);
         return;
     }
@@ -117,7 +130,8 @@ static int console_user_can_read(void *opaque)
 {
     ShadowConsole *c = opaque;
 
-    return c->held || c->farewell ? 0 : shadow_ring_space(&c->in);
+    return c->held || shadow_notices_due(&c->notices)
+           ? 0 : shadow_ring_space(&c->in);
 }
 
 static void console_user_read(void *opaque, const uint8_t *buf, int size)
@@ -130,14 +144,15 @@ static void console_user_read(void *opaque, const uint8_t *buf, int size)
 
 static void console_announce(ShadowConsole *c)
 {
-    if (!c->connected || c->announced || c->held || c->farewell) {
+    if (!c->connected || c->announced || c->held ||
+        shadow_notices_due(&c->notices)) {
         return;
     }
     c->announced = true;
     if (c->replay_history) {
         c->sent = c->out.start;
     }
-    c->on_connect(c->opaque);
+    c->on_connect(c->opaque, shadow_notices_greet(&c->notices));
     qemu_bh_schedule(c->flush);
 }
 
@@ -149,7 +164,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
     case CHR_EVENT_OPENED:
         c->connected = true;
         c->announced = false;
-        c->farewell_said = 0;
+        shadow_notices_connect(&c->notices);
         console_announce(c);
         qemu_bh_schedule(c->flush);
         break;
@@ -238,11 +253,13 @@ static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
 
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,
-                          void (*on_connect)(void *opaque), void *opaque)
+                          void (*on_connect)(void *opaque, size_t notice),
+                          void *opaque)
 {
     c->user = user;
     c->on_connect = on_connect;
     c->opaque = opaque;
+    c->held = true;
     shadow_ring_init(&c->in, input_size);
     shadow_ring_init(&c->out, output_size);
     c->flush = qemu_bh_new(console_flush_bh, c);
@@ -262,9 +279,7 @@ void shadow_console_stop(ShadowConsole *c)
 void shadow_console_hold(ShadowConsole *c, bool held)
 {
     c->held = held;
-    if (!c->farewell_once) {
-        g_clear_pointer(&c->farewell, g_free);
-    }
+    shadow_notices_drop(&c->notices, SHADOW_FAREWELL_MOVED);
     if (held) {
         return;
     }
@@ -283,34 +298,47 @@ void shadow_console_reset(ShadowConsole *c)
     c->rts_used = false;
 }
 
-static void console_say_farewell(ShadowConsole *c, const char *name,
-                                 const char *what, bool once)
+static void console_farewell(ShadowConsole *c, ShadowFarewell kind,
+                             const char *name, const char *what)
 {
-    if (once && c->farewell && c->farewell_said) {
-        /* half said, and nothing has moved since: it is the same line */
-        return;
-    }
-    c->farewell_said = 0;
-    c->farewell_once = once;
-    g_free(c->farewell);
-    c->farewell = g_strdup_printf("\r\n[shadow-serial %s: %s, input=%" PRIu64
-                                  " output=%" PRIu64 "]\r\n", name, what,
-                                  c->in.end, c->sent);
+    g_autofree char *text = g_strdup_printf("%s: %s", name, what);
+
+    shadow_notices_add(&c->notices, kind, text);
     qemu_bh_schedule(c->flush);
 }
 
 void shadow_console_moved(ShadowConsole *c, const char *name)
 {
     c->announced = false;
-    console_say_farewell(c, name, "moved to another host", false);
+    shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
+    console_farewell(c, SHADOW_FAREWELL_MOVED, name, "moved to another host");
 }
 
 void shadow_console_restored(ShadowConsole *c, bool snapshot, const char *name)
 {
     if (snapshot) {
-        console_say_farewell(c, name, "went back to a snapshot", true);
+        console_farewell(c, SHADOW_FAREWELL_SNAPSHOT, name,
+                         "went back to a snapshot");
     } else {
-        g_clear_pointer(&c->farewell, g_free);
+            shadow_notices_drop(&c->notices, SHADOW_FAREWELL_MOVED);
+        shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
+    }
+}
+
+void shadow_console_protection(ShadowConsole *c, bool unprotected,
+                               const char *broken, const char *name)
+{
+    g_autofree char *text = NULL;
+
+    text = g_strdup_printf("[shadow-serial %s: not protected from the cloud "
+                           "VM]\r\n", name);
+    shadow_notices_set_greeting(&c->notices, unprotected ? text : NULL);
+    if (broken) {
+        g_autofree char *what = NULL;
+
+        what = g_strdup_printf("no longer protected from the cloud VM: %s",
+                               broken);
+        console_farewell(c, SHADOW_FAREWELL_BROKEN, name, what);
     }
 }
 
@@ -374,9 +402,14 @@ const VMStateDescription vmstate_shadow_console_user = {
     }
 };
 
+static void console_init(Object *obj)
+{
+    shadow_notices_init(&SHADOW_CONSOLE(obj)->notices);
+}
+
 static void console_finalize(Object *obj)
 {
-    g_free(SHADOW_CONSOLE(obj)->farewell);
+    shadow_notices_free(&SHADOW_CONSOLE(obj)->notices);
 }
 
 static void console_class_init(ObjectClass *oc, ShadowClassData *data)
@@ -394,6 +427,7 @@ static const TypeInfo shadow_console_types[] = {
         .name = TYPE_SHADOW_CONSOLE,
         .parent = TYPE_CHARDEV,
         .instance_size = sizeof(ShadowConsole),
+        .instance_init = console_init,
         .instance_finalize = console_finalize,
         .class_init = console_class_init,
     },

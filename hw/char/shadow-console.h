@@ -12,6 +12,7 @@
 
 #include "chardev/char.h"
 #include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/char/shadow-notice.h"
 #include "shadow/hw/char/shadow-ring.h"
 #include "shadow/include/compat.h"
 
@@ -38,23 +39,23 @@ struct ShadowConsole {
     bool held;
     bool pumping;
     bool break_pending;
-    char *farewell;             /* to say before hanging up; or NULL */
-    bool farewell_once;         /* to one user; if not, to all who come */
-    size_t farewell_said;
+    ShadowNotices notices;
     guint watch;
     QEMUBH *flush;
-    void (*on_connect)(void *opaque);
+    void (*on_connect)(void *opaque, size_t notice);
     void *opaque;
 };
 
 /*
  * Set up @c between a UART, that uses CHARDEV(@c), and @user, whose chardev
  * may be missing.  Sizes are in bytes, at most SHADOW_RING_MAX_CAPACITY.
- * @on_connect is called when a connection starts to work.
+ * @on_connect is called when a connection starts to work, with the number of
+ * bytes that it gets before the first byte of the guest.  @c is held at first.
  */
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,
-                          void (*on_connect)(void *opaque), void *opaque);
+                          void (*on_connect)(void *opaque, size_t notice),
+                          void *opaque);
 void shadow_console_stop(ShadowConsole *c);
 
 /* While held, no byte moves in either direction, and none is lost. */
@@ -72,6 +73,14 @@ void shadow_console_moved(ShadowConsole *c, const char *name);
  */
 void shadow_console_restored(ShadowConsole *c, bool snapshot,
                              const char *name);
+
+/*
+ * If @unprotected, each new connection begins with a line that says so.  If
+ * @broken has a reason, this is news: tell the user, or else the next who
+ * comes, and hang up.
+ */
+void shadow_console_protection(ShadowConsole *c, bool unprotected,
+                               const char *broken, const char *name);
 
 void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
 

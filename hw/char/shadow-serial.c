@@ -202,6 +202,15 @@ static void shadow_serial_restored(ShadowDevice *dev, bool snapshot)
     shadow_console_restored(&SHADOW_SERIAL(dev)->console, snapshot, name);
 }
 
+static void shadow_serial_protection(ShadowDevice *dev, bool unprotected,
+                                     const char *broken)
+{
+    g_autofree char *name = serial_full_name(dev);
+
+    shadow_console_protection(&SHADOW_SERIAL(dev)->console, unprotected,
+                              broken, name);
+}
+
 static uint64_t shadow_serial_arrived(ShadowDevice *dev)
 {
     return SHADOW_SERIAL(dev)->console.in.end;
@@ -218,14 +227,14 @@ static size_t shadow_serial_state_max(ShadowDevice *dev)
            SHADOW_SERIAL_UART_STATE_MAX;
 }
 
-static void shadow_serial_connected(void *opaque)
+static void shadow_serial_connected(void *opaque, size_t notice)
 {
     ShadowDevice *dev = opaque;
     ShadowConsole *c = &SHADOW_SERIAL(dev)->console;
 
     qapi_event_send_shadow_console_connected(dev->guest_id,
                                              shadow_device_name(dev),
-                                             c->in.end, c->sent);
+                                             c->in.end, c->sent, notice);
 }
 
 static void shadow_serial_irq(void *opaque, int n, int level)
@@ -399,6 +408,7 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->reset = shadow_serial_reset;
     sdc->moved = shadow_serial_moved;
     sdc->restored = shadow_serial_restored;
+    sdc->protection = shadow_serial_protection;
     sdc->arrived = shadow_serial_arrived;
     sdc->query = shadow_serial_query;
 }

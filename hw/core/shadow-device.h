@@ -46,6 +46,10 @@ struct ShadowDevice {
  * @reset: the nested machine was reset
  * @moved: another host has taken over; tell the user and let go
  * @restored: @state was loaded; if from a snapshot, tell the user
+ * @protection: whether the cloud VM can see and alter what passes; each user
+ *              who comes is told if so.  If @broken, the reason, is not NULL
+ *              it has just come to that: tell the one who is there, or else
+ *              the next
  * @arrived: a number that changes whenever input arrives
  * @query: fill in all but id, iobase and irq
  */
@@ -64,6 +68,8 @@ struct ShadowDeviceClass {
     void (*reset)(ShadowDevice *dev);
     void (*moved)(ShadowDevice *dev);
     void (*restored)(ShadowDevice *dev, bool snapshot);
+    void (*protection)(ShadowDevice *dev, bool unprotected,
+                       const char *broken);
     uint64_t (*arrived)(ShadowDevice *dev);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };

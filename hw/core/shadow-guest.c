@@ -125,6 +125,7 @@ bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
     dev->guest = g;
     shadow_guest_insert_device(g, dev);
     shadow_ports_claim(g->ports, dev->iobase, sdc->ports);
+    sdc->protection(dev, shadow_protection_lacks(g), NULL);
     sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
     return true;
 }
@@ -209,6 +210,7 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
     info->snapshots_saved = g->snapshots_saved;
     info->snapshots_restored = g->snapshots_restored;
     info->refusals = g->refusals;
+    info->breaks = g->breaks;
     info->envelope_bytes = shadow_guest_envelope_size(g);
     info->host = g_strdup(g->host_name);
     if (g->destination) {
@@ -257,6 +259,9 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
         return;
     }
     if (g->bind_secret_id && !shadow_register_check_secret(g, errp)) {
+        return;
+    }
+    if (!shadow_protection_start(g, errp)) {
         return;
     }
     if (g->incoming) {
@@ -366,6 +371,7 @@ static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
     oc->unparent = shadow_guest_unparent;
 
     shadow_keys_add_properties(oc);
+    shadow_protection_add_properties(oc);
     object_class_property_add_str(oc, "bind-secret", get_bind_secret,
                                   set_bind_secret);
     object_class_property_set_description(oc, "bind-secret",

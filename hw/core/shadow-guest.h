@@ -28,6 +28,11 @@ typedef enum ShadowSettle {
     SHADOW_SETTLE_DONE,
 } ShadowSettle;
 
+/* Events that the cloud VM can cause */
+typedef struct ShadowLimit {
+    int64_t tokens, time;
+} ShadowLimit;
+
 struct ShadowGuest {
     Object parent_obj;
 
@@ -39,6 +44,7 @@ struct ShadowGuest {
     bool incoming;
     bool snapshots;
     bool unprotected;           /* nothing needs to protect it */
+    bool exposed;               /* and nothing on this host can */
 
     const char *id;
     ShadowGuestState state;
@@ -61,7 +67,8 @@ struct ShadowGuest {
 
     uint64_t calls, saves, restores, refusals;
     uint64_t snapshots_saved, snapshots_restored;
-    int64_t event_tokens, event_time;
+    uint64_t breaks;
+    ShadowLimit events, break_events;
 };
 
 /* By id; NULL if there is none. */

@@ -25,21 +25,32 @@
 #define EVENTS_PER_SECOND 50
 #define EVENTS_BURST 100
 
-bool shadow_lifecycle_may_tell(ShadowGuest *g)
+static void limit_start(ShadowLimit *limit)
+{
+    limit->tokens = EVENTS_BURST;
+    limit->time = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+}
+
+bool shadow_limit_allows(ShadowLimit *limit)
 {
     int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    int64_t gained = (now - g->event_time) * EVENTS_PER_SECOND /
+    int64_t gained = (now - limit->time) * EVENTS_PER_SECOND /
                      NANOSECONDS_PER_SECOND;
 
     if (gained > 0) {
-        g->event_tokens = MIN(g->event_tokens + gained, EVENTS_BURST);
-        g->event_time = now;
+        limit->tokens = MIN(limit->tokens + gained, EVENTS_BURST);
+        limit->time = now;
     }
-    if (!g->event_tokens) {
+    if (!limit->tokens) {
         return false;
     }
-    g->event_tokens--;
+    limit->tokens--;
     return true;
+}
+
+bool shadow_lifecycle_may_tell(ShadowGuest *g)
+{
+    return shadow_limit_allows(&g->events);
 }
 
 void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
@@ -88,20 +99,6 @@ int shadow_lifecycle_wrong_state(ShadowGuest *g, const char *what, int err,
 }
 
 /* Bindings */
-
-void shadow_guest_set_protection(ShadowGuest *g, ShadowProtection protection,
-                                 const char *reason)
-{
-    if (g->protection == protection) {
-        return;
-    }
-    trace_shadow_guest_protection(g->id, ShadowProtection_str(g->protection),
-                                  ShadowProtection_str(protection), reason);
-    g->protection = protection;
-    if (protection == SHADOW_PROTECTION_BROKEN) {
-        qapi_event_send_shadow_guest_unprotected(g->id, reason);
-    }
-}
 
 /* What is only watched begins with the accelerator's first look. */
 static void lifecycle_protect(ShadowGuest *g)
@@ -254,8 +251,8 @@ int shadow_guest_resume(ShadowGuest *g, Error **errp)
 
 void shadow_lifecycle_start(ShadowGuest *g)
 {
-    g->event_tokens = EVENTS_BURST;
-    g->event_time = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    limit_start(&g->events);
+    limit_start(&g->break_events);
     shadow_transfer_start(g);
 }
 

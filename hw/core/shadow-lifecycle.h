@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What shadow-guest.c, shadow-lifecycle.c and shadow-transfer.c need of each
- * other.
+ * What shadow-guest.c, shadow-lifecycle.c, shadow-protection.c and
+ * shadow-transfer.c need of each other.
  */
 #ifndef SHADOW_LIFECYCLE_H
 #define SHADOW_LIFECYCLE_H
@@ -19,6 +19,15 @@ bool shadow_register_check_secret(ShadowGuest *g, Error **errp);
 void shadow_transfer_start(ShadowGuest *g);
 void shadow_transfer_stop(ShadowGuest *g);
 
+/*
+ * Whether this host can protect the guest, or need not; warns if it cannot.
+ */
+bool shadow_protection_start(ShadowGuest *g, Error **errp);
+/* Whether the cloud VM can see and alter what passes */
+bool shadow_protection_lacks(ShadowGuest *g);
+void shadow_protection_add_properties(ObjectClass *oc);
+
+bool shadow_limit_allows(ShadowLimit *limit);
 /* Whether one more event may be sent that the cloud VM has caused */
 bool shadow_lifecycle_may_tell(ShadowGuest *g);
 

@@ -63,12 +63,18 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
     for (ShadowGuestInfoList *l = list; l; l = l->next) {
         ShadowGuestInfo *g = l->value;
 
-        g_string_append_printf(buf, "%s: %s%s%s, epoch %" PRIu64 ", %" PRIu64
-                               " calls, %" PRIu64 " port accesses\n", g->id,
+        g_string_append_printf(buf, "%s: %s%s%s, protection %s, epoch %"
+                               PRIu64 ", %" PRIu64 " calls, %" PRIu64
+                               " port accesses\n", g->id,
                                ShadowGuestState_str(g->state),
                                g->bound_by_process ? ", bound by process" : "",
                                g->bound_by_tag ? ", bound by tag" : "",
+                               ShadowProtection_str(g->protection),
                                g->epoch, g->calls, g->accesses);
+        if (g->breaks) {
+            g_string_append_printf(buf, "  protection broken %" PRIu64
+                                   " times\n", g->breaks);
+        }
         if (g->snapshots || g->snapshots_saved || g->snapshots_restored) {
             g_string_append_printf(buf, "  snapshots %s: %" PRIu64 " saved, %"
                                    PRIu64 " restored\n",

@@ -4,8 +4,10 @@
  */
 #include "qemu/osdep.h"
 #include "cpu.h"
+#include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "system/kvm.h"
+#include "system/qtest.h"
 #include "system/tcg.h"
 #include "shadow/target/i386/shadow-x86.h"
 
@@ -86,7 +88,11 @@ void shadow_x86_call(CPUState *cpu, UltracallCaller *caller, uint64_t nr)
     env->regs[R_EDX] = regs.value;
 }
 
-/* For qtest, whose CPU is a device that asks for nothing. */
+/*
+ * For qtest, whose CPU is a device that asks for nothing, and which can say
+ * what is missing; and for accelerators that run no nested guests.
+ */
+#define QTEST_MISSING "SHADOW_QTEST_MISSING"
 
 static uint32_t none_features(void)
 {
@@ -95,7 +101,15 @@ static uint32_t none_features(void)
 
 static ShadowProtection none_protection(Error **errp)
 {
-    return SHADOW_PROTECTION_FORCED;
+    const char *missing = qtest_enabled() ? getenv(QTEST_MISSING) :
+                          "port accesses of nested guests do not come here "
+                          "with this accelerator (use -accel kvm, or tcg)";
+
+    if (!missing) {
+        return SHADOW_PROTECTION_FORCED;
+    }
+    error_setg(errp, "%s", missing);
+    return SHADOW_PROTECTION_NONE;
 }
 
 static void none_nothing(void)
