@@ -18,9 +18,9 @@ ShadowProtection shadow_kvm_host_protection(const ShadowKvmHost *host,
     } else if (!host->nested_state) {
         error_setg(errp, "this host's kernel is too old: it lacks "
                    "KVM_CAP_NESTED_STATE (Linux 5.8 has it)");
-    } else if (!host->nested_paging) {
+    } else if (host->svm && !host->npt) {
         error_setg(errp, "KVM on this host works without nested paging (load "
-                   "kvm_amd with npt=1, or kvm_intel with ept=1)");
+                   "kvm_amd with npt=1)");
     } else if (host->nested_pio) {
         return SHADOW_PROTECTION_FORCED;
     } else if (!host->svm) {

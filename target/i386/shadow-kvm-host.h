@@ -7,8 +7,8 @@
 
 typedef struct ShadowKvmHost {
     bool svm;               /* nested guests on AMD */
+    bool npt;               /* with nested page tables in L0 */
     bool vmx;               /* nested guests on Intel */
-    bool nested_paging;     /* of L0, without which L1's CR3 is not known */
     bool nested_state;      /* KVM_CAP_NESTED_STATE */
     bool readonly_memory;   /* KVM_CAP_READONLY_MEM */
     bool nested_pio;        /* the kernel change in contrib/ */

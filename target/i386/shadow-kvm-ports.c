@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "hw/core/cpu.h"
+#include "kvm/kvm_i386.h"
 #include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
@@ -25,13 +26,15 @@
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
 #include "shadow/target/i386/shadow-kvm.h"
+#include "shadow/target/i386/shadow-kvm-claims.h"
 #include "shadow/target/i386/shadow-kvm-host.h"
 #include "shadow/target/i386/shadow-kvm-map.h"
 #include "shadow/trace.h"
 
-/* Of the kernel change in contrib/ */
-#define KVM_CAP_X86_NESTED_PIO 0x5348
-#define NESTED_PIO_ADD BIT_ULL(63)
+/* KVM's layout of a VMCS of the cloud VM (Linux, vmx/vmcs12.h) */
+#define VMCS12_REVISION 0x11e57ed0
+#define VMCS12_HOST_CR3 592
+#define VMCS12_HOST_CR4 600
 
 /* The I/O APIC's page is no memory, so as a map it asks for every intercept */
 #define MAP_OF_ALL 0xfec00000ULL
@@ -42,7 +45,6 @@
 #define LOOK_MAX 120
 
 static bool kvm_ports_used;     /* a guest has been bound */
-static bool kvm_forced;         /* by the kernel change */
 static bool kvm_tells_mode;     /* in kvm_run->flags */
 static bool kvm_la57;           /* the cloud VM's */
 static QEMUTimer *kvm_look_timer;
@@ -52,7 +54,8 @@ typedef struct KvmNested {
     union {
         struct kvm_nested_state state;
         uint8_t bytes[sizeof(struct kvm_nested_state) +
-                      KVM_STATE_NESTED_SVM_VMCB_SIZE];
+                      MAX_CONST(sizeof(struct kvm_svm_nested_state_data),
+                                sizeof(struct kvm_vmx_nested_state_data))];
     };
     ShadowEntry entry;
     uint64_t map;
@@ -75,17 +78,10 @@ static void walk_init(ShadowWalk *walk, uint64_t cr3, uint64_t la57)
     };
 }
 
-/* false if the CPU has not left a nested guest */
-static bool nested_get(CPUState *cpu, KvmNested *n)
+static void nested_from_svm(KvmNested *n)
 {
-    struct vmcb *vmcb = nested_vmcb(n);
+    const struct vmcb *vmcb = nested_vmcb(n);
 
-    n->state = (struct kvm_nested_state) { .size = sizeof(n->bytes) };
-    if (kvm_vcpu_ioctl(cpu, KVM_GET_NESTED_STATE, &n->state) < 0 ||
-        n->state.format != KVM_STATE_NESTED_FORMAT_SVM ||
-        !(n->state.flags & KVM_STATE_NESTED_GUEST_MODE)) {
-        return false;
-    }
     n->map = le64_to_cpu(vmcb->control.iopm_base_pa);
     n->entry = (ShadowEntry) {
         .process = SHADOW_PROCESS(le64_to_cpu(vmcb->save.cr3)),
@@ -95,6 +91,45 @@ static bool nested_get(CPUState *cpu, KvmNested *n)
     };
     walk_init(&n->walk, le64_to_cpu(vmcb->save.cr3),
               vmcb->save.cr4 & cpu_to_le64(CR4_LA57_MASK));
+}
+
+static bool nested_from_vmx(KvmNested *n)
+{
+    const uint8_t *vmcs = n->state.data.vmx[0].vmcs12;
+
+    if (ldl_le_p(vmcs) != VMCS12_REVISION) {
+        return false;
+    }
+    n->map = 0;
+    n->entry = (ShadowEntry) {
+        .process = SHADOW_PROCESS(ldq_le_p(vmcs + VMCS12_HOST_CR3)),
+        .vmcb = n->state.hdr.vmx.vmcs12_pa,
+    };
+    walk_init(&n->walk, ldq_le_p(vmcs + VMCS12_HOST_CR3),
+              ldq_le_p(vmcs + VMCS12_HOST_CR4) & CR4_LA57_MASK);
+    return true;
+}
+
+/* false if the CPU has not left a nested guest */
+static bool nested_get(CPUState *cpu, KvmNested *n)
+{
+    n->state = (struct kvm_nested_state) { .size = sizeof(n->bytes) };
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_NESTED_STATE, &n->state) < 0 ||
+        !(n->state.flags & KVM_STATE_NESTED_GUEST_MODE)) {
+        return false;
+    }
+    switch (n->state.format) {
+    case KVM_STATE_NESTED_FORMAT_SVM:
+        nested_from_svm(n);
+        break;
+    case KVM_STATE_NESTED_FORMAT_VMX:
+        if (!nested_from_vmx(n)) {
+            return false;
+        }
+        break;
+    default:
+        return false;
+    }
     qatomic_set(&kvm_la57, n->walk.la57);
     return true;
 }
@@ -134,36 +169,21 @@ static bool peek(void *walk, uint64_t va, uint64_t *val)
 /* Giving back */
 
 /*
- * KVM does what is left of an access, to go behind the instruction, when it
- * next runs, unless the instruction pointer has changed since: then it forgets
- * the access.  (Linux, complete_fast_pio_in() and complete_fast_pio_out())
+ * KVM does what is left of an access when it next runs: so let it, and then
+ * put the registers back to before the instruction.
  */
-static bool forget_access(CPUState *cpu, struct kvm_run *run)
+static void undo_access(CPUState *cpu, struct kvm_run *run)
 {
     uint8_t immediate_exit = run->immediate_exit;
     struct kvm_regs regs;
-    uint64_t rip, elsewhere;
 
     if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) < 0) {
-        return false;
-    }
-    rip = regs.rip;
-    elsewhere = rip ^ 1;
-    regs.rip = elsewhere;
-    if (kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &regs) < 0) {
-        return false;
+        return;
     }
     run->immediate_exit = 1;
     kvm_vcpu_ioctl(cpu, KVM_RUN, 0);
     run->immediate_exit = immediate_exit;
-    if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) < 0) {
-        return false;
-    }
-    if (regs.rip != elsewhere) {
-        return false;           /* a string instruction, which is done */
-    }
-    regs.rip = rip;
-    return kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &regs) == 0;
+    kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &regs);
 }
 
 /* What KVM has of the VMCB holds until the next VMRUN. */
@@ -192,8 +212,8 @@ static void give_back(CPUState *cpu, struct kvm_run *run, KvmNested *n,
         memset((uint8_t *)run + run->io.data_offset, 0xff,
                run->io.size * run->io.count);
     }
-    forget_access(cpu, run);
-    if (!kvm_forced) {
+    undo_access(cpu, run);
+    if (!shadow_kvm_claims_work()) {
         intercept_all_once(cpu, n);
         if (!bound) {
             set_map(n, MAP_OF_ALL);
@@ -229,7 +249,7 @@ static void handle_access(CPUState *cpu, struct kvm_run *run, KvmNested *n,
         do_access(ports, run);
         return;
     }
-    if (!kvm_forced) {
+    if (!shadow_kvm_claims_work()) {
         BQL_LOCK_GUARD();
         wanted = shadow_kvm_map_wants(n->map, run->io.port, run->io.size);
     }
@@ -246,7 +266,8 @@ static void check_map(ShadowPorts *ports, KvmNested *n)
 {
     g_autofree char *reason = NULL;
 
-    if (kvm_forced || likely(qatomic_read(&ports->map) == n->map)) {
+    if (shadow_kvm_claims_work() ||
+        likely(qatomic_read(&ports->map) == n->map)) {
         return;
     }
     BQL_LOCK_GUARD();
@@ -314,7 +335,8 @@ static void look_at_guest(ShadowGuest *g, void *opaque)
         return;
     }
     look->any = true;
-    look->soon |= (!kvm_forced && !g->ports->map) || g->ports->entry_armed;
+    look->soon |= (!shadow_kvm_claims_work() && !g->ports->map) ||
+                  g->ports->entry_armed;
     walk_init(&walk, process, qatomic_read(&kvm_la57));
     if (!peek(&walk, cookie_va, &seen) || seen != cookie) {
         shadow_ports_schedule(g->ports, SHADOW_PORTS_STALE);
@@ -377,7 +399,11 @@ void shadow_kvm_changed(void)
     bool any = false;
 
     shadow_guest_foreach(check_bound, &any);
-    shadow_kvm_map_update_all();
+    if (shadow_kvm_claims_work()) {
+        shadow_kvm_claims_update();
+    } else {
+        shadow_kvm_map_update_all();
+    }
     if (any) {
         start_using();
         timer_mod(kvm_look_timer,
@@ -391,12 +417,12 @@ ShadowProtection shadow_kvm_protection(Error **errp)
     const ShadowKvmHost host = {
         .svm = kvm_arch_get_supported_cpuid(s, 0x80000001, 0, R_ECX) &
                CPUID_EXT3_SVM,
+        .npt = kvm_arch_get_supported_cpuid(s, 0x8000000a, 0, R_EDX) &
+               CPUID_SVM_NPT,
         .vmx = kvm_arch_get_supported_cpuid(s, 1, 0, R_ECX) & CPUID_EXT_VMX,
-        .nested_paging = kvm_arch_get_supported_cpuid(s, 0x8000000a, 0,
-                                                      R_EDX) & CPUID_SVM_NPT,
         .nested_state = kvm_check_extension(s, KVM_CAP_NESTED_STATE) > 0,
         .readonly_memory = kvm_check_extension(s, KVM_CAP_READONLY_MEM) > 0,
-        .nested_pio = kvm_forced,
+        .nested_pio = shadow_kvm_claims_work(),
     };
 
     return shadow_kvm_host_protection(&host, errp);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Ports of nested guests claimed of a kernel that has the change in contrib/,
+ * which describes the capability.
+ */
+#include "qemu/osdep.h"
+#include "system/kvm.h"
+#include "system/kvm_int.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-ports.h"
+#include "shadow/target/i386/shadow-kvm-claims.h"
+#include "shadow/trace.h"
+
+#define KVM_CAP_X86_NESTED_PIO 0x5348
+#define KVM_NESTED_PIO_ADD BIT_ULL(63)
+
+typedef struct Claim {
+    uint64_t process;
+    uint16_t first;
+    uint32_t n;
+} Claim;
+
+static GArray *claims;          /* of Claim: what KVM has */
+
+bool shadow_kvm_claims_work(void)
+{
+    static int work = -1;
+
+    if (unlikely(work < 0)) {
+        work = kvm_vm_check_extension(kvm_state, KVM_CAP_X86_NESTED_PIO) > 0;
+    }
+    return work;
+}
+
+static bool claims_have(GArray *list, const Claim *claim)
+{
+    for (guint i = 0; i < list->len; i++) {
+        const Claim *c = &g_array_index(list, Claim, i);
+
+        if (c->process == claim->process && c->first == claim->first &&
+            c->n == claim->n) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int claim_set(const Claim *claim, bool add)
+{
+    int ret = kvm_vm_enable_cap(kvm_state, KVM_CAP_X86_NESTED_PIO, 0,
+                                claim->first | (uint64_t)claim->n << 16 |
+                                (add ? KVM_NESTED_PIO_ADD : 0),
+                                claim->process, SHADOW_PROCESS(UINT64_MAX));
+
+    trace_shadow_kvm_claim(claim->process, claim->first, claim->n, add, ret);
+    return ret;
+}
+
+static void claims_of_guest(ShadowGuest *g, void *opaque)
+{
+    const ShadowRanges *r = g->ports->ranges;
+    uint64_t process, cookie_va, cookie;
+    GArray *wanted = opaque;
+
+    if (!shadow_binding_process(g->ports, &process, &cookie_va, &cookie)) {
+        return;
+    }
+    for (unsigned i = 0; i < r->n; i++) {
+        const Claim claim = { process, r->range[i].first,
+                              r->range[i].last - r->range[i].first + 1 };
+
+        if (claims_have(claims, &claim) || claim_set(&claim, true) == 0) {
+            g_array_append_val(wanted, claim);
+        } else {
+            shadow_guest_set_protection(g, SHADOW_PROTECTION_BROKEN,
+                                        "KVM takes no more claims of ports");
+        }
+    }
+}
+
+/* New ones first, so that none is missing meanwhile. */
+void shadow_kvm_claims_update(void)
+{
+    GArray *wanted = g_array_new(false, false, sizeof(Claim));
+
+    if (!claims) {
+        claims = g_array_new(false, false, sizeof(Claim));
+    }
+    shadow_guest_foreach(claims_of_guest, wanted);
+    for (guint i = 0; i < claims->len; i++) {
+        const Claim *c = &g_array_index(claims, Claim, i);
+
+        if (!claims_have(wanted, c)) {
+            claim_set(c, false);
+        }
+    }
+    g_array_unref(claims);
+    claims = wanted;
+}
