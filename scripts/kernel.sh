@@ -66,7 +66,7 @@ locate_tree() {
 }
 
 unpack() {
-    local downloads=$apt_dir/kernel final=$kernel/$release release_dir=$release deb
+    local downloads=$apt_dir/kernel final=$kernel/$release deb
     say "downloading the source and headers of Linux $version"
     rm -rf "$downloads" "$final" "$final.new"
     mapfile -t debs < <(packages_of "$release" | sed "s/\$/=$version/")
@@ -156,4 +156,5 @@ apply
 compile
 collect
 echo "$release $inputs" > "$kernel/built"
+find "$kernel" -mindepth 1 -maxdepth 1 -name '6.*' ! -name "$release" -exec rm -rf {} +
 say "build/kernel/modules has ${modules[*]} for Linux $release-amd64"
