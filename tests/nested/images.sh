@@ -165,6 +165,22 @@ build_bare_guests() {
     done
 }
 
+# A cloud VM without Linux; in 64-bit code, which a multiboot loader takes only when it looks
+# like 32-bit code.
+build_bare_hypervisor() {
+    local program=$out/kvm/bare-hv sources=("$here"/guest/bare-hv/*.[cS])
+    stale "$program" "${sources[@]}" "$here"/guest/bare-hv/*.h "$here/../../include/ultracall.h" ||
+        return 0
+    say "compiling $(basename "$program")"
+    mkdir -p "$out/kvm"
+    gcc -ffreestanding -fno-pic -no-pie -fno-stack-protector -fcf-protection=none \
+        -fno-asynchronous-unwind-tables -mno-red-zone -mgeneral-regs-only -O2 -Wall \
+        -I"$here/../../include" -nostdlib -static \
+        -Wl,-N,-Ttext=0x100000,-z,max-page-size=16,--build-id=none,--no-warn-rwx-segments \
+        -o "$work/bare-hv" "${sources[@]}"
+    objcopy -O elf32-i386 "$work/bare-hv" "$program"
+}
+
 build_l2() {
     local root=$work/l2 hash
     stale "$out/l2.cpio.gz" "$0" "$here"/guest/l2-* "$busybox" "$out"/guest/* || return 0
@@ -263,4 +279,5 @@ if stale "$out/qemu" "$qemu"; then
     mv "$out/qemu.new" "$out/qemu"
 fi
 build_kvm_programs
+build_bare_hypervisor
 say "ready in $out ($(du -shL "$out" | cut -f1))"

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A small AMD-V hypervisor without an operating system: the cloud VM whose
+ * root has written all of it.
+ */
+#ifndef HV_H
+#define HV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ULTRACALL_KERNEL
+#include "ultracall.h"
+
+#define PAGE 4096ul
+#define MIB (1ul << 20)
+#define GIB (1ul << 30)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define COM1 0x3f8
+#define COM1_PORTS 8
+#define LSR (COM1 + 5)
+#define LSR_DR 0x01
+#define LSR_THRE 0x20
+#define LSR_THRE_TEMT 0x60
+
+/* Ports */
+
+static inline void outb(uint8_t val, uint16_t port)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(val), "Nd"(port));
+}
+
+static inline void outw(uint16_t val, uint16_t port)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(val), "Nd"(port));
+}
+
+static inline void outl(uint32_t val, uint16_t port)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(val), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+    uint8_t val;
+
+    __asm__ volatile("inb %1, %0" : "=a"(val) : "Nd"(port));
+    return val;
+}
+
+static inline uint16_t inw(uint16_t port)
+{
+    uint16_t val;
+
+    __asm__ volatile("inw %1, %0" : "=a"(val) : "Nd"(port));
+    return val;
+}
+
+static inline uint32_t inl(uint16_t port)
+{
+    uint32_t val;
+
+    __asm__ volatile("inl %1, %0" : "=a"(val) : "Nd"(port));
+    return val;
+}
+
+/* Memory as an instruction of its own reads it */
+static inline uint8_t peek(const uint8_t *p)
+{
+    uint8_t val;
+
+    __asm__ volatile("movb %1, %0" : "=q"(val) : "m"(*p) : "memory");
+    return val;
+}
+
+static inline void poke(uint8_t *p, uint8_t val)
+{
+    __asm__ volatile("movb %1, %0" : "=m"(*p) : "q"(val) : "memory");
+}
+
+/* report.c: lines to the debug console, at port 0xe9 */
+
+/* %s, %u, %x, each 64 bits wide but %s */
+void say(const char *format, ...);
+bool check(const char *what, uint64_t got, uint64_t want);
+/* A word of the command line: the number after NAME=, or @def */
+uint64_t option(const char *name, uint64_t def);
+bool option_is(const char *name, const char *value);
+void options_init(uint32_t multiboot_info);
+void hv_end(void);
+
+/* memory.c: page tables and exceptions */
+
+/* Each maps the first 4 GiB to themselves, in 2 MiB pages */
+typedef enum Root {
+    ROOT_A,                     /* a process of L1: in CR3 of the bound guest */
+    ROOT_B,                     /* another one */
+    ROOT_NESTED,
+    ROOTS
+} Root;
+
+void memory_init(void);
+uint64_t memory_root(Root root);
+void memory_enter(Root root);
+
+/* Page table entries */
+#define PTE_P 1ul
+#define PTE_W 2ul
+#define PTE_U 4ul
+#define PTE_PS 0x80ul
+#define PTE_RESERVED (1ul << 51)
+#define PTE_NX (1ul << 63)
+
+/* Roots A and B have these besides; @n counts pages of the level */
+#define SMALL_BASE (4 * GIB)
+#define LARGE_BASE (5 * GIB)
+#define HUGE_BASE (6 * GIB)
+void memory_map_small(unsigned n, uint64_t entry);
+void memory_map_large(unsigned n, uint64_t entry);
+void memory_map_huge(unsigned n, uint64_t entry);
+
+/* The last exception that was caught */
+typedef struct Fault {
+    unsigned vector;
+    uint64_t address;           /* CR2 */
+} Fault;
+
+#define NO_FAULT (~0u)
+#define FAULT_GP 13
+#define FAULT_PF 14
+extern Fault fault;
+/* While this is not 0, an exception goes on there */
+extern uint64_t fault_resume;
+
+/* vm.c: a nested guest */
+
+struct vmcb;
+void vm_enter(uint64_t vmcb, uint64_t *regs);   /* start.S */
+
+typedef struct Access {
+    bool in, string;
+    uint16_t port;
+    unsigned size;
+    uint64_t value;
+} Access;
+
+typedef enum VmEvent {
+    VM_ACCESS,                  /* a port access that L1 got to see */
+    VM_YIELD,
+    VM_DONE,
+    VM_BROKEN,
+} VmEvent;
+
+enum { RBX, RCX, RDX, RSI, RDI, RBP, REGS = 14 };
+
+typedef struct Vm {
+    struct vmcb *vmcb;
+    Root process;
+    uint64_t regs[REGS];
+    bool own_exits;             /* whether L1 asks for port accesses at all */
+    bool clean;                 /* tell the processor what has not changed */
+    Access last;
+    unsigned seen;              /* accesses that L1 got to see */
+    unsigned bytes;             /* of them, written to COM1 */
+} Vm;
+
+/* What L1's maps of I/O permissions, all ones, are: see vm.c */
+extern uint8_t maps[2][3 * PAGE];
+#define MAP_BYTE(n) (maps[n][COM1 / 8])
+
+typedef void (*VmProgram)(uint64_t a, uint64_t b);
+
+void vm_init(void);
+void vm_create(Vm *vm, Root process, VmProgram program, uint64_t a, uint64_t b);
+void vm_set_map(Vm *vm, unsigned map);
+void vm_set_asid(Vm *vm, uint32_t asid);
+/* Go on with another VMCB that holds the same */
+void vm_move(Vm *vm);
+/* Run it until something happens; L1 answers port accesses. */
+VmEvent vm_step(Vm *vm);
+/* What reads of COM1 get, besides LSR */
+extern uint8_t vm_answer;
+
+/* nested.c: what runs in it; all else is L1 */
+
+/* Write @lines lines of LINE bytes, yield after each byte; @with: see below */
+#define SESSION_INPUT 1         /* then read a line and show it */
+#define SESSION_STRING 2        /* then write a line by rep outsb */
+void nested_session(uint64_t lines, uint64_t with);
+/* Accesses of all kinds: @first to @last - 1 of the list */
+void nested_accesses(uint64_t first, uint64_t last);
+Access nested_access(unsigned n);
+extern uint64_t nested_got[];
+#define NESTED_ACCESSES_MAX 4096
+/* Some milliseconds of nothing */
+void nested_spin(uint64_t rounds, uint64_t unused);
+
+/* calls.c: ultracalls, and attack-calls.c: wild ones */
+
+typedef enum Transport { INSTRUCTION, HYPERCALL, DOORBELL } Transport;
+
+typedef struct Result {
+    unsigned vector;            /* NO_FAULT, or what the caller got instead */
+    uint64_t address;
+    int64_t status;
+    uint64_t value;
+} Result;
+
+extern struct ultracall_client client;
+extern const char *const transport_names[];
+bool calls_init(void);
+bool transport_works(Transport t);
+Result call_by(Transport t, uint32_t nr, const uint64_t *a);
+/* With the tag of the guest that all is about, by any transport */
+int64_t call(uint32_t nr, void *buf, uint64_t len);
+bool bind(void);
+void scenario_calls(void);
+void scenario_buffers(void);
+
+#endif /* HV_H */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * L1's page tables, which serve its guests as well, and its exceptions.
+ */
+#include "hv.h"
+
+#define IDENTITY_GIB 4
+#define ENTRIES 512
+#define CS64 0x08
+#define GATE_INTERRUPT 0x8e00
+
+/* Two pages each: the bit of page-table isolation tells none apart */
+static uint64_t roots[ROOTS][2 * ENTRIES] __attribute__((aligned(8192)));
+static uint64_t pdpt[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t pd[IDENTITY_GIB][ENTRIES] __attribute__((aligned(4096)));
+static uint64_t large[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t small_pd[ENTRIES] __attribute__((aligned(4096)));
+static uint64_t small[ENTRIES] __attribute__((aligned(4096)));
+
+Fault fault;
+uint64_t fault_resume;
+
+typedef struct Gate {
+    uint16_t offset0, selector, flags, offset1;
+    uint32_t offset2, reserved;
+} Gate;
+
+static Gate idt[32];
+
+typedef struct Frame {
+    uint64_t rip, cs, rflags, rsp, ss;
+} Frame;
+
+static void exception(unsigned vector, Frame *frame)
+{
+    uint64_t address;
+
+    __asm__ volatile("movq %%cr2, %0" : "=r"(address));
+    if (!fault_resume) {
+        say("FAIL exception %u at 0x%x, CR2 0x%x", (uint64_t)vector, frame->rip,
+            address);
+        hv_end();
+        for (;;) {
+            __asm__ volatile("hlt");
+        }
+    }
+    fault = (Fault){ vector, address };
+    frame->rip = fault_resume;
+    fault_resume = 0;
+}
+
+#define HANDLER(name, vector)                                               \
+    static void __attribute__((interrupt)) name(Frame *frame)               \
+    {                                                                       \
+        exception(vector, frame);                                           \
+    }
+#define HANDLER_ERROR(name, vector)                                         \
+    static void __attribute__((interrupt)) name(Frame *frame,               \
+                                                unsigned long error)        \
+    {                                                                       \
+        exception(vector, frame);                                           \
+    }
+
+HANDLER(undefined, 6)
+HANDLER_ERROR(stack_fault, 12)
+HANDLER_ERROR(protection, FAULT_GP)
+HANDLER_ERROR(page_fault, FAULT_PF)
+
+static void set_gate(unsigned vector, void *handler)
+{
+    uint64_t at = (uintptr_t)handler;
+
+    idt[vector] = (Gate){ at, CS64, GATE_INTERRUPT, at >> 16, at >> 32, 0 };
+}
+
+static void exceptions_init(void)
+{
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uintptr_t)idt };
+
+    set_gate(6, undefined);
+    set_gate(12, stack_fault);
+    set_gate(FAULT_GP, protection);
+    set_gate(FAULT_PF, page_fault);
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+static uint64_t table(void *to)
+{
+    return (uintptr_t)to | PTE_P | PTE_W | PTE_U;
+}
+
+void memory_init(void)
+{
+    for (unsigned gib = 0; gib < IDENTITY_GIB; gib++) {
+        for (unsigned i = 0; i < ENTRIES; i++) {
+            pd[gib][i] = (gib * GIB + i * 2 * MIB) | PTE_P | PTE_W | PTE_U |
+                         PTE_PS;
+        }
+        pdpt[gib] = table(pd[gib]);
+    }
+    pdpt[SMALL_BASE / GIB] = table(small_pd);
+    small_pd[0] = table(small);
+    pdpt[LARGE_BASE / GIB] = table(large);
+    for (unsigned i = 0; i < ROOTS; i++) {
+        roots[i][0] = table(pdpt);
+    }
+    memory_enter(ROOT_A);
+    exceptions_init();
+}
+
+uint64_t memory_root(Root root)
+{
+    return (uintptr_t)roots[root];
+}
+
+void memory_enter(Root root)
+{
+    __asm__ volatile("movq %0, %%cr3" : : "r"(memory_root(root)) : "memory");
+}
+
+void memory_map_small(unsigned n, uint64_t entry)
+{
+    small[n] = entry;
+    memory_enter(ROOT_A);
+}
+
+void memory_map_large(unsigned n, uint64_t entry)
+{
+    large[n] = entry;
+    memory_enter(ROOT_A);
+}
+
+void memory_map_huge(unsigned n, uint64_t entry)
+{
+    pdpt[HUGE_BASE / GIB + n] = entry;
+    memory_enter(ROOT_A);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What this cloud VM does with its nested guests; the command line says which:
+ *
+ *   scenario=NAME  see the list at the end
+ *   lines=N     how much the nested guest writes
+ *   input=1     it also reads a line
+ *   string=1    it also writes by a string instruction
+ *   clean=1     the processor is told what has not changed, as Linux does
+ *   every=N     race: each Nth entry is an attack
+ *   map=1       move: each move is an attack, too
+ *   count=N     unshadowed: accesses
+ */
+#include "hv.h"
+
+/* Offsets in the loaded file, which the machine keeps for its firmware */
+#define LOAD_ADDRESS 0x100000
+#define FW_CFG_DMA 0x514
+#define FW_CFG_KERNEL_DATA 0x11
+#define FW_CFG_READ 2
+#define FW_CFG_SKIP 4
+#define FW_CFG_SELECT 8
+
+static const uint8_t all_ones = 0xff;
+
+static void create_session(Vm *vm, Root process, uint64_t lines)
+{
+    uint64_t with = (option("input", 0) ? SESSION_INPUT : 0) |
+                    (option("string", 0) ? SESSION_STRING : 0);
+
+    vm_create(vm, process, nested_session, option("lines", lines), with);
+    vm->clean = option("clean", 0);
+}
+
+/* Between two entries, the number of which is given */
+typedef void (*Attack)(Vm *vm, unsigned entry);
+
+static void run_session(Vm *vm, Attack attack)
+{
+    VmEvent event;
+    unsigned entry = 0;
+
+    do {
+        if (attack) {
+            attack(vm, entry);
+        }
+        event = vm_step(vm);
+        entry++;
+    } while (event != VM_DONE && event != VM_BROKEN);
+    say("COUNT entries %u", (uint64_t)entry);
+    say("COUNT seen %u", (uint64_t)vm->seen);
+    say("COUNT bytes %u", (uint64_t)vm->bytes);
+}
+
+static void scenario_session(Attack attack)
+{
+    static Vm vm;
+
+    create_session(&vm, ROOT_A, 4);
+    if (bind()) {
+        run_session(&vm, attack);
+    }
+}
+
+/* restore: the byte for the port becomes all ones again, in several ways. */
+static void attack_restore(Vm *vm, unsigned entry)
+{
+    uint8_t *byte = &MAP_BYTE(0);
+    uint8_t *to = maps[0];
+    uint64_t n = sizeof(maps[0]);
+
+    switch (entry % 4) {
+    case 0:
+        poke(byte, 0xff);
+        break;
+    case 1:
+        __asm__ volatile("rep stosb"
+                         : "+D"(to), "+c"(n)
+                         : "a"(0xff)
+                         : "memory");
+        break;
+    case 2:
+        __asm__ volatile("lock orb $0xff, %0" : "+m"(*byte));
+        break;
+    default:
+        __asm__ volatile("lock orq $-1, %0"
+                         : "+m"(*(uint64_t *)(byte - 7)));
+    }
+    if (entry < 8) {
+        say("READ %x", (uint64_t)peek(byte));
+    }
+}
+
+static void attack_swap(Vm *vm, unsigned entry)
+{
+    if (entry == 16) {
+        say("INFO swap");
+        vm_set_map(vm, 1);
+    }
+}
+
+static void attack_race(Vm *vm, unsigned entry)
+{
+    vm_set_map(vm, entry && entry % option("every", 7) == 0);
+}
+
+/* move: the same guest goes on with another VMCB and ASID. */
+static void attack_move(Vm *vm, unsigned entry)
+{
+    if (entry && entry % 16 == 0) {
+        vm_move(vm);
+        vm_set_asid(vm, 1 + entry / 16 % 4);
+        vm_set_map(vm, option("map", 0));
+    }
+}
+
+/* dma: the machine itself writes all ones to the map. */
+static void attack_dma(Vm *vm, unsigned entry)
+{
+    static struct {
+        uint32_t control, length;
+        uint64_t address;
+    } request __attribute__((aligned(16)));
+    if (entry % 4) {
+        return;
+    }
+    poke(&MAP_BYTE(0), 0);
+    for (unsigned step = 0; step < 2; step++) {
+        uint32_t flags = step ? FW_CFG_READ
+                              : FW_CFG_KERNEL_DATA << 16 | FW_CFG_SELECT |
+                                FW_CFG_SKIP;
+        uint64_t length = step ? 1 : (uintptr_t)&all_ones - LOAD_ADDRESS;
+
+        request.control = __builtin_bswap32(flags);
+        request.length = __builtin_bswap32(length);
+        request.address = __builtin_bswap64((uintptr_t)&MAP_BYTE(0));
+        __asm__ volatile("" : : "m"(request));
+        outl(0, FW_CFG_DMA);
+        outl(__builtin_bswap32((uintptr_t)&request), FW_CFG_DMA + 4);
+        /* it is done when the write is */
+        __asm__ volatile("" : "=m"(request.control));
+        if (request.control) {
+            check("DMA", request.control, 0);
+        }
+    }
+    if (entry < 16) {
+        say("READ %x", (uint64_t)peek(&MAP_BYTE(0)));
+    }
+}
+
+/* open: L1 asks for no port accesses; those of an unbound guest are its own */
+static void scenario_open(void)
+{
+    static Vm bound, other;
+
+    create_session(&bound, ROOT_A, 2);
+    create_session(&other, ROOT_B, 2);
+    bound.own_exits = other.own_exits = false;
+    if (bind()) {
+        say("INFO bound");
+        run_session(&bound, NULL);
+        say("INFO not bound");
+        run_session(&other, NULL);
+    }
+}
+
+static void scenario_rebind(void)
+{
+    static Vm vm[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        create_session(&vm[i], ROOT_A, i + 1);
+        if (i == 1) {
+            check("UNBIND", call(ULTRACALL_UNBIND, NULL, 0), 0);
+        } else if (!bind()) {
+            return;
+        }
+        run_session(&vm[i], NULL);
+    }
+}
+
+/* Whether the access that L1 has got is the one that was made */
+static bool expected(const Vm *vm, unsigned n)
+{
+    Access want = nested_access(n);
+
+    return vm->last.in == want.in && vm->last.port == want.port &&
+           vm->last.size == want.size &&
+           (want.in || vm->last.value == want.value);
+}
+
+/* unshadowed: in turn with one that is bound */
+static void scenario_unshadowed(void)
+{
+    static Vm bound, other;
+    static uint64_t given[NESTED_ACCESSES_MAX];
+    const unsigned count = option("count", 240);
+    unsigned n, good = 0, received = 0;
+    VmEvent session = VM_YIELD;
+
+    create_session(&bound, ROOT_A, 4);
+    vm_create(&other, ROOT_B, nested_accesses, 0, count);
+    if (!bind()) {
+        return;
+    }
+    for (n = 0; n < count && vm_step(&other) == VM_ACCESS; n++) {
+        good += expected(&other, n);
+        given[n] = other.last.value;
+        vm_answer = n * 37;
+        if (n % 3 == 0 && session == VM_YIELD) {
+            session = vm_step(&bound);
+        }
+    }
+    check("it came to its end", vm_step(&other), VM_DONE);
+    check("accesses", other.seen, count);
+    check("as they were made, and in their order", good, count);
+    for (n = 0; n < count; n++) {
+        received += !nested_access(n).in || nested_got[n] == given[n];
+    }
+    check("reads got what L1 gave", received, count);
+    while (session == VM_YIELD) {
+        session = vm_step(&bound);
+    }
+    check("the bound one came to its end", session, VM_DONE);
+    check("its accesses that L1 saw", bound.seen, 0);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+    Attack attack;
+} scenarios[] = {
+    { "plain" },
+    { "restore", .attack = attack_restore },
+    { "swap", .attack = attack_swap },
+    { "race", .attack = attack_race },
+    { "move", .attack = attack_move },
+    { "dma", .attack = attack_dma },
+    { "open", scenario_open },
+    { "rebind", scenario_rebind },
+    { "unshadowed", scenario_unshadowed },
+    { "calls", scenario_calls },
+    { "buffers", scenario_buffers },
+};
+
+void hv_main(uint32_t multiboot_info)
+{
+    memory_init();
+    options_init(multiboot_info);
+    vm_init();
+    if (!calls_init()) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
+        if (option_is("scenario", scenarios[i].name)) {
+            if (scenarios[i].run) {
+                scenarios[i].run();
+            } else {
+                scenario_session(scenarios[i].attack);
+            }
+            return;
+        }
+    }
+    check("there is such a scenario", false, true);
+}

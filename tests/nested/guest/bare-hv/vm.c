@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A nested guest (AMD APM vol. 2, 15 and appendix B): in long mode from the
+ * start, with all of L1's memory mapped to itself.
+ */
+#include "hv.h"
+
+#define MSR_EFER 0xc0000080
+#define MSR_VM_HSAVE_PA 0xc0010117
+
+#define INTERCEPT1_INTR (1u << 0)
+#define INTERCEPT1_NMI (1u << 1)
+#define INTERCEPT1_IOIO (1u << 27)
+#define INTERCEPT1_SHUTDOWN (1u << 31)
+#define INTERCEPT2_VMRUN (1u << 0)
+#define INTERCEPT2_VMMCALL (1u << 1)
+#define V_INTR_MASKING (1u << 24)
+#define CLEAN_ALL 0x7ffu
+
+#define EXIT_INTR 0x60
+#define EXIT_IOIO 0x7b
+#define EXIT_VMMCALL 0x81
+
+#define IOIO_IN (1u << 0)
+#define IOIO_STRING (1u << 2)
+#define IOIO_SIZE 4             /* shift; one bit for each of 1, 2, 4 */
+#define IOIO_PORT 16            /* shift */
+
+#define STACK_SIZE 8192
+#define VMS 4
+#define VMMCALL_LENGTH 3
+#define SEEN_MAX 600
+
+typedef struct Segment {
+    uint16_t selector, attributes;
+    uint32_t limit;
+    uint64_t base;
+} Segment;
+
+struct vmcb {
+    uint32_t intercept_cr, intercept_dr, intercept_exceptions;
+    uint32_t intercept1, intercept2;
+    uint8_t pad1[0x40 - 0x14];
+    uint64_t iopm, msrpm, tsc_offset;
+    uint32_t asid, tlb_control;
+    uint32_t int_control, int_vector;
+    uint64_t int_shadow, exit_code, exit_info1, exit_info2, exit_int_info;
+    uint64_t nested_ctl;
+    uint8_t pad2[0xb0 - 0x98];
+    uint64_t nested_cr3, virt_ext;
+    uint32_t clean, pad3;
+    uint64_t next_rip;
+    uint8_t pad4[0x400 - 0xd0];
+    Segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+    uint8_t pad5[0xcb - 0xa0];
+    uint8_t cpl;
+    uint32_t pad6;
+    uint64_t efer;
+    uint8_t pad7[0x148 - 0xd8];
+    uint64_t cr4, cr3, cr0, dr7, dr6, rflags, rip;
+    uint8_t pad8[0x1d8 - 0x180];
+    uint64_t rsp;
+    uint8_t pad9[0x1f8 - 0x1e0];
+    uint64_t rax;
+    uint8_t pad10[0x240 - 0x200];
+    uint64_t cr2;
+    uint8_t pad11[0x268 - 0x248];
+    uint64_t pat;
+    uint8_t pad12[PAGE - 0x400 - 0x270];
+} __attribute__((packed));
+
+_Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "");
+_Static_assert(offsetof(struct vmcb, next_rip) == 0xc8, "");
+_Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "");
+_Static_assert(offsetof(struct vmcb, rip) == 0x578, "");
+_Static_assert(offsetof(struct vmcb, pat) == 0x668, "");
+_Static_assert(sizeof(struct vmcb) == PAGE, "");
+
+uint8_t maps[2][3 * PAGE] __attribute__((aligned(4096)));
+uint8_t vm_answer = 0xff;
+
+static uint8_t host_save[PAGE] __attribute__((aligned(4096)));
+/* Some are spare, for vm_move() */
+static struct vmcb vmcbs[2 * VMS] __attribute__((aligned(4096)));
+static uint8_t stacks[VMS][STACK_SIZE] __attribute__((aligned(16)));
+static unsigned vms, vmcbs_used;
+
+static uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return low | (uint64_t)high << 32;
+}
+
+static void wrmsr(uint32_t msr, uint64_t val)
+{
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)val),
+                       "d"((uint32_t)(val >> 32)));
+}
+
+void vm_init(void)
+{
+    for (size_t i = 0; i < sizeof(maps[0]); i++) {
+        maps[0][i] = maps[1][i] = 0xff;
+    }
+    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host_save);
+    /* What the interrupt controllers want is nobody's here */
+    outb(0xff, 0x21);
+    outb(0xff, 0xa1);
+}
+
+static void vmcb_init_control(struct vmcb *vmcb)
+{
+    vmcb->intercept1 = INTERCEPT1_INTR | INTERCEPT1_NMI | INTERCEPT1_IOIO |
+                       INTERCEPT1_SHUTDOWN;
+    vmcb->intercept2 = INTERCEPT2_VMRUN | INTERCEPT2_VMMCALL;
+    vmcb->iopm = (uintptr_t)maps[0];
+    vmcb->asid = 1;
+    vmcb->int_control = V_INTR_MASKING;
+    vmcb->nested_ctl = 1;
+    vmcb->nested_cr3 = memory_root(ROOT_NESTED);
+}
+
+static void vmcb_init_state(struct vmcb *vmcb)
+{
+    const Segment data = { 0x10, 0xc93, 0xffffffff, 0 };
+
+    vmcb->cs = (Segment){ 0x08, 0xa9b, 0xffffffff, 0 };
+    vmcb->ds = vmcb->es = vmcb->ss = vmcb->fs = vmcb->gs = data;
+    vmcb->tr = (Segment){ 0, 0x8b, 0xffff, 0 };
+    vmcb->ldtr = (Segment){ 0, 0x82, 0xffff, 0 };
+    vmcb->efer = rdmsr(MSR_EFER);
+    __asm__("movq %%cr0, %0" : "=r"(vmcb->cr0));
+    __asm__("movq %%cr4, %0" : "=r"(vmcb->cr4));
+    vmcb->cr3 = memory_root(ROOT_NESTED);
+    vmcb->dr7 = 0x400;
+    vmcb->dr6 = 0xffff0ff0;
+    vmcb->rflags = 2;
+    vmcb->pat = 0x0007040600070406;
+}
+
+void vm_create(Vm *vm, Root process, VmProgram program, uint64_t a, uint64_t b)
+{
+    struct vmcb *vmcb = &vmcbs[vmcbs_used++];
+    uint64_t stack = (uintptr_t)stacks[vms++ % VMS] + STACK_SIZE - 8;
+
+    *vm = (Vm){ .vmcb = vmcb, .process = process, .own_exits = true };
+    vmcb_init_control(vmcb);
+    vmcb_init_state(vmcb);
+    vmcb->rip = (uintptr_t)program;
+    vmcb->rsp = stack;
+    vm->regs[RDI] = a;
+    vm->regs[RSI] = b;
+}
+
+void vm_set_map(Vm *vm, unsigned map)
+{
+    vm->vmcb->iopm = (uintptr_t)maps[map];
+}
+
+void vm_set_asid(Vm *vm, uint32_t asid)
+{
+    vm->vmcb->asid = asid;
+    vm->vmcb->clean = 0;
+}
+
+void vm_move(Vm *vm)
+{
+    struct vmcb *to = vm->vmcb == &vmcbs[VMS] ? &vmcbs[VMS + 1] : &vmcbs[VMS];
+
+    *to = *vm->vmcb;
+    to->clean = 0;
+    vm->vmcb = to;
+}
+
+/* IN and OUT by DX or by a byte, with or without an operand size */
+static unsigned io_length(uint64_t rip)
+{
+    const uint8_t *insn = (const uint8_t *)rip;
+    unsigned prefixes = *insn == 0x66;
+
+    return prefixes + (insn[prefixes] & 0x08 ? 1 : 2);
+}
+
+static void show_access(Vm *vm, const Access *access)
+{
+    if (access->port >= COM1 && access->port < COM1 + COM1_PORTS) {
+        vm->bytes += !access->in && access->port == COM1;
+    }
+    if (++vm->seen <= SEEN_MAX) {
+        say("SAW %s %x %u %x", access->in ? "in" : "out",
+            (uint64_t)access->port, (uint64_t)access->size, access->value);
+    }
+}
+
+/* All of a REP OUTSB; nothing else of strings runs here. */
+static void string_access(Vm *vm, Access *access)
+{
+    const uint8_t *from = (const uint8_t *)vm->regs[RSI];
+
+    for (; vm->regs[RCX]; vm->regs[RCX]--) {
+        access->value = *from++;
+        show_access(vm, access);
+    }
+    vm->regs[RSI] = (uintptr_t)from;
+    vm->vmcb->rip = vm->vmcb->exit_info2;
+}
+
+static void port_access(Vm *vm)
+{
+    struct vmcb *vmcb = vm->vmcb;
+    uint64_t info = vmcb->exit_info1, mask, next;
+    Access access = { .in = info & IOIO_IN, .string = info & IOIO_STRING,
+                      .port = info >> IOIO_PORT,
+                      .size = (info >> IOIO_SIZE) & 7 };
+
+    if (access.string) {
+        string_access(vm, &access);
+        vm->last = access;
+        return;
+    }
+    next = vmcb->rip + io_length(vmcb->rip);
+    if (vmcb->exit_info2 != next) {
+        check("next instruction in EXITINFO2", vmcb->exit_info2, next);
+    }
+    mask = access.size == 4 ? 0xffffffff : (1u << (8 * access.size)) - 1;
+    if (access.in) {
+        access.value = access.port == LSR ? LSR_THRE_TEMT
+                                          : vm_answer * 0x01010101u & mask;
+        vmcb->rax = access.size == 4 ? access.value
+                                     : (vmcb->rax & ~mask) | access.value;
+    } else {
+        access.value = vmcb->rax & mask;
+    }
+    vmcb->rip = next;
+    show_access(vm, &access);
+    vm->last = access;
+}
+
+VmEvent vm_step(Vm *vm)
+{
+    struct vmcb *vmcb = vm->vmcb;
+
+    vmcb->intercept1 = vm->own_exits ? vmcb->intercept1 | INTERCEPT1_IOIO
+                                     : vmcb->intercept1 & ~INTERCEPT1_IOIO;
+    for (;;) {
+        memory_enter(vm->process);
+        vm_enter((uintptr_t)vmcb, vm->regs);
+        memory_enter(ROOT_A);
+        vmcb->clean = vm->clean ? CLEAN_ALL : 0;
+        switch (vmcb->exit_code) {
+        case EXIT_INTR:
+            continue;
+        case EXIT_IOIO:
+            port_access(vm);
+            return VM_ACCESS;
+        case EXIT_VMMCALL:
+            vmcb->rip += VMMCALL_LENGTH;
+            return vmcb->rax;
+        default:
+            say("INFO exit 0x%x at 0x%x, 0x%x 0x%x", vmcb->exit_code, vmcb->rip,
+                vmcb->exit_info1, vmcb->exit_info2);
+            check("the nested guest runs", false, true);
+            return VM_BROKEN;
+        }
+    }
+}
