@@ -13,6 +13,7 @@
 #define XEN_MSR 0x40000200
 #define MAP_GPA_RANGE 12
 #define MAP_GPA_ADDRESS 0x53480000ul
+#define MAP_GPA_ATTRIBUTES 0xfedcba9853480007ul /* KVM checks none */
 #define KVM_EPERM 1
 #define KVM_ENOSYS 1000
 #define DOORBELL 0xc040
@@ -255,7 +256,7 @@ static void map_gpa_on(Caller *c)
     caller_registers(c, MAP_GPA_RANGE);
     c->r.rbx = MAP_GPA_ADDRESS;
     c->r.rcx = 1;
-    c->r.rdx = CALL_RAX;
+    c->r.rdx = MAP_GPA_ATTRIBUTES;
     vmm_set_regs(c->v, &c->r);
 }
 
@@ -269,7 +270,8 @@ void fact_map_gpa_kernel(void)
     tap_equal("number", c.v->run->hypercall.nr, MAP_GPA_RANGE);
     tap_equal("address", c.v->run->hypercall.args[0], MAP_GPA_ADDRESS);
     tap_equal("pages", c.v->run->hypercall.args[1], 1);
-    tap_equal("attributes", c.v->run->hypercall.args[2], CALL_RAX);
+    tap_equal("attributes", c.v->run->hypercall.args[2],
+              MAP_GPA_ATTRIBUTES);
     caller_set_rdx(&c, CALL_VALUE);
     c.v->run->hypercall.ret = CALL_RESULT;
     caller_returned(&c, 3, CALL_RESULT, CALL_VALUE);
@@ -281,7 +283,7 @@ void fact_map_gpa_user(void)
 
     caller_open(&c, 3);
     map_gpa_on(&c);
-    caller_returned(&c, 3, -(uint64_t)KVM_EPERM, CALL_RAX);
+    caller_returned(&c, 3, -(uint64_t)KVM_EPERM, MAP_GPA_ATTRIBUTES);
 }
 
 /* With both on, it is a Xen exit. */

@@ -23,6 +23,10 @@ void fact_map_gpa_and_xen(void);
 void fact_doorbell(void);
 void fact_doorbell_refused(void);
 
+/* facts-l2calls.c */
+void fact_l2_call_intercepted(void);
+void fact_l2_call_not_intercepted(void);
+
 /* facts-nested.c */
 void fact_io_intercepted(void);
 void fact_io_passed(void);
@@ -40,8 +44,9 @@ void fact_kick(void);
 void fact_held_map_read(void);
 void fact_held_map_written(void);
 void fact_held_map_locked(void);
-void fact_held_map_vector(void);
+void fact_held_map_emulation(void);
 void fact_slots_under_l2(void);
+void fact_translate(void);
 
 /* facts-giveback.c */
 void fact_give_back_out(void);
@@ -51,6 +56,10 @@ void fact_give_back_settled(void);
 void fact_give_back_shadow_paging(void);
 void fact_give_back_once(void);
 void fact_give_back_interrupt(void);
-void fact_give_back_string(void);
+void fact_give_back_emulated(void);
+
+/* facts-strings.c */
+void fact_give_back_string_out(void);
+void fact_give_back_string_in(void);
 
 #endif /* FACTS_H */

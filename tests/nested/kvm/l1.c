@@ -40,8 +40,8 @@ SNIPPET(l1_irq, "push %rax\n"
         "iretq");
 
 /*
- * As KVM does it: what VMRUN leaves alone is L2's while L2 runs.  L1's IF counts
- * for interrupts that arrive meanwhile.
+ * As KVM does it: what VMRUN leaves alone is L2's while L2 runs.  L1's IF
+ * counts for interrupts that arrive meanwhile.
  */
 SNIPPET(l1_vmrun, "1: mov %rax, 0x2c008\n"
         "mov $0x23000, %eax\n"
@@ -62,7 +62,6 @@ SNIPPET(l1_vmrun, "1: mov %rax, 0x2c008\n"
         "cli\n"
         DONE
         "jmp 1b");
-extern const uint8_t l1_vmrun_behind[];
 
 void l1_copy(Vmm *m, uint64_t at, const uint8_t *code, const uint8_t *end)
 {

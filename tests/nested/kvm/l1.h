@@ -94,9 +94,9 @@ enum {
 
 /* Machine code, as bytes to be copied to where it runs */
 #define SNIPPET(name, code)                                                    \
+    extern const uint8_t name[], name##_end[];                                 \
     __asm__(".pushsection .rodata\n" #name ":\n" code "\n" #name "_end:\n"     \
-            ".popsection");                                                    \
-    extern const uint8_t name[], name##_end[]
+            ".popsection")
 
 #define DONE "out %al, $0xe1\n"
 
@@ -118,6 +118,7 @@ unsigned l1_run_fault(Vmm *m, Vcpu *v);
 void l1_vmcb(Vmm *m, uint64_t vmcb, uint64_t iopm, bool npt);
 /* Make the next run of the processor a VMRUN; then each is the next VMRUN */
 void l1_start_l2(Vmm *m, Vcpu *v, uint64_t vmcb, const struct kvm_regs *l2);
+extern const uint8_t l1_vmrun_behind[];
 /* Where L1 goes on after an L2 */
 uint64_t l1_behind_vmrun(void);
 /* Run L2 until L1 has it back with this exit code */
