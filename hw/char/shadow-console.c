@@ -69,7 +69,6 @@ static void console_flush(ShadowConsole *c)
 {
     uint32_t len;
     const uint8_t *run;
-
     /* held for good: users may be told so */
     bool moved = c->notices.farewell[SHADOW_FAREWELL_MOVED];
 

@@ -72,8 +72,8 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
                                ShadowProtection_str(g->protection),
                                g->epoch, g->calls, g->accesses);
         if (g->breaks) {
-            g_string_append_printf(buf, "  protection broken %" PRIu64
-                                   " times\n", g->breaks);
+            g_string_append_printf(buf, "  protection was broken: %" PRIu64
+                                   "\n", g->breaks);
         }
         if (g->snapshots || g->snapshots_saved || g->snapshots_restored) {
             g_string_append_printf(buf, "  snapshots %s: %" PRIu64 " saved, %"

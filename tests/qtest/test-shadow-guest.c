@@ -396,7 +396,8 @@ static void test_hmp(void)
     uart_write(qts, COM1, "abc");
     text = qtest_hmp(qts, "info shadow");
     g_assert_nonnull(strstr(text, "vm1: active, bound by process, "
-                                  "protection forced, epoch 0, 1 calls, 6 port accesses"));
+                                  "protection forced, epoch 0, 1 calls, "
+                                  "6 port accesses"));
     g_assert_nonnull(strstr(text, "com1: port 0x3f8 irq 4, user not "
                                   "connected"));
     g_assert_nonnull(strstr(text, "3 produced, 0 sent, 0 dropped"));

@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A guest whose ports are not, or no longer, kept from the cloud VM: who may
+ * have one, and what its users are told.
+ */
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "qapi/qapi-types-shadow.h"
+#include "shadow-common.h"
+
+#define KEY0 "-object secret,id=key0,data=" SHADOW_KEY " "
+#define MISSING "this processor cannot"
+#define GREETING "[shadow-serial vm1/com1: not protected from the cloud VM]\r\n"
+#define BROKEN "no longer protected from the cloud VM: as tested"
+#define PIPE_SIZE 4096
+
+/* What a QEMU that starts now has for an accelerator */
+static void host_lacks(const char *missing)
+{
+    if (missing) {
+        g_setenv("SHADOW_QTEST_MISSING", missing, true);
+    } else {
+        g_unsetenv("SHADOW_QTEST_MISSING");
+    }
+}
+
+/* vm1 with com1 on a host that cannot protect it */
+static QTestState *start_exposed(void)
+{
+    QTestState *qts;
+
+    host_lacks(MISSING);
+    qts = shadow_start(",unprotected=on", SHADOW_COM1, shadow_dir);
+    host_lacks(NULL);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
+static void protect(QTestState *qts, ShadowProtection protection)
+{
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_PROTECTION, protection);
+}
+
+static void expect_protection(QTestState *qts, const char *protection,
+                              unsigned breaks)
+{
+    QDict *g = shadow_query(qts, "vm1");
+
+    g_assert_cmpstr(qdict_get_str(g, "protection"), ==, protection);
+    g_assert_cmpint(qdict_get_int(g, "breaks"), ==, breaks);
+    qobject_unref(g);
+}
+
+static void expect_connected(QTestState *qts, unsigned input, unsigned output,
+                             const char *notice)
+{
+    QDict *data = shadow_event(qts, "SHADOW_CONSOLE_CONNECTED");
+
+    g_assert_cmpint(qdict_get_int(data, "input-accepted"), ==, input);
+    g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, output);
+    g_assert_cmpint(qdict_get_int(data, "notice"), ==, strlen(notice));
+    qobject_unref(data);
+}
+
+static void expect_broken(QTestState *qts)
+{
+    QDict *data = shadow_event(qts, "SHADOW_GUEST_UNPROTECTED");
+
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm1");
+    g_assert_cmpstr(qdict_get_str(data, "reason"), ==, "as tested");
+    qobject_unref(data);
+}
+
+/* One of several lines that a connection ends with */
+static void expect_line(int user, const char *what, unsigned input,
+                        unsigned output)
+{
+    g_autofree char *text = NULL;
+
+    text = g_strdup_printf("\r\n[shadow-serial vm1/com1: %s, input=%u "
+                           "output=%u]\r\n", what, input, output);
+    user_expect(user, text);
+}
+
+/* On a host that cannot protect */
+
+/* What makes QEMU end in any case, later */
+#define AND_END " -device no-such-device"
+
+static void test_refused(void)
+{
+    g_autofree char *text = NULL;
+
+    host_lacks(MISSING);
+    text = shadow_refuses_to_start(KEY0 "-object shadow-guest,id=vm1,"
+                                   "secret=key0" AND_END);
+    host_lacks(NULL);
+    g_assert_nonnull(strstr(text, "shadow-guest 'vm1' cannot be protected "
+                                  "from the cloud VM: " MISSING "\n"));
+    g_assert_nonnull(strstr(text, "With unprotected=on it works all the "
+                                  "same"));
+    g_assert_null(strstr(text, "no-such-device"));
+}
+
+static void test_refused_later(void)
+{
+    QTestState *qts = start_exposed();
+
+    shadow_qmp_refused(qts, "cannot be protected from the cloud VM: " MISSING,
+                       "{'execute': 'object-add', 'arguments': {'qom-type': "
+                       "'shadow-guest', 'id': 'vm2', 'secret': 'key0'}}");
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': "
+                             "{'qom-type': 'shadow-guest', 'id': 'vm2', "
+                             "'secret': 'key0', 'unprotected': true}}");
+    qtest_quit(qts);
+}
+
+static void test_warned(void)
+{
+    g_autofree char *text = NULL;
+
+    host_lacks(MISSING);
+    text = shadow_refuses_to_start(KEY0 "-object shadow-guest,id=vm1,"
+                                   "secret=key0,unprotected=on" AND_END);
+    host_lacks(NULL);
+    g_assert_nonnull(strstr(text, "warning: shadow-guest 'vm1': the cloud VM "
+                                  "can see and alter its consoles: " MISSING));
+    g_assert_null(strstr(text, "cannot be protected"));
+    g_assert_nonnull(strstr(text, "no-such-device"));
+}
+
+/* Each connection, and no position counts it */
+static void test_exposed(void)
+{
+    QTestState *qts = start_exposed();
+    g_autofree char *text = NULL;
+    int user;
+
+    expect_protection(qts, "none", 0);
+    uart_write(qts, COM1, "boot,");
+    for (unsigned i = 0; i < 2; i++) {
+        user = user_connect("c0");
+        expect_connected(qts, 3 * i, 10 * i, GREETING);
+        user_expect(user, GREETING);
+        user_expect(user, i ? "away," : "boot,");
+        uart_write(qts, COM1, "here,");
+        user_expect(user, "here,");
+        user_send(user, "hi!");
+        uart_expect(qts, COM1, "hi!");
+        g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==,
+                         10 * i + 10);
+        close(user);
+        shadow_wait_connected(qts, "com1", false);
+        uart_write(qts, COM1, "away,");
+    }
+    text = qtest_hmp(qts, "info shadow");
+    g_assert_nonnull(strstr(text, "protection none, "));
+    qtest_quit(qts);
+}
+
+/* It can be protected, so it is. */
+static void test_needless(void)
+{
+    QTestState *qts = shadow_start(",unprotected=on", SHADOW_COM1,
+                                   shadow_dir);
+    int user = user_connect("c0");
+
+    expect_connected(qts, 0, 0, "");
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    expect_protection(qts, "forced", 0);
+    uart_write(qts, COM1, "text");
+    user_expect(user, "text");
+    close(user);
+    qtest_quit(qts);
+}
+
+/* Whatever the accelerator does about it, but not while there is nothing */
+static void test_no_notice(void)
+{
+    static const ShadowProtection kinds[] = {
+        SHADOW_PROTECTION_NONE, SHADOW_PROTECTION_WATCHED,
+        SHADOW_PROTECTION_FORCED,
+    };
+    QTestState *qts = shadow_start_com1();
+
+    for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+        int user;
+
+        protect(qts, kinds[i]);
+        user = user_connect("c0");
+        expect_connected(qts, 0, 4 * i, "");
+        uart_write(qts, COM1, "text");
+        user_expect(user, "text");
+        user_expect_nothing(user);
+        close(user);
+        shadow_wait_connected(qts, "com1", false);
+    }
+    expect_protection(qts, "forced", 0);
+    qtest_quit(qts);
+}
+
+/* A user who does not read: a pipe, which is full at first */
+
+typedef struct Pipe {
+    char *base, *in, *out;
+    int to, from;
+} Pipe;
+
+static void pipe_open(Pipe *p, unsigned filled)
+{
+    g_autofree char *filler = g_strnfill(filled, '.');
+
+    p->base = shadow_path("pipe");
+    p->in = g_strconcat(p->base, ".in", NULL);
+    p->out = g_strconcat(p->base, ".out", NULL);
+    g_assert_cmpint(mkfifo(p->in, 0600), ==, 0);
+    g_assert_cmpint(mkfifo(p->out, 0600), ==, 0);
+    p->to = open(p->in, O_RDWR);
+    p->from = open(p->out, O_RDWR);
+    g_assert_cmpint(fcntl(p->from, F_SETPIPE_SZ, PIPE_SIZE), ==, PIPE_SIZE);
+    g_assert_cmpint(write(p->from, filler, filled), ==, filled);
+}
+
+static void pipe_close(Pipe *p)
+{
+    close(p->to);
+    close(p->from);
+    g_unlink(p->in);
+    g_unlink(p->out);
+    g_free(p->in);
+    g_free(p->out);
+    g_free(p->base);
+}
+
+static void pipe_send(Pipe *p, const char *text)
+{
+    g_assert_cmpint(write(p->to, text, strlen(text)), ==, strlen(text));
+}
+
+static void add_com1(QTestState *qts)
+{
+    qtest_qmp_device_add(qts, "shadow-serial", "com1", "{'guest': 'vm1', "
+                         "'chardev': 'c0'}");
+}
+
+/* The notice waits for room, and the guest's output for the notice. */
+static void test_exposed_slow_user(void)
+{
+    g_autofree char *filler = g_strnfill(PIPE_SIZE, '.');
+    QTestState *qts;
+    Pipe p;
+
+    pipe_open(&p, PIPE_SIZE);
+    host_lacks(MISSING);
+    qts = shadow_start(",unprotected=on", "-chardev pipe,id=c0,path=%s",
+                       p.base);
+    host_lacks(NULL);
+    add_com1(qts);
+    expect_connected(qts, 0, 0, GREETING);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    uart_write(qts, COM1, "text");
+    g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 0);
+    user_expect(p.from, filler);
+    user_expect(p.from, GREETING "text");
+    user_expect_nothing(p.from);
+    qtest_quit(qts);
+    pipe_close(&p);
+}
+
+/*
+ * In the midst of output: a line that says where, and nothing lost.  What is
+ * typed stays in the transport until the line has been written.
+ */
+static void test_broken_slow_user(void)
+{
+    QTestState *qts;
+    unsigned sent;
+    char *text = g_malloc0(2 * PIPE_SIZE + 1);
+    Pipe p;
+
+    for (unsigned i = 0; i < 2 * PIPE_SIZE; i++) {
+        text[i] = 'a' + i * 7 % 26;
+    }
+    pipe_open(&p, 0);
+    qts = shadow_start("", "-chardev pipe,id=c0,path=%s -device shadow-serial,"
+                       "id=com1,guest=vm1,chardev=c0", p.base);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    pipe_send(&p, "before");
+    uart_expect(qts, COM1, "before");
+    uart_write(qts, COM1, text);
+    sent = shadow_count(qts, "com1", "output-sent");
+    g_assert_cmpuint(sent, >, 0);
+    g_assert_cmpuint(sent, <=, PIPE_SIZE);
+
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+    expect_broken(qts);
+    pipe_send(&p, "typed");
+    g_usleep(20000);
+    g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 6);
+    g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, sent);
+
+    for (unsigned i = 0; i < sent; i++) {
+        char byte[2] = { text[i] };
+
+        user_expect(p.from, byte);
+    }
+    expect_line(p.from, BROKEN, 6, sent);
+    user_expect(p.from, text + sent);
+    uart_expect(qts, COM1, "typed");
+    user_expect_nothing(p.from);
+    qtest_quit(qts);
+    pipe_close(&p);
+    g_free(text);
+}
+
+/* While it runs */
+
+static void test_broken(void)
+{
+    QTestState *qts = shadow_start_com1();
+    g_autofree char *text = NULL;
+    int user = user_connect("c0");
+
+    expect_connected(qts, 0, 0, "");
+    uart_write(qts, COM1, "before");
+    user_send(user, "abc");
+    uart_expect(qts, COM1, "abc");
+    shadow_wait_count(qts, "com1", "output-sent", 6);
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+    expect_broken(qts);
+    expect_protection(qts, "broken", 1);
+    user_expect(user, "before");
+    user_expect_notice(user, BROKEN, 3, 6);
+    uart_write(qts, COM1, "between");
+
+    for (unsigned i = 0; i < 2; i++) {
+        user = user_connect("c0");
+        expect_connected(qts, 3 + 4 * i, 6 + 12 * i, GREETING);
+        user_expect(user, GREETING);
+        user_expect(user, i ? "more" : "between");
+        uart_write(qts, COM1, "after");
+        user_expect(user, "after");
+        user_send(user, "type");
+        uart_expect(qts, COM1, "type");
+        user_expect_nothing(user);
+        close(user);
+        shadow_wait_connected(qts, "com1", false);
+        uart_write(qts, COM1, "more");
+        if (i == 0) {
+            /* 6 + 7 + 5 were sent */
+            g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 18);
+        }
+    }
+    text = qtest_hmp(qts, "info shadow");
+    g_assert_nonnull(strstr(text, "protection broken, "));
+    g_assert_nonnull(strstr(text, "protection was broken: 1"));
+    qtest_quit(qts);
+}
+
+/* Nobody is there: who comes next is told, and the one after is not. */
+static void test_broken_told_later(void)
+{
+    QTestState *qts = shadow_start_com1();
+    int user;
+
+    uart_write(qts, COM1, "out");
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+    user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
+    user = user_connect("c0");
+    expect_connected(qts, 0, 0, GREETING);
+    user_expect(user, GREETING "out");
+    user_expect_nothing(user);
+    close(user);
+    qtest_quit(qts);
+}
+
+/* A cloud VM that covers its traces: the break is told all the same. */
+static void test_rebound(void)
+{
+    QTestState *qts = shadow_start_com1();
+    int user;
+
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+    expect_broken(qts);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    expect_protection(qts, "forced", 1);
+    user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
+    user = user_connect("c0");
+    expect_connected(qts, 0, 0, "");
+    uart_write(qts, COM1, "text");
+    user_expect(user, "text");
+
+    /* and the next break is told again */
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+    expect_broken(qts);
+    user_expect_notice(user, BROKEN, 0, 4);
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
+    expect_protection(qts, "none", 2);
+    user = user_connect("c0");
+    expect_connected(qts, 0, 4, "");
+    close(user);
+    qtest_quit(qts);
+}
+
+/* Two lines are due: none takes the other's place. */
+static void test_broken_and_snapshot(void)
+{
+    QTestState *qts = shadow_start(",snapshots=on", SHADOW_COM1, shadow_dir);
+    int ret, user;
+    size_t len;
+
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    do {
+        ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
+                          SHADOW_BUF_SIZE, ULTRACALL_SAVE_SNAPSHOT);
+    } while (ret == -EAGAIN);
+    g_assert_cmpint(ret, ==, 0);
+    len = shadow_value(qts);
+    for (unsigned first = 0; first < 2; first++) {
+        for (unsigned i = 0; i < 2; i++) {
+            if (i == first) {
+                protect(qts, SHADOW_PROTECTION_WATCHED);
+                protect(qts, SHADOW_PROTECTION_BROKEN);
+            } else {
+                g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm1",
+                                            SHADOW_BUF, len, 0), ==, 0);
+            }
+        }
+        user = user_connect("c0");
+        expect_line(user, "went back to a snapshot", 0, 0);
+        user_expect_notice(user, BROKEN, 0, 0);
+    }
+    user = user_connect("c0");
+    expect_connected(qts, 0, 0, GREETING);
+    user_expect(user, GREETING);
+    user_expect_nothing(user);
+    close(user);
+    qtest_quit(qts);
+}
+
+/* A port that is added to a guest that is broken */
+static void test_broken_new_device(void)
+{
+    QTestState *qts;
+    int user;
+
+    qts = shadow_start("", SHADOW_CHARDEV "-device shadow-serial,id=com2,"
+                       "guest=vm1,iobase=0x2f8,irq=3", shadow_dir);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+    add_com1(qts);
+    user = user_connect("c0");
+    expect_connected(qts, 0, 0, GREETING);
+    user_expect(user, GREETING);
+    user_expect_nothing(user);
+    close(user);
+    qtest_quit(qts);
+}
+
+/* Between hosts */
+
+/* A frozen port tells its user when it works again. */
+static void test_frozen(void)
+{
+    QTestState *qts = shadow_start_com1();
+    int user = user_connect("c0");
+
+    uart_write(qts, COM1, "text");
+    user_expect(user, "text");
+    g_assert_cmpint(shadow_save(qts, "vm1"), ==, 0);
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+    expect_broken(qts);
+    user_send(user, "typed");
+    user_expect_nothing(user);
+    g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 0);
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
+    expect_line(user, BROKEN, 0, 4);
+    shadow_wait_connected(qts, "com1", false);
+    g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 0);
+    close(user);
+    user = user_connect("c0");
+    user_expect(user, GREETING);
+    user_expect_nothing(user);
+    close(user);
+    qtest_quit(qts);
+}
+
+/* What was not told before the guest left is told before that it left. */
+static void test_moved(void)
+{
+    QTestState *from = shadow_start_com1();
+    QTestState *to = shadow_start_incoming("");
+    int user = user_connect("c0");
+
+    uart_write(from, COM1, "text");
+    user_expect(user, "text");
+    g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
+    protect(from, SHADOW_PROTECTION_BROKEN);
+    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
+    expect_line(user, BROKEN, 0, 4);
+    user_expect_notice(user, "moved to another host", 0, 4);
+    user_expect_notice(user_connect("c0"), "moved to another host", 0, 4);
+
+    /* its protection there has nothing to do with that */
+    shadow_run(to);
+    expect_protection(to, "forced", 0);
+    user = user_connect("d0");
+    expect_connected(to, 0, 4, "");
+    uart_write(to, COM1, "there");
+    user_expect(user, "there");
+    close(user);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+/* Nobody came before it left and came back. */
+static void test_moved_and_back(void)
+{
+    QTestState *from = shadow_start_com1();
+    QTestState *to = shadow_start_incoming("");
+    int user;
+
+    protect(from, SHADOW_PROTECTION_BROKEN);
+    shadow_move(from, to);
+    shadow_run(to);
+    uart_write(to, COM1, "text");
+    shadow_move(to, from);
+    shadow_run(from);
+    user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
+    user = user_connect("c0");
+    user_expect(user, GREETING "text");
+    close(user);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+/* From a host that protects to one that cannot */
+static void test_moved_to_exposed(void)
+{
+    QTestState *from = shadow_start_com1();
+    QTestState *to;
+    int user;
+
+    host_lacks(MISSING);
+    to = shadow_start(",incoming=on,unprotected=on", "-chardev socket,id=c0,"
+                      "path=%s/d0,server=on,wait=off -device shadow-serial,"
+                      "id=com1,guest=vm1,chardev=c0", shadow_dir);
+    host_lacks(NULL);
+    shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
+    uart_write(from, COM1, "text");
+    user = user_connect("d0");
+    shadow_wait_connected(to, "com1", true);
+    user_expect_nothing(user);
+    shadow_move(from, to);
+    user_expect_nothing(user);
+    shadow_run(to);
+    expect_connected(to, 0, 0, GREETING);
+    user_expect(user, GREETING "text");
+    user_expect_nothing(user);
+    close(user);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+/* Events */
+
+static unsigned events(QTestState *qts)
+{
+    unsigned n = 0;
+    QDict *event;
+
+    expect_protection(qts, "broken", shadow_count(qts, "com1",
+                                                  "output-produced"));
+    while ((event = qtest_qmp_event_ref(qts, "SHADOW_GUEST_UNPROTECTED"))) {
+        qobject_unref(event);
+        n++;
+    }
+    return n;
+}
+
+static void break_once(QTestState *qts)
+{
+    uart_write(qts, COM1, "!");
+    protect(qts, SHADOW_PROTECTION_WATCHED);
+    protect(qts, SHADOW_PROTECTION_BROKEN);
+}
+
+/* A cloud VM cannot use up the events of breaks by others. */
+static void test_events(void)
+{
+    QTestState *qts = shadow_start_com1();
+
+    for (unsigned i = 0; i < 300; i++) {
+        g_assert_cmpint(shadow_simple(qts, ULTRACALL_COMMIT, "vm1"), ==,
+                        -EBUSY);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        for (unsigned k = 0; k < 4; k++) {
+            shadow_simple(qts, ULTRACALL_COMMIT, "vm1");
+        }
+        break_once(qts);
+    }
+    g_assert_cmpuint(events(qts), ==, 50);
+
+    for (unsigned i = 0; i < 2000; i++) {
+        break_once(qts);
+    }
+    g_assert_cmpuint(events(qts), <, 2000);
+    expect_protection(qts, "broken", 2050);
+    qtest_quit(qts);
+}
+
+int main(int argc, char **argv)
+{
+    shadow_test_init(&argc, &argv);
+    qtest_add_func("/shadow-protection/exposed/refused", test_refused);
+    qtest_add_func("/shadow-protection/exposed/refused-later",
+                   test_refused_later);
+    qtest_add_func("/shadow-protection/exposed/warned", test_warned);
+    qtest_add_func("/shadow-protection/exposed/notice", test_exposed);
+    qtest_add_func("/shadow-protection/exposed/slow-user",
+                   test_exposed_slow_user);
+    qtest_add_func("/shadow-protection/needless", test_needless);
+    qtest_add_func("/shadow-protection/no-notice", test_no_notice);
+    qtest_add_func("/shadow-protection/broken/told", test_broken);
+    qtest_add_func("/shadow-protection/broken/told-later",
+                   test_broken_told_later);
+    qtest_add_func("/shadow-protection/broken/slow-user",
+                   test_broken_slow_user);
+    qtest_add_func("/shadow-protection/broken/rebound", test_rebound);
+    qtest_add_func("/shadow-protection/broken/snapshot",
+                   test_broken_and_snapshot);
+    qtest_add_func("/shadow-protection/broken/new-device",
+                   test_broken_new_device);
+    qtest_add_func("/shadow-protection/moved/frozen", test_frozen);
+    qtest_add_func("/shadow-protection/moved/told-before", test_moved);
+    qtest_add_func("/shadow-protection/moved/and-back", test_moved_and_back);
+    qtest_add_func("/shadow-protection/moved/to-exposed",
+                   test_moved_to_exposed);
+    qtest_add_func("/shadow-protection/events", test_events);
+    return shadow_test_run();
+}
