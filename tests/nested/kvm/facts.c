@@ -12,6 +12,7 @@
 
 #include "facts.h"
 #include <stddef.h>
+#include <stdio.h>
 
 static const TapTest facts[] = {
     { "xen: vmmcall from CPL 0 reaches user space", fact_xen_kernel },
@@ -59,6 +60,12 @@ static const TapTest facts[] = {
 
 int main(int argc, char **argv)
 {
+    const char *lacking = vmm_lacking();
+
+    if (lacking) {
+        printf("Bail out! %s\n", lacking);
+        return 2;
+    }
     return tap_run(facts, sizeof(facts) / sizeof(facts[0]),
                    argc > 1 ? argv[1] : NULL);
 }

@@ -16,6 +16,13 @@
 
 #define TSS_ADDRESS 0xfffbd000ul
 #define CPUID_ENTRIES 128
+#define CPUID_EXTENDED 0x80000001
+#define CPUID_SVM (1u << 2) /* in its ECX */
+
+typedef struct Cpuid {
+    struct kvm_cpuid2 header;
+    struct kvm_cpuid_entry2 entries[CPUID_ENTRIES];
+} Cpuid;
 
 void vmm_ioctl(int fd, unsigned long request, const char *name, void *arg)
 {
@@ -27,6 +34,26 @@ void vmm_ioctl(int fd, unsigned long request, const char *name, void *arg)
 int vmm_try(int fd, unsigned long request, void *arg)
 {
     return ioctl(fd, request, arg) < 0 ? -errno : 0;
+}
+
+const char *vmm_lacking(void)
+{
+    Cpuid cpuid = { .header.nent = CPUID_ENTRIES };
+    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    int ret = kvm < 0 ? kvm : ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid);
+
+    if (kvm < 0) {
+        return "/dev/kvm cannot be opened: load kvm_amd, and be root";
+    }
+    close(kvm);
+    for (unsigned i = 0; ret == 0 && i < cpuid.header.nent; i++) {
+        if (cpuid.entries[i].function == CPUID_EXTENDED &&
+            cpuid.entries[i].ecx & CPUID_SVM) {
+            return NULL;
+        }
+    }
+    return "KVM has no SVM for its guests: "
+           "load kvm_amd with nested=1 on an AMD processor";
 }
 
 int vmm_cap(const Vmm *m, unsigned cap)
@@ -93,10 +120,7 @@ void vmm_open(Vmm *m, bool irqchip)
 
 Vcpu *vmm_add_vcpu(Vmm *m)
 {
-    struct {
-        struct kvm_cpuid2 header;
-        struct kvm_cpuid_entry2 entries[CPUID_ENTRIES];
-    } cpuid = { .header.nent = CPUID_ENTRIES };
+    Cpuid cpuid = { .header.nent = CPUID_ENTRIES };
     int size = ioctl(m->kvm, KVM_GET_VCPU_MMAP_SIZE, 0l);
     Vcpu *v = &m->vcpu[m->n_vcpus];
 

@@ -42,6 +42,9 @@ typedef struct Nested {
     uint8_t vmcb[KVM_STATE_NESTED_SVM_VMCB_SIZE];
 } Nested;
 
+/* What this machine lacks to run a guest that has guests, or NULL */
+const char *vmm_lacking(void);
+
 /* A machine with all its RAM in slot 0, and no processor yet */
 void vmm_open(Vmm *m, bool irqchip);
 Vcpu *vmm_add_vcpu(Vmm *m);
