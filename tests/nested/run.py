@@ -97,6 +97,24 @@ class Fixtures:
         return pair
 
 
+    def make_bare(self, stack):
+        """Starts a cloud VM without Linux, under TCG"""
+        from lab.bare import Bare, Here
+        return Bare(lambda: Here(self.config, 'tcg'))
+
+    def make_bare_kvm(self, stack, **options):
+        """The same with KVM as the outer accelerator, as Linux 6.12 has it"""
+        from lab.bare import Bare, There
+        from lab.kvmhost import KvmHost
+        machine = stack.enter_context(KvmHost(self.config, 'bare-kvm', cloudvm=False,
+                                              memory=1024, **options).launch()).wait_ready()
+        return Bare(lambda: There(machine), [machine])
+
+    def make_bare_kvm_61(self, stack):
+        """As Linux 6.1 has it: no ultracall by instruction"""
+        return self.make_bare_kvm(stack, kernel='6.1')
+
+
 def run_test(function, fixtures, number):
     name = f'{function.__module__}.{function.__name__}'
     used = list(inspect.signature(function).parameters)

@@ -8,8 +8,9 @@
 #define SPARE (32 * MIB)
 #define SPARE_RO (36 * MIB)
 #define NO_RAM (3 * GIB)
-#define RW (PTE_P | PTE_W | PTE_U)
-#define RO (PTE_P | PTE_U)
+/* As if all of it had been used; L0 may leave it to the caller to do that */
+#define RO (PTE_P | PTE_U | PTE_A | PTE_D)
+#define RW (RO | PTE_W)
 #define PATTERN 0xaa
 #define EFAULT 14
 
@@ -128,6 +129,17 @@ static void try_buffer(Transport t, size_t i)
     }
 }
 
+/* The client does what L0 may leave to it. */
+static void try_unused(void)
+{
+    uint64_t value;
+
+    memory_map_small(OK0, (SPARE + OK0 * PAGE) | PTE_P | PTE_W);
+    check("a page that was not used yet",
+          ultracall(&client, ULTRACALL_PROBE, SMALL(OK0), 24, 0, 0, 0, &value),
+          0);
+}
+
 static void try_tag(Transport t, uint64_t va, uint64_t bad)
 {
     const uint64_t a[ULTRACALL_ARGS] = { va, 3, SMALL(OK0), 64 };
@@ -156,4 +168,5 @@ void scenario_buffers(void)
         try_tag(t, 1ul << 47, 1ul << 47);
         try_tag(t, SMALL(RO2), 0);
     }
+    try_unused();
 }

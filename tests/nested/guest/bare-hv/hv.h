@@ -97,7 +97,8 @@ void hv_end(void);
 typedef enum Root {
     ROOT_A,                     /* a process of L1: in CR3 of the bound guest */
     ROOT_B,                     /* another one */
-    ROOT_NESTED,
+    ROOT_GUEST,                 /* CR3 of nested guests */
+    ROOT_NESTED,                /* their nested paging */
     ROOTS
 } Root;
 
@@ -109,6 +110,8 @@ void memory_enter(Root root);
 #define PTE_P 1ul
 #define PTE_W 2ul
 #define PTE_U 4ul
+#define PTE_A 0x20ul
+#define PTE_D 0x40ul
 #define PTE_PS 0x80ul
 #define PTE_RESERVED (1ul << 51)
 #define PTE_NX (1ul << 63)

@@ -11,8 +11,9 @@
 
 /* Two pages each: the bit of page-table isolation tells none apart */
 static uint64_t roots[ROOTS][2 * ENTRIES] __attribute__((aligned(8192)));
-static uint64_t pdpt[ENTRIES] __attribute__((aligned(4096)));
-static uint64_t pd[IDENTITY_GIB][ENTRIES] __attribute__((aligned(4096)));
+/* A KVM below makes the tables of nested paging read-only: they are apart. */
+static uint64_t pdpt[2][ENTRIES] __attribute__((aligned(4096)));
+static uint64_t pd[2][IDENTITY_GIB][ENTRIES] __attribute__((aligned(4096)));
 static uint64_t large[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t small_pd[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t small[ENTRIES] __attribute__((aligned(4096)));
@@ -92,20 +93,26 @@ static uint64_t table(void *to)
     return (uintptr_t)to | PTE_P | PTE_W | PTE_U;
 }
 
-void memory_init(void)
+static void map_identity(unsigned set)
 {
     for (unsigned gib = 0; gib < IDENTITY_GIB; gib++) {
         for (unsigned i = 0; i < ENTRIES; i++) {
-            pd[gib][i] = (gib * GIB + i * 2 * MIB) | PTE_P | PTE_W | PTE_U |
-                         PTE_PS;
+            pd[set][gib][i] = (gib * GIB + i * 2 * MIB) | PTE_P | PTE_W |
+                              PTE_U | PTE_PS;
         }
-        pdpt[gib] = table(pd[gib]);
+        pdpt[set][gib] = table(pd[set][gib]);
     }
-    pdpt[SMALL_BASE / GIB] = table(small_pd);
+}
+
+void memory_init(void)
+{
+    map_identity(0);
+    map_identity(1);
+    pdpt[0][SMALL_BASE / GIB] = table(small_pd);
     small_pd[0] = table(small);
-    pdpt[LARGE_BASE / GIB] = table(large);
+    pdpt[0][LARGE_BASE / GIB] = table(large);
     for (unsigned i = 0; i < ROOTS; i++) {
-        roots[i][0] = table(pdpt);
+        roots[i][0] = table(pdpt[i == ROOT_NESTED]);
     }
     memory_enter(ROOT_A);
     exceptions_init();
@@ -135,6 +142,6 @@ void memory_map_large(unsigned n, uint64_t entry)
 
 void memory_map_huge(unsigned n, uint64_t entry)
 {
-    pdpt[HUGE_BASE / GIB + n] = entry;
+    pdpt[0][HUGE_BASE / GIB + n] = entry;
     memory_enter(ROOT_A);
 }

@@ -7,7 +7,7 @@
  *   input=1     it also reads a line
  *   string=1    it also writes by a string instruction
  *   clean=1     the processor is told what has not changed, as Linux does
- *   every=N     race: each Nth entry is an attack
+ *   every=N, for=M  race: of N entries M are attacks
  *   map=1       move: each move is an attack, too
  *   count=N     unshadowed: accesses
  */
@@ -66,8 +66,8 @@ static void scenario_session(Attack attack)
 static void attack_restore(Vm *vm, unsigned entry)
 {
     uint8_t *byte = &MAP_BYTE(0);
-    uint8_t *to = maps[0];
-    uint64_t n = sizeof(maps[0]);
+    uint8_t *to = byte - 15;
+    uint64_t n = 16;
 
     switch (entry % 4) {
     case 0:
@@ -101,7 +101,7 @@ static void attack_swap(Vm *vm, unsigned entry)
 
 static void attack_race(Vm *vm, unsigned entry)
 {
-    vm_set_map(vm, entry && entry % option("every", 7) == 0);
+    vm_set_map(vm, entry % option("every", 8) < option("for", 2));
 }
 
 /* move: the same guest goes on with another VMCB and ASID. */

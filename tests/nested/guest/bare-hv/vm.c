@@ -29,7 +29,7 @@
 #define STACK_SIZE 8192
 #define VMS 4
 #define VMMCALL_LENGTH 3
-#define SEEN_MAX 600
+#define SEEN_MAX 50000
 
 typedef struct Segment {
     uint16_t selector, attributes;
@@ -135,7 +135,7 @@ static void vmcb_init_state(struct vmcb *vmcb)
     vmcb->efer = rdmsr(MSR_EFER);
     __asm__("movq %%cr0, %0" : "=r"(vmcb->cr0));
     __asm__("movq %%cr4, %0" : "=r"(vmcb->cr4));
-    vmcb->cr3 = memory_root(ROOT_NESTED);
+    vmcb->cr3 = memory_root(ROOT_GUEST);
     vmcb->dr7 = 0x400;
     vmcb->dr6 = 0xffff0ff0;
     vmcb->rflags = 2;
