@@ -112,18 +112,22 @@ class EmulatedCloudHost(CloudHost):
         self.base.close()
 
 
+def emulated(accel):
+    """Whether the hosts are emulated, since this machine cannot be one."""
+    return accel == 'kvm' and missing() != ''
+
+
 def cloud_host(config, name='host', accel=None, **options):
-    """A host with the accelerator asked for; emulated, if this machine cannot be it."""
     accel = accel or config.accel
-    if accel == 'kvm' and missing():
+    if emulated(accel):
         return EmulatedCloudHost(config, name, **options)
     return CloudHost(config, name, accel, **options)
 
 
 def describe(accel):
-    """For people: what is L0."""
+    """For people: what is L0's accelerator."""
     if accel == 'tcg':
-        return 'an emulated processor (TCG)'
-    lacks = missing()
-    return f'KVM in an emulated AMD host, for here: {lacks}' if lacks else \
-        'KVM of this machine'
+        return 'TCG'
+    if emulated(accel):
+        return f'KVM, in an emulated AMD host each (this machine: {missing()})'
+    return "KVM of this machine"
