@@ -220,6 +220,7 @@ static inline int ultracall_touch(uint64_t fault, uint64_t va, uint64_t len,
         return 0;
     }
     for (uint64_t at = fault; at - va < len; at = (at | 0xfff) + 1) {
+        /* volatile: the access itself is what is wanted */
         volatile uint8_t *p = (volatile uint8_t *)(uintptr_t)at;
         uint8_t byte = *p;
 

@@ -142,49 +142,17 @@ bool shadow_kvm_nested(CPUState *cpu)
                           : nested_get(cpu, &n);
 }
 
-/* Read 8 bytes of L1's virtual memory, that may cross a page. */
+/* For shadow_binding_enter() */
 static bool peek(void *walk, uint64_t va, uint64_t *val)
 {
-    uint8_t buf[sizeof(*val)];
-    uint64_t pa, n;
-
-    for (unsigned done = 0; done < sizeof(buf); done += n) {
-        uint64_t left = sizeof(buf) - done;
-        void *host;
-
-        if (shadow_walk(walk, va + done, false, &pa, &n) < 0) {
-            return false;
-        }
-        n = MIN(n, left);
-        host = ultracall_ram(pa, &n, false);
-        if (!host) {
-            return false;
-        }
-        memcpy(buf + done, host, n);
+    if (!shadow_kvm_read(walk, va, val, sizeof(*val))) {
+        return false;
     }
-    *val = ldq_le_p(buf);
+    le64_to_cpus(val);
     return true;
 }
 
-/* Giving back */
-
-/*
- * KVM does what is left of an access when it next runs: so let it, and then
- * put the registers back to before the instruction.
- */
-static void undo_access(CPUState *cpu, struct kvm_run *run)
-{
-    uint8_t immediate_exit = run->immediate_exit;
-    struct kvm_regs regs;
-
-    if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) < 0) {
-        return;
-    }
-    run->immediate_exit = 1;
-    kvm_vcpu_ioctl(cpu, KVM_RUN, 0);
-    run->immediate_exit = immediate_exit;
-    kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &regs);
-}
+/* Giving back; the access itself is undone by shadow-kvm-undo.c */
 
 /* What KVM has of the VMCB holds until the next VMRUN. */
 static void intercept_all_once(CPUState *cpu, KvmNested *n)
@@ -212,7 +180,7 @@ static void give_back(CPUState *cpu, struct kvm_run *run, KvmNested *n,
         memset((uint8_t *)run + run->io.data_offset, 0xff,
                run->io.size * run->io.count);
     }
-    undo_access(cpu, run);
+    shadow_kvm_undo(cpu, run);
     if (!shadow_kvm_claims_work()) {
         intercept_all_once(cpu, n);
         if (!bound) {
@@ -258,41 +226,49 @@ static void handle_access(CPUState *cpu, struct kvm_run *run, KvmNested *n,
     }
 }
 
+static void first_map(ShadowPorts *ports, uint64_t map)
+{
+    if (!shadow_kvm_map_hold(map)) {
+        shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_BROKEN,
+            "the cloud VM's map of I/O permissions is not in its memory");
+        return;
+    }
+    qatomic_set(&ports->map, map);
+    shadow_kvm_map_update_all();
+    shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_WATCHED,
+                                "its map is held");
+}
+
+static void other_map(ShadowPorts *ports, KvmNested *n)
+{
+    g_autofree char *reason =
+        g_strdup_printf("the cloud VM runs it with the map of I/O permissions "
+                        "at 0x%" PRIx64 ", not 0x%" PRIx64, n->map, ports->map);
+
+    shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_BROKEN,
+                                reason);
+    set_map(n, ports->map);
+}
+
 /*
  * The first map that a guest runs with since it was bound is held for it; if
  * it then runs with another one the cloud VM has seen accesses, or may have.
  */
-static void check_map(ShadowPorts *ports, KvmNested *n)
+static void check_map(CPUState *cpu, ShadowPorts *ports, KvmNested *n)
 {
-    g_autofree char *reason = NULL;
-
     if (shadow_kvm_claims_work() ||
         likely(qatomic_read(&ports->map) == n->map)) {
         return;
     }
     BQL_LOCK_GUARD();
-    if (!ports->guest || shadow_binding_ports(current_cpu->cpu_index) != ports) {
-        return;
-    }
-    if (!ports->map) {
-        if (shadow_kvm_map_hold(n->map)) {
-            qatomic_set(&ports->map, n->map);
-            shadow_kvm_map_update_all();
-            shadow_guest_set_protection(ports->guest,
-                                        SHADOW_PROTECTION_WATCHED,
-                                        "its map is held");
+    /* it may have been unbound meanwhile */
+    if (ports->guest && shadow_binding_ports(cpu->cpu_index) == ports) {
+        if (ports->map) {
+            other_map(ports, n);
         } else {
-            shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_BROKEN,
-                "the cloud VM's map of I/O permissions is not in its memory");
+            first_map(ports, n->map);
         }
-        return;
     }
-    reason = g_strdup_printf("the cloud VM runs it with the map of I/O "
-                             "permissions at 0x%" PRIx64 ", not 0x%" PRIx64,
-                             n->map, ports->map);
-    shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_BROKEN,
-                                reason);
-    set_map(n, ports->map);
 }
 
 void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
@@ -311,7 +287,7 @@ void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
     shadow_binding_enter(cpu->cpu_index, &n.entry, peek, &n.walk);
     ports = shadow_binding_ports(cpu->cpu_index);
     if (ports) {
-        check_map(ports, &n);
+        check_map(cpu, ports, &n);
     }
     if (run->exit_reason == KVM_EXIT_IO && run->io.count) {
         handle_access(cpu, run, &n, ports);

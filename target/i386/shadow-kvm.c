@@ -32,9 +32,15 @@ static uint32_t kvm_features(void)
     return kvm_found_features;
 }
 
+/*
+ * Only what a call needs is asked of KVM: all of a CPU's state takes some ten
+ * times as long.
+ */
 typedef struct KvmCaller {
-    UltracallCaller parent;
-    CPUX86State *env;
+    ShadowX86Caller parent;
+    CPUState *cpu;
+    struct kvm_regs regs;
+    struct kvm_sregs sregs;
     ShadowWalk walk;
 } KvmCaller;
 
@@ -50,6 +56,27 @@ bool shadow_kvm_read_entry(void *opaque, uint64_t pa, uint64_t *entry)
     return true;
 }
 
+bool shadow_kvm_read(const ShadowWalk *walk, uint64_t va, void *buf,
+                     size_t len)
+{
+    uint64_t pa, n;
+
+    for (; len; va += n, buf += n, len -= n) {
+        void *host;
+
+        if (shadow_walk(walk, va, false, &pa, &n) < 0) {
+            return false;
+        }
+        n = MIN(n, len);
+        host = ultracall_ram(pa, &n, false);
+        if (!host) {
+            return false;
+        }
+        memcpy(buf, host, n);
+    }
+    return true;
+}
+
 /*
  * While this CPU is here it acknowledges no TLB flush, so that the cloud VM's
  * kernel cannot reuse a page that it takes away meanwhile.
@@ -57,7 +84,7 @@ bool shadow_kvm_read_entry(void *opaque, uint64_t pa, uint64_t *entry)
 static int kvm_caller_map(UltracallCaller *c, uint64_t va, size_t len,
                           bool write, UltracallBuffer *buf, uint64_t *fault)
 {
-    KvmCaller *caller = container_of(c, KvmCaller, parent);
+    KvmCaller *caller = container_of(c, KvmCaller, parent.parent);
     uint64_t pa, n;
     void *host;
 
@@ -82,67 +109,108 @@ static int kvm_caller_map(UltracallCaller *c, uint64_t va, size_t len,
 
 static void kvm_caller_entry(UltracallCaller *c, ShadowEntry *entry)
 {
-    CPUX86State *env = container_of(c, KvmCaller, parent)->env;
+    KvmCaller *caller = container_of(c, KvmCaller, parent.parent);
 
-    *entry = (ShadowEntry) { .process = SHADOW_PROCESS(env->cr[3]) };
+    *entry = (ShadowEntry) { .process = SHADOW_PROCESS(caller->sregs.cr3) };
 }
 
-/* The registers are @cpu's now, and go back to KVM before it runs again. */
-static void kvm_call(CPUState *cpu, uint64_t nr)
+static bool kvm_read_word(ShadowX86Caller *c, uint64_t va, uint16_t *val)
 {
-    RCU_READ_LOCK_GUARD();
+    ShadowWalk walk = container_of(c, KvmCaller, parent)->walk;
+
+    walk.user = false;
+    walk.smap = false;
+    walk.pke = false;
+    if (!shadow_kvm_read(&walk, va, val, sizeof(*val))) {
+        return false;
+    }
+    le16_to_cpus(val);
+    return true;
+}
+
+/* 0 is PKRU's value for as long as XSAVE has none. */
+static uint32_t kvm_pkru(CPUState *cpu)
+{
     CPUX86State *env = cpu_env(cpu);
-    KvmCaller caller = {
+    const X86LegacyXSaveArea *legacy = env->xsave_buf;
+    const X86XSaveHeader *header = (const void *)(legacy + 1);
+    const ExtSaveArea *area = &x86_ext_save_areas[XSTATE_PKRU_BIT];
+    bool large = kvm_check_extension(kvm_state, KVM_CAP_XSAVE2) > 0;
+
+    if (kvm_vcpu_ioctl(cpu, large ? KVM_GET_XSAVE2 : KVM_GET_XSAVE,
+                       env->xsave_buf) < 0) {
+        return UINT32_MAX;
+    }
+    return header->xstate_bv & XSTATE_PKRU_MASK
+           ? ldl_le_p((uint8_t *)env->xsave_buf + area->offset) : 0;
+}
+
+static void kvm_caller_init(KvmCaller *c)
+{
+    const struct kvm_sregs *s = &c->sregs;
+    const struct kvm_regs *r = &c->regs;
+    CPUX86State *env = cpu_env(c->cpu);
+
+    c->parent = (ShadowX86Caller) {
         .parent.map = kvm_caller_map,
         .parent.entry = kvm_caller_entry,
-        .env = env,
+        .arg = { r->rdi, r->rsi, r->r8, r->r9, r->r10 },
+        .cpl = s->ss.dpl,
+        .iopl = (r->rflags & IOPL_MASK) >> 12,
+        .tss_base = s->tr.base,
+        .tss_limit = s->tr.limit,
+        .tss_type = s->tr.present ? s->tr.type : 0,
+        .read_word = kvm_read_word,
     };
-
-    caller.walk = (ShadowWalk) {
-        .cr3 = env->cr[3],
-        .la57 = env->cr[4] & CR4_LA57_MASK,
-        .user = (env->hflags & HF_CPL_MASK) == 3,
-        .wp = env->cr[0] & CR0_WP_MASK,
-        .smap = env->cr[4] & CR4_SMAP_MASK && !(env->eflags & AC_MASK),
-        .pke = env->cr[4] & CR4_PKE_MASK,
-        .pkru = env->pkru,
+    c->walk = (ShadowWalk) {
+        .cr3 = s->cr3,
+        .la57 = s->cr4 & CR4_LA57_MASK,
+        .user = s->ss.dpl == 3,
+        .wp = s->cr0 & CR0_WP_MASK,
+        .smap = s->cr4 & CR4_SMAP_MASK && !(r->rflags & AC_MASK),
+        .pke = s->cr4 & CR4_PKE_MASK,
+        .pkru = s->cr4 & CR4_PKE_MASK ? kvm_pkru(c->cpu) : 0,
         .gbpages = env->features[FEAT_8000_0001_EDX] & CPUID_EXT2_PDPE1GB,
         .phys_bits = env_archcpu(env)->phys_bits,
         .read = shadow_kvm_read_entry,
     };
-    shadow_x86_call(cpu, &caller.parent, nr);
 }
 
 /*
  * A nested guest comes here only if the cloud VM lets its calls pass: it may
  * call nothing, since its buffers would need two walks.
+ *
+ * @nr: the register that holds the call's number; NULL: RAX.  Returns what RAX
+ * becomes; an instruction's RAX is set by KVM, all else here.
  */
-static void kvm_doorbell(CPUState *cpu)
+static uint64_t kvm_call(CPUState *cpu, const uint64_t *nr)
 {
-    if (shadow_kvm_nested(cpu)) {
-        return;
-    }
-    cpu_synchronize_state(cpu);
-    if (shadow_x86_is_call(cpu)) {
-        kvm_call(cpu, cpu_env(cpu)->regs[R_EAX]);
-    }
-}
+    RCU_READ_LOCK_GUARD();
+    KvmCaller c = { .cpu = cpu };
 
-/* @nr: the register that holds the call's number.  Returns what RAX becomes. */
-static uint64_t kvm_hypercall(CPUState *cpu, uint64_t nr)
-{
-    if ((nr & ~0xffULL) != ULTRACALL_MAGIC || ultracall_doorbell_port() < 0) {
+    if (nr && !shadow_x86_is_call(*nr, true)) {
         return -KVM_ENOSYS;
     }
     if (shadow_kvm_nested(cpu)) {
         return -EPERM;
     }
-    cpu_synchronize_state(cpu);
-    if (!(cpu_env(cpu)->hflags & HF_CS64_MASK)) {
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &c.regs) < 0 ||
+        kvm_vcpu_ioctl(cpu, KVM_GET_SREGS, &c.sregs) < 0 ||
+        !shadow_x86_is_call(nr ? *nr : c.regs.rax, c.sregs.cs.l)) {
         return -KVM_ENOSYS;
     }
-    kvm_call(cpu, nr);
-    return cpu_env(cpu)->regs[R_EAX];
+    kvm_caller_init(&c);
+    c.parent.number = nr ? *nr : c.regs.rax;
+    shadow_x86_call(&c.parent);
+    c.regs.rax = c.parent.rax;
+    c.regs.rdx = c.parent.rdx;
+    kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &c.regs);
+    return c.parent.rax;
+}
+
+static void kvm_doorbell(CPUState *cpu)
+{
+    kvm_call(cpu, NULL);
 }
 
 static bool kvm_handle_xen(CPUState *cpu, struct kvm_xen_exit *exit)
@@ -152,7 +220,7 @@ static bool kvm_handle_xen(CPUState *cpu, struct kvm_xen_exit *exit)
          (exit->u.hcall.input & ~0xffULL) != ULTRACALL_MAGIC)) {
         return false;
     }
-    exit->u.hcall.result = kvm_hypercall(cpu, exit->u.hcall.input);
+    exit->u.hcall.result = kvm_call(cpu, (uint64_t *)&exit->u.hcall.input);
     return true;
 }
 
@@ -170,7 +238,7 @@ bool shadow_kvm_handle_exit(CPUState *cpu, struct kvm_run *run, int *ret)
         }
         run->hypercall.ret =
             run->hypercall.args[0] == ULTRACALL_HYPERCALL_PAGE
-            ? kvm_hypercall(cpu, run->hypercall.args[2]) : -KVM_ENOSYS;
+            ? kvm_call(cpu, (uint64_t *)&run->hypercall.args[2]) : -KVM_ENOSYS;
         return true;
     default:
         return false;

@@ -17,14 +17,24 @@ struct kvm_run;
 /* Before KVM_RUN: what the last one has left must not be taken for new. */
 void shadow_kvm_pre_run(struct kvm_run *run);
 
-/* After KVM_RUN: look at a nested guest, and do its port access if it is ours */
+/* After KVM_RUN: look at a nested guest; do its port access if it is ours. */
 void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run);
 
 /* Whether it was an ultracall; *@ret is then what kvm_arch_handle_exit() is */
 bool shadow_kvm_handle_exit(CPUState *cpu, struct kvm_run *run, int *ret);
 
+/*
+ * Put a nested guest back to before the port access that it has left with.
+ * (shadow-kvm-undo.c)
+ */
+void shadow_kvm_undo(CPUState *cpu, struct kvm_run *run);
+
 /* Whether it is a nested guest that @cpu has left. */
 bool shadow_kvm_nested(CPUState *cpu);
+
+/* Read @len bytes at @va, that may cross a page, with the rights of @walk. */
+bool shadow_kvm_read(const ShadowWalk *walk, uint64_t va, void *buf,
+                     size_t len);
 
 /* Read 8 bytes of guest-physical memory; for struct ShadowWalk */
 bool shadow_kvm_read_entry(void *opaque, uint64_t pa, uint64_t *entry);

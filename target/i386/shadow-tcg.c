@@ -53,7 +53,7 @@ void shadow_tcg_vmrun(CPUX86State *env)
 }
 
 typedef struct TcgCaller {
-    UltracallCaller parent;
+    ShadowX86Caller parent;
     CPUX86State *env;
     bool may_fault;
     uintptr_t ra;
@@ -72,7 +72,7 @@ static size_t tcg_in_page(uint64_t va, size_t len)
 static int tcg_caller_map(UltracallCaller *c, uint64_t va, size_t len,
                           bool write, UltracallBuffer *buf, uint64_t *fault)
 {
-    TcgCaller *caller = container_of(c, TcgCaller, parent);
+    TcgCaller *caller = container_of(c, TcgCaller, parent.parent);
     CPUX86State *env = caller->env;
     MMUAccessType access = write ? MMU_DATA_STORE : MMU_DATA_LOAD;
     int mmu_idx = cpu_mmu_index(env_cpu(env), false);
@@ -103,7 +103,7 @@ static int tcg_caller_map(UltracallCaller *c, uint64_t va, size_t len,
 
 static void tcg_caller_entry(UltracallCaller *c, ShadowEntry *entry)
 {
-    CPUX86State *env = container_of(c, TcgCaller, parent)->env;
+    CPUX86State *env = container_of(c, TcgCaller, parent.parent)->env;
 
     *entry = (ShadowEntry) { .process = SHADOW_PROCESS(env->cr[3]) };
     if (c->nested) {
@@ -112,24 +112,55 @@ static void tcg_caller_entry(UltracallCaller *c, ShadowEntry *entry)
     }
 }
 
+static bool tcg_read_word(ShadowX86Caller *c, uint64_t va, uint16_t *val)
+{
+    CPUX86State *env = container_of(c, TcgCaller, parent)->env;
+    uint8_t buf[2];
+
+    if (cpu_memory_rw_debug(env_cpu(env), va, buf, sizeof(buf), false) < 0) {
+        return false;
+    }
+    *val = lduw_le_p(buf);
+    return true;
+}
+
+static bool tcg_is_call(CPUX86State *env)
+{
+    return shadow_x86_is_call(env->regs[R_EAX], env->hflags & HF_CS64_MASK);
+}
+
 /* The doorbell comes from within a memory access, where nothing can fault. */
 static void tcg_call(CPUX86State *env, bool may_fault, uintptr_t ra)
 {
     TcgCaller caller = {
-        .parent.nested = env->hflags & HF_GUEST_MASK,
-        .parent.map = tcg_caller_map,
-        .parent.entry = tcg_caller_entry,
+        .parent = {
+            .parent.nested = env->hflags & HF_GUEST_MASK,
+            .parent.map = tcg_caller_map,
+            .parent.entry = tcg_caller_entry,
+            .number = env->regs[R_EAX],
+            .arg = { env->regs[R_EDI], env->regs[R_ESI], env->regs[8],
+                     env->regs[9], env->regs[10] },
+            .cpl = env->hflags & HF_CPL_MASK,
+            .iopl = (env->eflags & IOPL_MASK) >> 12,
+            .tss_base = env->tr.base,
+            .tss_limit = env->tr.limit,
+            .tss_type = env->tr.flags & DESC_P_MASK ?
+                        (env->tr.flags >> DESC_TYPE_SHIFT) & 0xf : 0,
+            .read_word = tcg_read_word,
+        },
         .env = env,
         .may_fault = may_fault,
         .ra = ra,
     };
 
-    shadow_x86_call(env_cpu(env), &caller.parent, env->regs[R_EAX]);
+    shadow_x86_call(&caller.parent);
+    env->regs[R_EAX] = caller.parent.rax;
+    env->regs[R_EDX] = caller.parent.rdx;
 }
 
 bool shadow_tcg_ultracall(CPUX86State *env, uintptr_t ra)
 {
-    if (!shadow_x86_is_call(env_cpu(env))) {
+    if (!tcg_is_call(env)) {
         return false;
     }
     tcg_call(env, true, ra);
@@ -146,7 +177,7 @@ void helper_shadow_vmcall(CPUX86State *env)
 
 static void tcg_doorbell(CPUState *cpu)
 {
-    if (shadow_x86_is_call(cpu)) {
+    if (tcg_is_call(cpu_env(cpu))) {
         tcg_call(cpu_env(cpu), false, 0);
     }
 }

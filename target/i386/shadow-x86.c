@@ -19,73 +19,53 @@
 #define TSS_IOPB_BASE 0x66
 #define TSS_MIN_LIMIT 0x67
 
-bool shadow_x86_is_call(CPUState *cpu)
+bool shadow_x86_is_call(uint64_t reg, bool code64)
 {
-    CPUX86State *env = cpu_env(cpu);
-
-    return (env->regs[R_EAX] & ~0xffULL) == ULTRACALL_MAGIC &&
-           env->hflags & HF_CS64_MASK && ultracall_doorbell_port() >= 0;
+    return (reg & ~0xffULL) == ULTRACALL_MAGIC && code64 &&
+           ultracall_doorbell_port() >= 0;
 }
 
-static bool tss_read_word(CPUState *cpu, uint32_t offset, uint16_t *val)
+static bool tss_read_word(ShadowX86Caller *c, uint32_t offset, uint16_t *val)
 {
-    CPUX86State *env = cpu_env(cpu);
-    uint8_t buf[2];
-
-    if (offset + 1 > env->tr.limit ||
-        cpu_memory_rw_debug(cpu, env->tr.base + offset, buf, sizeof(buf),
-                            false) < 0) {
-        return false;
-    }
-    *val = lduw_le_p(buf);
-    return true;
+    return offset + 1 <= c->tss_limit &&
+           c->read_word(c, c->tss_base + offset, val);
 }
 
 /* Whether the I/O permission bitmap allows a write to the doorbell. */
-static bool tss_allows(CPUState *cpu, uint16_t port)
+static bool tss_allows(ShadowX86Caller *c, uint16_t port)
 {
-    CPUX86State *env = cpu_env(cpu);
-    unsigned type = (env->tr.flags >> DESC_TYPE_SHIFT) & 0xf;
     uint16_t base, bits;
 
-    if (!(env->tr.flags & DESC_P_MASK) || env->tr.limit < TSS_MIN_LIMIT ||
-        (type != TSS_TYPE_AVAILABLE && type != TSS_TYPE_BUSY)) {
+    if (c->tss_limit < TSS_MIN_LIMIT || (c->tss_type != TSS_TYPE_AVAILABLE &&
+                                         c->tss_type != TSS_TYPE_BUSY)) {
         return false;
     }
-    return tss_read_word(cpu, TSS_IOPB_BASE, &base) &&
-           tss_read_word(cpu, base + port / 8, &bits) &&
+    return tss_read_word(c, TSS_IOPB_BASE, &base) &&
+           tss_read_word(c, base + port / 8, &bits) &&
            !((bits >> (port % 8)) & ((1 << DOORBELL_SIZE) - 1));
 }
 
-static bool caller_may_call(CPUState *cpu, UltracallCaller *caller)
+static bool caller_may_call(ShadowX86Caller *c)
 {
-    CPUX86State *env = cpu_env(cpu);
-    unsigned cpl = env->hflags & HF_CPL_MASK;
-    unsigned iopl = (env->eflags & IOPL_MASK) >> 12;
-
-    if (cpl == 0) {
+    if (c->cpl == 0) {
         return true;
     }
-    if (caller->nested) {
+    if (c->parent.nested) {
         return false;
     }
-    return cpl <= iopl || tss_allows(cpu, ultracall_doorbell_port());
+    return c->cpl <= c->iopl || tss_allows(c, ultracall_doorbell_port());
 }
 
-void shadow_x86_call(CPUState *cpu, UltracallCaller *caller, uint64_t nr)
+void shadow_x86_call(ShadowX86Caller *c)
 {
-    CPUX86State *env = cpu_env(cpu);
-    UltracallRegs regs = {
-        .arg = { env->regs[R_EDI], env->regs[R_ESI], env->regs[8],
-                 env->regs[9], env->regs[10] },
-        .status = -EPERM,
-    };
+    UltracallRegs regs = { .status = -EPERM };
 
-    if (caller_may_call(cpu, caller)) {
-        ultracall_dispatch(caller, nr & 0xff, &regs);
+    memcpy(regs.arg, c->arg, sizeof(regs.arg));
+    if (caller_may_call(c)) {
+        ultracall_dispatch(&c->parent, c->number & 0xff, &regs);
     }
-    env->regs[R_EAX] = regs.status;
-    env->regs[R_EDX] = regs.value;
+    c->rax = regs.status;
+    c->rdx = regs.value;
 }
 
 /*

@@ -8,19 +8,32 @@
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/misc/ultracall.h"
 
-/*
- * Whether @cpu's RAX says so, and there is an ultracall device.  64-bit code
- * only: the arguments are in registers that others do not have.
- */
-bool shadow_x86_is_call(CPUState *cpu);
+/* A CPU that calls: what a call depends on, and what comes of it */
+typedef struct ShadowX86Caller {
+    UltracallCaller parent;
+    uint64_t number;        /* the register that has it, in its low 8 bits */
+    uint64_t arg[ULTRACALL_ARGS];
+    uint64_t rax, rdx;      /* results */
+
+    unsigned cpl, iopl;
+    uint64_t tss_base;
+    uint32_t tss_limit;
+    unsigned tss_type;      /* of the descriptor; 0 if it is not present */
+    /* Read a word of L1's memory, as its kernel may */
+    bool (*read_word)(struct ShadowX86Caller *c, uint64_t va, uint16_t *val);
+} ShadowX86Caller;
 
 /*
- * Make the call that @cpu's registers hold, and put the results there.  User
- * mode needs the permission to write to the doorbell's port; the nested
- * guest's user mode has none.
- * @nr: the register with the call's number, in its low 8 bits
+ * Whether @reg asks for a call, and there is an ultracall device.  64-bit code
+ * only: the arguments are in registers that others do not have.
  */
-void shadow_x86_call(CPUState *cpu, UltracallCaller *caller, uint64_t nr);
+bool shadow_x86_is_call(uint64_t reg, bool code64);
+
+/*
+ * Make the call.  User mode needs the permission to write to the doorbell's
+ * port; the nested guest's user mode has none.
+ */
+void shadow_x86_call(ShadowX86Caller *c);
 
 extern const ShadowAccel shadow_accel_tcg;
 extern const ShadowAccel shadow_accel_kvm;
