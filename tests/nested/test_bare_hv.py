@@ -48,7 +48,11 @@ def test_not_asked_for(bare):
 
 
 def test_bound_again(bare):
-    attacks.bound_again(bare)
+    attacks.bound_again(bare, 0)
+
+
+def test_bound_again_beside_another(bare):
+    attacks.bound_again(bare, 1)
 
 
 def test_calls(bare):

@@ -84,8 +84,16 @@ def test_not_bound_old_kernel(bare_kvm_61):
     attacks.not_ours(bare_kvm_61)
 
 
+def test_not_asked_for(bare_kvm):
+    attacks.not_asked_for(bare_kvm)
+
+
 def test_bound_again(bare_kvm):
-    attacks.bound_again(bare_kvm)
+    attacks.bound_again(bare_kvm, 0)
+
+
+def test_bound_again_beside_another(bare_kvm):
+    attacks.bound_again(bare_kvm, 1)
 
 
 def test_calls(bare_kvm):

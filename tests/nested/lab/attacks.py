@@ -51,10 +51,11 @@ def not_asked_for(bare):
         assert not vm.seen(), vm.seen()
 
 
-def bound_again(bare):
-    with bare('rebind') as vm:
-        vm.console.expect(r'line 0003 [^\n]*\n')
+def bound_again(bare, other):
+    with bare('rebind', other=other) as vm:
         vm.wait_done()
+        assert len(vm.bytes_seen()) == len(text(2)), vm.failed()
+        vm.console.expect(r'line 0003 [^\n]*\n')
         assert vm.bytes_seen() == text(2), vm.bytes_seen()
         assert vm.console.text() == text(1) + text(3), vm.console.text()
         assert not vm.unprotected_event()

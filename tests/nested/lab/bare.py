@@ -132,9 +132,11 @@ class BareCloudVm:
             '-mon', 'chardev=qmp,mode=control',
             '-object', f'secret,id=key,data={"k" * 32}',
             '-object', 'shadow-guest,id=vm1,secret=key',
+            '-object', 'shadow-guest,id=vm2,secret=key',
             '-chardev', f'socket,id=user,{listener(where, "console")},server=on,wait=off',
             '-device', 'ultracall',
             '-device', 'shadow-serial,id=vm1-com1,guest=vm1,chardev=user',
+            '-device', 'shadow-serial,id=vm2-com1,guest=vm2',
             '-debugcon', f'file:{where.dir}/report', '-serial', f'file:{where.dir}/com1',
             '-kernel', where.program, '-append', f'scenario={scenario} {words}']
         self.qmp = self.console = None
@@ -195,11 +197,10 @@ class BareCloudVm:
         return self.where.read('com1')
 
     def guest(self):
-        guest, = self.qmp.cmd('query-shadow-guests')
-        return guest
+        return next(g for g in self.qmp.cmd('query-shadow-guests') if g['id'] == 'vm1')
 
     def protection(self):
         return self.guest()['protection']
 
     def unprotected_event(self):
-        return self.qmp.find_event('SHADOW_GUEST_UNPROTECTED')
+        return self.qmp.find_event('SHADOW_GUEST_UNPROTECTED', guest='vm1')

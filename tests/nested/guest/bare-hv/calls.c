@@ -14,7 +14,8 @@
 #define SPIN_ROUNDS 200000
 #define SPINS_MAX 3000
 
-static const char tag[] = "vm1";
+#define TAG_LENGTH 3
+
 struct ultracall_client client;
 const char *const transport_names[] = { "vmmcall", "KVM hypercall",
                                         "doorbell" };
@@ -113,41 +114,42 @@ bool calls_init(void)
            check("version", probe.version, ULTRACALL_VERSION);
 }
 
-int64_t call(uint32_t nr, void *buf, uint64_t len)
+int64_t call(uint32_t nr, const char *tag, void *buf, uint64_t len)
 {
-    const uint64_t a[ULTRACALL_ARGS] = { (uintptr_t)tag, sizeof(tag) - 1,
+    const uint64_t a[ULTRACALL_ARGS] = { (uintptr_t)tag, TAG_LENGTH,
                                          (uintptr_t)buf, len };
     uint64_t value;
 
     return ultracall_once(&client, nr, a, &value);
 }
 
-static bool unprotected(void)
+static bool unprotected(const char *tag)
 {
     struct ultracall_guest guest[8] = { };
 
-    return call(ULTRACALL_QUERY, guest, sizeof(guest)) ||
+    return call(ULTRACALL_QUERY, tag, guest, sizeof(guest)) ||
            guest->flags & ULTRACALL_GUEST_UNPROTECTED;
 }
 
 /* As the agent does: L0 looks for the map while a guest of no use runs. */
-bool bind(void)
+bool bind(const char *tag, Root process)
 {
-    static uint64_t cookie;
-    static Vm spinner;
+    static uint64_t cookies[ROOTS];
+    static Vm spinners[ROOTS];
+    Vm *spinner = &spinners[process];
     unsigned spins = 0;
 
-    if (!check("BIND", call(ULTRACALL_BIND, &cookie, sizeof(cookie)), 0)) {
-        return false;
+    memory_enter(process);
+    check("BIND", call(ULTRACALL_BIND, tag, &cookies[process], 8), 0);
+    memory_enter(ROOT_A);
+    if (!spinner->vmcb) {
+        vm_create(spinner, process, nested_spin, SPIN_ROUNDS, 0);
     }
-    if (!spinner.vmcb) {
-        vm_create(&spinner, ROOT_A, nested_spin, SPIN_ROUNDS, 0);
-    }
-    while (unprotected() && spins++ < SPINS_MAX) {
-        vm_step(&spinner);
+    while (unprotected(tag) && spins++ < SPINS_MAX) {
+        vm_step(spinner);
     }
     say("INFO %u turns of the guest of no use", (uint64_t)spins);
-    return check("L0 protects the guest", unprotected(), false);
+    return check("L0 protects the guest", unprotected(tag), false);
 }
 
 typedef struct Answers {
@@ -160,7 +162,7 @@ static void ask(Transport t, Answers *answers)
 {
     const uint64_t p[ULTRACALL_ARGS] = { (uintptr_t)&answers->probe,
                                          sizeof(answers->probe) };
-    const uint64_t q[ULTRACALL_ARGS] = { (uintptr_t)tag, sizeof(tag) - 1,
+    const uint64_t q[ULTRACALL_ARGS] = { (uintptr_t)"vm1", TAG_LENGTH,
                                          (uintptr_t)answers->guest,
                                          sizeof(answers->guest) };
     Result result = call_by(t, ULTRACALL_PROBE, p);

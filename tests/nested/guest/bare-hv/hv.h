@@ -188,7 +188,10 @@ extern uint8_t vm_answer;
 
 /* nested.c: what runs in it; all else is L1 */
 
-/* Write @lines lines of LINE bytes, yield after each byte; @with: see below */
+/*
+ * Write @lines lines, yield after each byte; @with: see below.  If it goes on
+ * after that, once more with one line more.
+ */
 #define SESSION_INPUT 1         /* then read a line and show it */
 #define SESSION_STRING 2        /* then write a line by rep outsb */
 void nested_session(uint64_t lines, uint64_t with);
@@ -216,9 +219,10 @@ extern const char *const transport_names[];
 bool calls_init(void);
 bool transport_works(Transport t);
 Result call_by(Transport t, uint32_t nr, const uint64_t *a);
-/* With the tag of the guest that all is about, by any transport */
-int64_t call(uint32_t nr, void *buf, uint64_t len);
-bool bind(void);
+/* By any transport, with the guest's tag, of 3 letters */
+int64_t call(uint32_t nr, const char *tag, void *buf, uint64_t len);
+/* Its nested guests are the ones that run in this process. */
+bool bind(const char *tag, Root process);
 void scenario_calls(void);
 void scenario_buffers(void);
 

@@ -81,16 +81,16 @@ void nested_session(uint64_t lines, uint64_t with)
     outb(0x03, COM1 + 3);       /* LCR: 8N1 */
     outb(0x01, COM1 + 2);       /* FCR: on */
     outb(0x03, COM1 + 4);       /* MCR: DTR, RTS */
-    for (uint64_t n = 1; n <= lines; n++) {
-        put_line(n);
-    }
-    if (with & SESSION_INPUT) {
-        echo_line();
-    }
-    if (with & SESSION_STRING) {
-        put_string();
-    }
-    for (;;) {
+    for (;; lines++) {
+        for (uint64_t n = 1; n <= lines; n++) {
+            put_line(n);
+        }
+        if (with & SESSION_INPUT) {
+            echo_line();
+        }
+        if (with & SESSION_STRING) {
+            put_string();
+        }
         yield(VM_DONE);
     }
 }

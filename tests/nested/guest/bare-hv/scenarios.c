@@ -10,6 +10,7 @@
  *   every=N, for=M  race: of N entries M are attacks
  *   map=1       move: each move is an attack, too
  *   count=N     unshadowed: accesses
+ *   other=1     rebind: there is another guest
  */
 #include "hv.h"
 
@@ -57,7 +58,7 @@ static void scenario_session(Attack attack)
     static Vm vm;
 
     create_session(&vm, ROOT_A, 4);
-    if (bind()) {
+    if (bind("vm1", ROOT_A)) {
         run_session(&vm, attack);
     }
 }
@@ -156,7 +157,7 @@ static void scenario_open(void)
     create_session(&bound, ROOT_A, 2);
     create_session(&other, ROOT_B, 2);
     bound.own_exits = other.own_exits = false;
-    if (bind()) {
+    if (bind("vm1", ROOT_A)) {
         say("INFO bound");
         run_session(&bound, NULL);
         say("INFO not bound");
@@ -164,18 +165,25 @@ static void scenario_open(void)
     }
 }
 
+/*
+ * rebind: bound, not bound, bound again; meanwhile the same map may serve
+ * another guest that stays bound, which gives L0 more to do.
+ */
 static void scenario_rebind(void)
 {
-    static Vm vm[3];
+    static Vm vm;
 
-    for (unsigned i = 0; i < 3; i++) {
-        create_session(&vm[i], ROOT_A, i + 1);
-        if (i == 1) {
-            check("UNBIND", call(ULTRACALL_UNBIND, NULL, 0), 0);
-        } else if (!bind()) {
+    create_session(&vm, ROOT_A, 1);
+    if (option("other", 0) && !bind("vm2", ROOT_B)) {
+        return;
+    }
+    for (unsigned turn = 0; turn < 3; turn++) {
+        if (turn == 1) {
+            check("UNBIND", call(ULTRACALL_UNBIND, "vm1", NULL, 0), 0);
+        } else if (!bind("vm1", ROOT_A)) {
             return;
         }
-        run_session(&vm[i], NULL);
+        run_session(&vm, NULL);
     }
 }
 
@@ -200,7 +208,7 @@ static void scenario_unshadowed(void)
 
     create_session(&bound, ROOT_A, 4);
     vm_create(&other, ROOT_B, nested_accesses, 0, count);
-    if (!bind()) {
+    if (!bind("vm1", ROOT_A)) {
         return;
     }
     for (n = 0; n < count && vm_step(&other) == VM_ACCESS; n++) {
