@@ -92,7 +92,7 @@ def migrate_in_transfer(pair, console, size):
 
 
 def summary(accel, plain, shadow, result):
-    from lab.emulated import emulated
+    from lab.kvm import emulated
     counts = result['from_guest'], result['to_guest']
     saved, restored = result['saved'] or {}, result['restored'] or {}
     return {
@@ -180,7 +180,7 @@ def main():
     parser.add_argument('--cpus', type=int, default=1, help='vCPUs of each cloud VM')
     args = parser.parse_args()
     config = lab.Config.from_args(args)
-    from lab.emulated import describe, emulated
+    from lab.kvm import describe, emulated
     from lab.pair import Pair
     size = EMULATED_SIZE if emulated(config.accel) else SIZE
 

@@ -74,11 +74,14 @@ class Fixtures:
 
     def make_vm(self, stack):
         """A user VM, its user logged in as root; L1 has watched from the start"""
+        return self.start_watched(stack, self.start_host(stack), user='root', append='')
+
+    @staticmethod
+    def start_watched(stack, host, **options):
         from lab.trace import PioTrace
         from lab.uservm import UserVm
-        host = self.start_host(stack)
         trace = PioTrace(host).start()
-        vm = stack.enter_context(UserVm(host, user='root', append=''))
+        vm = stack.enter_context(UserVm(host, **options))
         vm.login()
         vm.seen = trace.stop()
         return vm
@@ -96,6 +99,39 @@ class Fixtures:
         pair.start_session()
         return pair
 
+    def make_kvm_pair(self, stack):
+        """Two hosts with KVM, a user VM at one of them, its user logged in; L1 has
+        watched from the start"""
+        from lab.pair import Pair
+        from lab.trace import PioTrace
+        pair = stack.enter_context(Pair(self.config, accel='kvm'))
+        pair.add_guest('vm1')
+        trace = PioTrace(pair.source).start()
+        pair.console = pair.boot(append='quiet')
+        pair.new_session()
+        pair.seen = trace.stop()
+        return pair
+
+    def start_emulated(self, stack, **options):
+        from lab.emulated import EmulatedCloudHost
+        return stack.enter_context(EmulatedCloudHost(self.config, **options)
+                                   .launch()).wait_ready()
+
+    def make_kvm_old_vm(self, stack):
+        """A user VM as make_vm has it, with KVM of Linux 6.1"""
+        return self.start_watched(stack, self.start_emulated(stack, kernel='6.1'))
+
+    def make_kvm_forced_vm(self, stack):
+        """With KVM of Linux 6.12 with the change in contrib/"""
+        return self.start_watched(stack, self.start_emulated(
+            stack, modules=self.changed_modules()))
+
+    @staticmethod
+    def changed_modules():
+        modules = f'{lab.ROOT}/build/kernel/modules'
+        if not os.path.exists(f'{modules}/kvm.ko'):
+            raise FileNotFoundError(f'{modules}/kvm.ko is missing: run ./shadow kernel')
+        return modules
 
     def make_bare(self, stack):
         """Starts a cloud VM without Linux, under TCG"""
@@ -113,6 +149,10 @@ class Fixtures:
     def make_bare_kvm_61(self, stack):
         """As Linux 6.1 has it: no ultracall by instruction"""
         return self.make_bare_kvm(stack, kernel='6.1')
+
+    def make_bare_forced(self, stack):
+        """As Linux 6.12 has it with the change in contrib/"""
+        return self.make_bare_kvm(stack, modules=self.changed_modules())
 
 
 def run_test(function, fixtures, number):

@@ -8,7 +8,7 @@ import time
 
 from . import wait_until
 from .host import CloudHost
-from .kvm import ACCEL_OPTIONS, missing
+from .kvm import ACCEL_OPTIONS, emulated
 from .kvmhost import KvmHost
 from .machine import HostError, RootShell, forward_port, machine_options
 from .qmp import Qmp
@@ -112,22 +112,8 @@ class EmulatedCloudHost(CloudHost):
         self.base.close()
 
 
-def emulated(accel):
-    """Whether the hosts are emulated, since this machine cannot be one."""
-    return accel == 'kvm' and missing() != ''
-
-
 def cloud_host(config, name='host', accel=None, **options):
     accel = accel or config.accel
     if emulated(accel):
         return EmulatedCloudHost(config, name, **options)
     return CloudHost(config, name, accel, **options)
-
-
-def describe(accel):
-    """For people: what is L0's accelerator."""
-    if accel == 'tcg':
-        return 'TCG'
-    if emulated(accel):
-        return f'KVM, in an emulated AMD host each (this machine: {missing()})'
-    return "KVM of this machine"

@@ -34,3 +34,17 @@ def missing():
     if read(NESTED).strip() not in ('1', 'Y'):
         return f'{NESTED} is not 1'
     return ''
+
+
+def emulated(accel):
+    """Whether the hosts are emulated, since this machine cannot be one."""
+    return accel == 'kvm' and missing() != ''
+
+
+def describe(accel):
+    """For people: what is L0's accelerator."""
+    if accel == 'tcg':
+        return 'TCG'
+    if emulated(accel):
+        return f'KVM, in an emulated AMD host each (this machine: {missing()})'
+    return "KVM of this machine"

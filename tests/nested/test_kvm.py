@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""KVM as the outer accelerator: what its kernels do, and a user VM's way between two hosts
+that have it. test_kvm_attack.py and test_kvm_forced.py have who attacks."""
+
+import re
+
+import lab
+from lab.kvm import emulated
+
+SIZE = 4 * 1024     # in an emulated host a byte takes a hundred times as long
+LARGE = 100 * 1024
+
+
+def facts(bare, program='facts'):
+    """All that a program asks of a kernel, in a few seconds."""
+    machine, = bare.hosts
+    status, output = machine.run(program, 2 * lab.LONG)
+    passed = re.findall('(?m)^ok ', output)
+    assert status == 0 and passed and not re.search('(?m)^not ok', output), output
+    print(f'# {program}: {len(passed)} passed', flush=True)
+
+
+def test_facts(bare_kvm):
+    facts(bare_kvm)
+
+
+def test_facts_old_kernel(bare_kvm_61):
+    facts(bare_kvm_61)
+
+
+def test_claims(bare_forced):
+    """What the change in contrib/ adds to it."""
+    facts(bare_forced, 'claims')
+
+
+def unseen(seen, guest, protections):
+    """L1 has watched, and has nothing of the login."""
+    assert seen.total > 0 and seen.lost == 0, (seen.total, seen.lost)
+    assert seen.serial == 0 and not seen.read and not seen.written, seen
+    assert guest['accesses'] > 0, guest
+    assert guest['protection'] in protections, guest['protection']
+
+
+def test_login_unseen(kvm_pair):
+    unseen(kvm_pair.seen, kvm_pair.source.guest(), ('watched', 'forced'))
+
+
+def test_migration_during_transfer(kvm_pair):
+    from lab.transfer import Transfer
+    size = SIZE if emulated('kvm') else LARGE
+    first, second = kvm_pair.hosts
+    transfer = Transfer(kvm_pair.console, size, window=16).start()
+    assert lab.wait_until(lambda: transfer.progress > 0), 'the transfer does not start'
+    info, saved, restored = kvm_pair.migrate(kvm_pair.console)
+    assert info['status'] == 'completed', info
+    assert transfer.progress < 1, 'the transfer ended before the migration'
+    from_guest, to_guest = transfer.finish()
+    assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
+    assert transfer.report['mark'] == kvm_pair.mark, transfer.report
+    kvm_pair.check_session()
+    assert saved['bytes'] == restored['bytes'] > 0
+    assert kvm_pair.source is second
+    assert first.guest()['state'] == 'gone', first.guest()
+    assert second.guest()['state'] == 'active', second.guest()
+    assert second.guest()['protection'] in ('watched', 'forced'), second.guest()
+
+
+def test_user_vm_old_kernel(kvm_old_vm):
+    """The agent's calls, from user mode, come by the doorbell."""
+    unseen(kvm_old_vm.seen, kvm_old_vm.state(), ('watched',))
+    kvm_old_vm.check_console()
+
+
+def test_user_vm_forced(kvm_forced_vm):
+    unseen(kvm_forced_vm.seen, kvm_forced_vm.state(), ('forced',))
+    kvm_forced_vm.check_console()
