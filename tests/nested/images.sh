@@ -128,7 +128,7 @@ build_guest_programs() {
 
 # Each file that has a main is a program, of it and its NAME-*.c, with all that is no program's.
 build_kvm_programs() {
-    local source other part names=() shared=()
+    local source other part names=() shared=() own
     mkdir -p "$out/kvm"
     for source in $(grep -l '^int main(' "$here"/kvm/*.c); do
         names+=("$(basename "$source" .c)")
@@ -141,8 +141,9 @@ build_kvm_programs() {
         shared+=("$source")
     done
     for other in "${names[@]}"; do
-        build_program "$out/kvm/$other" "$here/kvm" "$here/kvm/$other.c" \
-            $(compgen -G "$here/kvm/$other-*.c" || true) "${shared[@]}"
+        readarray -t own < <(compgen -G "$here/kvm/$other-*.c")
+        build_program "$out/kvm/$other" "$here/kvm" "$here/kvm/$other.c" "${own[@]}" \
+            "${shared[@]}"
     done
 }
 

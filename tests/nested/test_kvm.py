@@ -18,6 +18,8 @@ def facts(bare, program='facts'):
     passed = re.findall('(?m)^ok ', output)
     assert status == 0 and passed and not re.search('(?m)^not ok', output), output
     print(f'# {program}: {len(passed)} passed', flush=True)
+    for lack in sorted(set(re.findall('(?m)^# (.* has no .*)', output))):
+        print(f'# {program}: {lack}', flush=True)
 
 
 def test_facts(bare_kvm):
