@@ -5,8 +5,8 @@
  * On AMD, KVM reads the cloud VM's map of I/O permissions at each port access
  * of a nested guest; where the map does not ask for an intercept the access
  * leaves to us.  Hence the bits of claimed ports are held at 0
- * (shadow-kvm-map.c).  The map serves all nested guests of the cloud VM:
- * accesses of those that have not claimed the port are given back.
+ * (shadow-kvm-map.c).  The map serves all nested guests of the cloud VM: what
+ * is not ours is given back (shadow-kvm-back.c).
  *
  * With the kernel change in contrib/ KVM knows the claims itself, and no map
  * is touched.
@@ -18,26 +18,15 @@
 #include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
-#include "svm.h"
 #include "system/kvm.h"
 #include "system/kvm_int.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
-#include "shadow/hw/misc/ultracall.h"
-#include "shadow/include/compat-memory.h"
 #include "shadow/target/i386/shadow-kvm.h"
 #include "shadow/target/i386/shadow-kvm-claims.h"
 #include "shadow/target/i386/shadow-kvm-host.h"
 #include "shadow/target/i386/shadow-kvm-map.h"
-#include "shadow/trace.h"
-
-/* KVM's layout of a VMCS of the cloud VM (Linux, vmx/vmcs12.h) */
-#define VMCS12_REVISION 0x11e57ed0
-#define VMCS12_HOST_CR3 592
-#define VMCS12_HOST_CR4 600
-
-/* The I/O APIC's page is no memory, so as a map it asks for every intercept */
-#define MAP_OF_ALL 0xfec00000ULL
+#include "shadow/target/i386/shadow-kvm-nested.h"
 
 /* Milliseconds between two looks at the CPUs */
 #define LOOK_SOON 2
@@ -45,102 +34,7 @@
 #define LOOK_MAX 120
 
 static bool kvm_ports_used;     /* a guest has been bound */
-static bool kvm_tells_mode;     /* in kvm_run->flags */
-static bool kvm_la57;           /* the cloud VM's */
 static QEMUTimer *kvm_look_timer;
-
-/* What KVM says of a nested guest */
-typedef struct KvmNested {
-    union {
-        struct kvm_nested_state state;
-        uint8_t bytes[sizeof(struct kvm_nested_state) +
-                      MAX_CONST(sizeof(struct kvm_svm_nested_state_data),
-                                sizeof(struct kvm_vmx_nested_state_data))];
-    };
-    ShadowEntry entry;
-    uint64_t map;
-    ShadowWalk walk;            /* L1's page tables */
-} KvmNested;
-
-static struct vmcb *nested_vmcb(KvmNested *n)
-{
-    return (struct vmcb *)n->state.data.svm[0].vmcb12;
-}
-
-static void walk_init(ShadowWalk *walk, uint64_t cr3, uint64_t la57)
-{
-    *walk = (ShadowWalk) {
-        .cr3 = cr3,
-        .la57 = la57,
-        .gbpages = true,
-        .phys_bits = env_archcpu(cpu_env(first_cpu))->phys_bits,
-        .read = shadow_kvm_read_entry,
-    };
-}
-
-static void nested_from_svm(KvmNested *n)
-{
-    const struct vmcb *vmcb = nested_vmcb(n);
-
-    n->map = le64_to_cpu(vmcb->control.iopm_base_pa);
-    n->entry = (ShadowEntry) {
-        .process = SHADOW_PROCESS(le64_to_cpu(vmcb->save.cr3)),
-        .root = vmcb->control.nested_ctl & cpu_to_le64(SVM_NPT_ENABLED) ?
-                le64_to_cpu(vmcb->control.nested_cr3) : 0,
-        .vmcb = n->state.hdr.svm.vmcb_pa,
-    };
-    walk_init(&n->walk, le64_to_cpu(vmcb->save.cr3),
-              vmcb->save.cr4 & cpu_to_le64(CR4_LA57_MASK));
-}
-
-static bool nested_from_vmx(KvmNested *n)
-{
-    const uint8_t *vmcs = n->state.data.vmx[0].vmcs12;
-
-    if (ldl_le_p(vmcs) != VMCS12_REVISION) {
-        return false;
-    }
-    n->map = 0;
-    n->entry = (ShadowEntry) {
-        .process = SHADOW_PROCESS(ldq_le_p(vmcs + VMCS12_HOST_CR3)),
-        .vmcb = n->state.hdr.vmx.vmcs12_pa,
-    };
-    walk_init(&n->walk, ldq_le_p(vmcs + VMCS12_HOST_CR3),
-              ldq_le_p(vmcs + VMCS12_HOST_CR4) & CR4_LA57_MASK);
-    return true;
-}
-
-/* false if the CPU has not left a nested guest */
-static bool nested_get(CPUState *cpu, KvmNested *n)
-{
-    n->state = (struct kvm_nested_state) { .size = sizeof(n->bytes) };
-    if (kvm_vcpu_ioctl(cpu, KVM_GET_NESTED_STATE, &n->state) < 0 ||
-        !(n->state.flags & KVM_STATE_NESTED_GUEST_MODE)) {
-        return false;
-    }
-    switch (n->state.format) {
-    case KVM_STATE_NESTED_FORMAT_SVM:
-        nested_from_svm(n);
-        break;
-    case KVM_STATE_NESTED_FORMAT_VMX:
-        if (!nested_from_vmx(n)) {
-            return false;
-        }
-        break;
-    default:
-        return false;
-    }
-    qatomic_set(&kvm_la57, n->walk.la57);
-    return true;
-}
-
-bool shadow_kvm_nested(CPUState *cpu)
-{
-    KvmNested n;
-
-    return kvm_tells_mode ? cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE
-                          : nested_get(cpu, &n);
-}
 
 /* For shadow_binding_enter() */
 static bool peek(void *walk, uint64_t va, uint64_t *val)
@@ -150,45 +44,6 @@ static bool peek(void *walk, uint64_t va, uint64_t *val)
     }
     le64_to_cpus(val);
     return true;
-}
-
-/* Giving back; the access itself is undone by shadow-kvm-undo.c */
-
-/* What KVM has of the VMCB holds until the next VMRUN. */
-static void intercept_all_once(CPUState *cpu, KvmNested *n)
-{
-    nested_vmcb(n)->control.iopm_base_pa = cpu_to_le64(MAP_OF_ALL);
-    kvm_vcpu_ioctl(cpu, KVM_SET_NESTED_STATE, &n->state);
-}
-
-static void set_map(KvmNested *n, uint64_t map)
-{
-    address_space_stq_le(&address_space_memory, n->entry.vmcb +
-                         offsetof(struct vmcb, control.iopm_base_pa), map,
-                         MEMTXATTRS_UNSPECIFIED, NULL);
-}
-
-/*
- * Let the instruction run again and reach the cloud VM.  A nested guest that
- * is not bound gets a map that makes all its accesses do so.
- */
-static void give_back(CPUState *cpu, struct kvm_run *run, KvmNested *n,
-                      bool bound)
-{
-    trace_shadow_kvm_given_back(cpu->cpu_index, run->io.port, n->entry.vmcb);
-    if (run->io.direction == KVM_EXIT_IO_IN) {
-        memset((uint8_t *)run + run->io.data_offset, 0xff,
-               run->io.size * run->io.count);
-    }
-    shadow_kvm_undo(cpu, run);
-    if (!shadow_kvm_claims_work()) {
-        intercept_all_once(cpu, n);
-        if (!bound) {
-            set_map(n, MAP_OF_ALL);
-        }
-    }
-    /* nothing is left for QEMU to do */
-    run->io.count = 0;
 }
 
 /* Accesses */
@@ -211,18 +66,10 @@ static void do_access(ShadowPorts *ports, struct kvm_run *run)
 static void handle_access(CPUState *cpu, struct kvm_run *run, KvmNested *n,
                           ShadowPorts *ports)
 {
-    bool wanted = true;
-
     if (ports && shadow_ports_claimed(ports, run->io.port, run->io.size)) {
         do_access(ports, run);
-        return;
-    }
-    if (!shadow_kvm_claims_work()) {
-        BQL_LOCK_GUARD();
-        wanted = shadow_kvm_map_wants(n->map, run->io.port, run->io.size);
-    }
-    if (wanted) {
-        give_back(cpu, run, n, ports);
+    } else if (kvm_nested_intercepts(n, run)) {
+        kvm_nested_give_back(cpu, run, n, ports);
     }
 }
 
@@ -247,7 +94,7 @@ static void other_map(ShadowPorts *ports, KvmNested *n)
 
     shadow_guest_set_protection(ports->guest, SHADOW_PROTECTION_BROKEN,
                                 reason);
-    set_map(n, ports->map);
+    kvm_nested_set_map(n->entry.vmcb, ports->map);
 }
 
 /*
@@ -276,12 +123,11 @@ void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
     ShadowPorts *ports;
     KvmNested n;
 
-    if (likely(!qatomic_read(&kvm_ports_used)) ||
-        (kvm_tells_mode && !(run->flags & KVM_RUN_X86_GUEST_MODE))) {
+    if (likely(!qatomic_read(&kvm_ports_used)) || !shadow_kvm_nested(cpu)) {
         return;
     }
     RCU_READ_LOCK_GUARD();
-    if (!nested_get(cpu, &n)) {
+    if (!kvm_nested_get(cpu, &n)) {
         return;
     }
     shadow_binding_enter(cpu->cpu_index, &n.entry, peek, &n.walk);
@@ -313,7 +159,7 @@ static void look_at_guest(ShadowGuest *g, void *opaque)
     look->any = true;
     look->soon |= (!shadow_kvm_claims_work() && !g->ports->map) ||
                   g->ports->entry_armed;
-    walk_init(&walk, process, qatomic_read(&kvm_la57));
+    kvm_nested_walk(&walk, process);
     if (!peek(&walk, cookie_va, &seen) || seen != cookie) {
         shadow_ports_schedule(g->ports, SHADOW_PORTS_STALE);
     }
@@ -352,8 +198,6 @@ static void kvm_look(void *opaque)
 static void start_using(void)
 {
     if (!kvm_ports_used) {
-        kvm_tells_mode = kvm_check_extension(kvm_state,
-                                             KVM_CAP_X86_GUEST_MODE);
         kvm_look_timer = timer_new_ms(QEMU_CLOCK_REALTIME, kvm_look, NULL);
         qatomic_set(&kvm_ports_used, true);
     }
@@ -375,6 +219,7 @@ void shadow_kvm_changed(void)
     bool any = false;
 
     shadow_guest_foreach(check_bound, &any);
+    kvm_nested_undivert_all();
     if (shadow_kvm_claims_work()) {
         shadow_kvm_claims_update();
     } else {

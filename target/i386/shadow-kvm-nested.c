@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A nested guest under KVM, as a CPU that has left it shows it. */
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "system/kvm.h"
+#include "shadow/target/i386/shadow-kvm.h"
+#include "shadow/target/i386/shadow-kvm-nested.h"
+
+/* KVM's layout of a VMCS of the cloud VM (Linux, vmx/vmcs12.h) */
+#define VMCS12_REVISION 0x11e57ed0
+#define VMCS12_HOST_CR3 592
+#define VMCS12_HOST_CR4 600
+
+static bool cloud_vm_la57;
+
+static void walk_init(ShadowWalk *walk, uint64_t cr3, uint64_t la57)
+{
+    *walk = (ShadowWalk) {
+        .cr3 = cr3,
+        .la57 = la57,
+        .gbpages = true,
+        .phys_bits = env_archcpu(cpu_env(first_cpu))->phys_bits,
+        .read = shadow_kvm_read_entry,
+    };
+}
+
+static void nested_from_svm(KvmNested *n)
+{
+    const struct vmcb *vmcb = kvm_nested_vmcb(n);
+
+    n->map = le64_to_cpu(vmcb->control.iopm_base_pa);
+    n->entry = (ShadowEntry) {
+        .process = SHADOW_PROCESS(le64_to_cpu(vmcb->save.cr3)),
+        .root = vmcb->control.nested_ctl & cpu_to_le64(SVM_NPT_ENABLED) ?
+                le64_to_cpu(vmcb->control.nested_cr3) : 0,
+        .vmcb = n->state.hdr.svm.vmcb_pa,
+    };
+    walk_init(&n->walk, le64_to_cpu(vmcb->save.cr3),
+              vmcb->save.cr4 & cpu_to_le64(CR4_LA57_MASK));
+}
+
+static bool nested_from_vmx(KvmNested *n)
+{
+    const uint8_t *vmcs = n->state.data.vmx[0].vmcs12;
+
+    if (ldl_le_p(vmcs) != VMCS12_REVISION) {
+        return false;
+    }
+    n->map = 0;
+    n->entry = (ShadowEntry) {
+        .process = SHADOW_PROCESS(ldq_le_p(vmcs + VMCS12_HOST_CR3)),
+        .vmcb = n->state.hdr.vmx.vmcs12_pa,
+    };
+    walk_init(&n->walk, ldq_le_p(vmcs + VMCS12_HOST_CR3),
+              ldq_le_p(vmcs + VMCS12_HOST_CR4) & CR4_LA57_MASK);
+    return true;
+}
+
+bool kvm_nested_get(CPUState *cpu, KvmNested *n)
+{
+    n->state = (struct kvm_nested_state) { .size = sizeof(n->bytes) };
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_NESTED_STATE, &n->state) < 0 ||
+        !(n->state.flags & KVM_STATE_NESTED_GUEST_MODE)) {
+        return false;
+    }
+    switch (n->state.format) {
+    case KVM_STATE_NESTED_FORMAT_SVM:
+        nested_from_svm(n);
+        break;
+    case KVM_STATE_NESTED_FORMAT_VMX:
+        if (!nested_from_vmx(n)) {
+            return false;
+        }
+        break;
+    default:
+        return false;
+    }
+    qatomic_set(&cloud_vm_la57, n->walk.la57);
+    return true;
+}
+
+void kvm_nested_walk(ShadowWalk *walk, uint64_t cr3)
+{
+    walk_init(walk, cr3, qatomic_read(&cloud_vm_la57));
+}
+
+bool shadow_kvm_nested(CPUState *cpu)
+{
+    static int tells = -1;
+    KvmNested n;
+
+    if (unlikely(tells < 0)) {
+        tells = kvm_check_extension(kvm_state, KVM_CAP_X86_GUEST_MODE) > 0;
+    }
+    return tells ? cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE
+                 : kvm_nested_get(cpu, &n);
+}
