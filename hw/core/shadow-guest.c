@@ -19,6 +19,9 @@
 
 NotifierList shadow_guest_irq_notifiers =
     NOTIFIER_LIST_INITIALIZER(shadow_guest_irq_notifiers);
+/* A list of our own: when QEMU ends, guests are removed along with /objects. */
+static QTAILQ_HEAD(, ShadowGuest) shadow_guests =
+    QTAILQ_HEAD_INITIALIZER(shadow_guests);
 static QTAILQ_HEAD(, ShadowGuest) shadow_irq_guests =
     QTAILQ_HEAD_INITIALIZER(shadow_irq_guests);
 
@@ -29,29 +32,14 @@ ShadowGuest *shadow_guest_find(const char *id)
     return (ShadowGuest *)object_dynamic_cast(obj, TYPE_SHADOW_GUEST);
 }
 
-typedef struct ForeachArgs {
-    void (*fn)(ShadowGuest *g, void *opaque);
-    void *opaque;
-} ForeachArgs;
-
-static int shadow_guest_foreach_one(Object *obj, void *opaque)
-{
-    ForeachArgs *args = opaque;
-    Object *g = object_dynamic_cast(obj, TYPE_SHADOW_GUEST);
-
-    if (g) {
-        args->fn(SHADOW_GUEST(g), args->opaque);
-    }
-    return 0;
-}
-
 void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
                           void *opaque)
 {
-    ForeachArgs args = { fn, opaque };
+    ShadowGuest *g;
 
-    object_child_foreach(object_get_objects_root(), shadow_guest_foreach_one,
-                         &args);
+    QTAILQ_FOREACH(g, &shadow_guests, next) {
+        fn(g, opaque);
+    }
 }
 
 /* Devices and their ports */
@@ -272,6 +260,7 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
     }
     shadow_lifecycle_start(g);
     qemu_register_reset(shadow_guest_reset_hold, g);
+    QTAILQ_INSERT_TAIL(&shadow_guests, g, next);
     trace_shadow_guest_new(g->id);
 }
 
@@ -288,6 +277,7 @@ static void shadow_guest_unparent(Object *obj)
         shadow_guest_unbind(g, "the shadow guest was removed");
         shadow_guest_irq_told(g);
         qemu_unregister_reset(shadow_guest_reset_hold, g);
+        QTAILQ_REMOVE(&shadow_guests, g, next);
         shadow_lifecycle_stop(g);
         trace_shadow_guest_gone(g->id);
     }

@@ -57,6 +57,7 @@ struct ShadowGuest {
     ShadowPorts *ports;
     bool irq_changed;           /* and the cloud VM has not been told */
     QTAILQ_ENTRY(ShadowGuest) irq_next;
+    QTAILQ_ENTRY(ShadowGuest) next;
     uint8_t challenge[32];      /* for REGISTER; random */
     bool challenged;
 
@@ -74,7 +75,7 @@ struct ShadowGuest {
 /* By id; NULL if there is none. */
 ShadowGuest *shadow_guest_find(const char *id);
 
-/* Call @fn for each guest, in no particular order. */
+/* Call @fn for each guest, in the order in which they were made. */
 void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
                           void *opaque);
 
