@@ -117,6 +117,12 @@ class Fixtures:
         return stack.enter_context(EmulatedCloudHost(self.config, **options)
                                    .launch()).wait_ready()
 
+    def make_kvm_vm(self, stack):
+        """A user VM as make_vm has it, with KVM as the outer accelerator"""
+        from lab.emulated import cloud_host
+        host = stack.enter_context(cloud_host(self.config, accel='kvm').launch())
+        return self.start_watched(stack, host.wait_ready())
+
     def make_kvm_old_vm(self, stack):
         """A user VM as make_vm has it, with KVM of Linux 6.1"""
         return self.start_watched(stack, self.start_emulated(stack, kernel='6.1'))
