@@ -57,3 +57,16 @@ def test_cloud_vm_reset(kvm_vm):
     kvm_vm.host.qmp.wait_event('SHADOW_GUEST_UNBOUND', since)
     assert kvm_vm.state()['protection'] == 'none', kvm_vm.state()
     watched_login(kvm_vm)
+
+
+def test_who_may_call(kvm_vm):
+    """As under TCG, but by this processor's instruction only."""
+    from test_attack import run_as_l1_root, spare_guest
+    with spare_guest(kvm_vm) as guest:
+        run_as_l1_root(kvm_vm, f'attack-callers rights {guest}')
+
+
+def test_many_callers(kvm_vm):
+    from test_attack import run_as_l1_root, spare_guest
+    with spare_guest(kvm_vm) as guest:
+        run_as_l1_root(kvm_vm, f'attack-callers hammer vm1 {guest} 4000')

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+#define KVM_ENOSYS 1000
 #define KVM_HYPERCALL 1 /* one that KVM knows, and refuses to user mode */
 #define USER          1000
 
@@ -30,11 +31,34 @@ static Outcome probe(Transport t)
                          sizeof(reply), 0);
 }
 
+/* Whether L0 has KVM, that says no more than that in this leaf */
+static bool under_kvm(void)
+{
+    uint32_t eax = 0x40000000, ebx, ecx = 0, edx;
+
+    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    return ebx == 0x4b4d564b && ecx == 0x564b4d56 && edx == 0x4d;
+}
+
+/* KVM writes the processor's own instruction over another vendor's. */
+static bool applies(Transport t)
+{
+    if (t == VMCALL && under_kvm()) {
+        printf("# under KVM vmcall is not this processor's\n");
+        return false;
+    }
+    return true;
+}
+
 static void check_may(const char *who)
 {
     for (Transport t = VMMCALL; t <= DOORBELL; t++) {
-        Outcome o = probe(t);
+        Outcome o;
 
+        if (!applies(t)) {
+            continue;
+        }
+        o = probe(t);
         check(returned(&o, 0), &o, "%s may call by %s", who,
               transport_names[t]);
     }
@@ -49,6 +73,9 @@ static void check_may_not(const char *who)
         Outcome o;
         bool ok = true;
 
+        if (!applies(t)) {
+            continue;
+        }
         for (uint32_t nr = 0; ok && nr < 0x100 * 4; nr++) {
             uint64_t a = wild[nr & 3];
 
@@ -57,8 +84,8 @@ static void check_may_not(const char *who)
         }
         check(ok, &o, "%s may make no call by %s", who, transport_names[t]);
         o = attack_raw(t, 0x1234, wild);
-        check(o.signal == SIGILL, &o, "%s: other %s is an invalid instruction",
-              who, transport_names[t]);
+        check(under_kvm() ? returned(&o, -KVM_ENOSYS) : o.signal == SIGILL, &o,
+              "%s: other %s is no call", who, transport_names[t]);
     }
     check(probe(DOORBELL).signal == SIGSEGV, NULL,
           "%s may not ring the doorbell", who);
