@@ -24,6 +24,7 @@ if ((${#targets[@]})); then
     "$top/scripts/build.sh" "${targets[@]}" || exit
 fi
 if [[ " ${layers[*]} " == *" nested "* ]]; then
+    "$top/scripts/kernel.sh" || exit
     "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 fi
 
