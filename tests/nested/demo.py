@@ -81,6 +81,8 @@ def migrate_in_transfer(pair, console, size):
         f'{console.dropped} of output dropped')
     from_guest, to_guest = transfer.finish()
     say(f'  transfer ended: from guest {from_guest}, to guest {to_guest}')
+    for line in transfer.strange:
+        say(f'  not a line of the transfer: {line!r}')
     survived = False
     if info['status'] == 'completed':
         _, answer = console.command('echo $TRANSFER_MARK $$ $USER; cat /tmp/note')

@@ -57,7 +57,7 @@ def test_migration_during_transfer(kvm_pair):
     assert info['status'] == 'completed', info
     assert transfer.progress < 1, 'the transfer ended before the migration'
     from_guest, to_guest = transfer.finish()
-    assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
+    assert from_guest.good() and to_guest.good(), (from_guest, to_guest, transfer.strange)
     assert transfer.report['mark'] == kvm_pair.mark, transfer.report
     kvm_pair.check_session()
     assert saved['bytes'] == restored['bytes'] > 0

@@ -23,6 +23,8 @@ class InnerError(HostError):
 class CloudHost(Machine):
     """Start with launch(), which returns at once, then wait_ready()."""
 
+    USER_KERNEL = ''        # options of the user VM's kernel
+
     def __init__(self, config, name='host', accel='tcg', cpus=1, memory=1024, ultracall=True,
                  extra=()):
         super().__init__(config, name)
@@ -153,7 +155,7 @@ class InnerVm:
             f'/bin/qemu -L /firmware -accel kvm -cpu host -machine pc,graphics=off '
             f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '
             f'-kernel /l2/vmlinuz -initrd /l2/l2.cpio.gz '
-            f'-append {shlex.quote(f"console=ttyS0 {append}".strip())} {serial} '
+            f'-append {shlex.quote(f"console=ttyS0 {host.USER_KERNEL}{append}".strip())} {serial} '
             f'-qmp tcp:0.0.0.0:{self.ports["qmp"]},server=on,wait=off '
             f'{"-incoming defer" if incoming else ""} {extra}')
 

@@ -88,6 +88,7 @@ class Transfer:
         self.guest = Count()
         self.user = Count()         # what the guest reports of what the user sent
         self.report = {}
+        self.strange = []           # the first lines that are not as they should be
         self._release = threading.Event()
         self._stop = threading.Event()
         self._ask = threading.Event()
@@ -203,6 +204,8 @@ class Transfer:
         number = int(match[1]) if match else -1
         if not 0 <= number < self.count or line != expected[number]:
             count.corrupt += 1
+            if len(self.strange) < 8:
+                self.strange.append(line[:200])
         elif number in self._seen:
             count.duplicated += 1
         else:
