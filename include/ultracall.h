@@ -34,6 +34,7 @@ enum {
     ULTRACALL_IRQ_POLL = 10,
     ULTRACALL_QUERY = 11,
     ULTRACALL_RUN = 12,
+    ULTRACALL_PORT = 13,
 };
 
 /* -EFAULT of every kernel */
@@ -71,6 +72,9 @@ struct ultracall_probe {
 /* flags of ULTRACALL_SAVE */
 #define ULTRACALL_SAVE_SNAPSHOT 1u      /* the guest goes on here */
 
+/* flags of ULTRACALL_PORT: the port's number, and for a write also this */
+#define ULTRACALL_PORT_WRITE    0x10000u
+
 /* A device of the guest, as IRQ_POLL and QUERY write it */
 struct ultracall_device {
     uint16_t iobase;
@@ -91,6 +95,7 @@ enum {
 /* struct ultracall_guest.flags */
 #define ULTRACALL_GUEST_SNAPSHOTS   1u  /* snapshots are allowed */
 #define ULTRACALL_GUEST_UNPROTECTED 2u  /* nothing hides its ports yet */
+#define ULTRACALL_GUEST_EXPOSED     4u  /* nothing will: see ULTRACALL_PORT */
 
 /* What QUERY writes; at most ULTRACALL_DEVICES_MAX devices follow */
 struct ultracall_guest {

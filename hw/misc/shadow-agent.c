@@ -23,6 +23,9 @@
 #include "shadow/include/compat-memory.h"
 #include "shadow/trace.h"
 
+/* of a device that is known here: a UART */
+#define AGENT_PORTS 8
+
 /* I/O permissions are each thread's own. */
 static __thread bool agent_thread_ready;
 
@@ -145,6 +148,48 @@ static bool agent_open(ShadowAgent *a, Error **errp)
     return false;
 }
 
+/*
+ * Ports, on a host that cannot take the accesses by itself: the operator has
+ * allowed that they come this way, and the user is told.
+ */
+
+static uint64_t agent_port_call(AgentLine *l, hwaddr addr, unsigned size,
+                                uint64_t val, uint64_t write)
+{
+    uint8_t buf[4];
+
+    stn_le_p(buf, size, val);
+    shadow_agent_call_flags(l->agent, ULTRACALL_PORT,
+                            (l->iobase + addr) | write, buf, size, NULL);
+    return ldn_le_p(buf, size);
+}
+
+static uint64_t agent_port_read(void *opaque, hwaddr addr, unsigned size)
+{
+    return agent_port_call(opaque, addr, size, UINT32_MAX, 0);
+}
+
+static void agent_port_write(void *opaque, hwaddr addr, uint64_t val,
+                             unsigned size)
+{
+    agent_port_call(opaque, addr, size, val, ULTRACALL_PORT_WRITE);
+}
+
+static const MemoryRegionOps agent_port_ops = {
+    .read = agent_port_read,
+    .write = agent_port_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .impl = { .min_access_size = 1, .max_access_size = 4 },
+};
+
+static void agent_add_ports(ShadowAgent *a, AgentLine *l)
+{
+    l->agent = a;
+    memory_region_init_io(&l->ports, OBJECT(a), &agent_port_ops, l,
+                          TYPE_SHADOW_AGENT, AGENT_PORTS);
+    isa_register_ioport(ISA_DEVICE(a), &l->ports, l->iobase);
+}
+
 static bool agent_add_line(ShadowAgent *a, const struct ultracall_device *dev,
                            Error **errp)
 {
@@ -234,6 +279,9 @@ static bool agent_query(ShadowAgent *a, Error **errp)
         if (reply.dev[i].irq > 15 ||
             !agent_add_line(a, &reply.dev[i], errp)) {
             return false;
+        }
+        if (le16_to_cpu(reply.guest.flags) & ULTRACALL_GUEST_EXPOSED) {
+            agent_add_ports(a, &a->line[i]);
         }
     }
     return true;

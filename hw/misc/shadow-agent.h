@@ -16,6 +16,8 @@ typedef struct AgentLine {
     uint16_t iobase;
     uint8_t number;
     qemu_irq irq;
+    MemoryRegion ports;         /* where L0 cannot take the accesses itself */
+    ShadowAgent *agent;
     bool level;
     uint32_t edges;
 } AgentLine;

@@ -253,6 +253,36 @@ static int call_run(UltracallCall *call)
     return 0;
 }
 
+/*
+ * A port access that the cloud VM has taken from the nested guest.  Only where
+ * that cannot be helped: elsewhere it would be a way to type on the console.
+ */
+static int call_port(UltracallCall *call)
+{
+    ShadowPorts *ports = call->guest->ports;
+    uint16_t port = call->flags;
+    uint8_t data[4];
+    uint32_t val;
+
+    if (!call->guest->exposed) {
+        return -EPERM;
+    }
+    if (call->flags & ~(uint64_t)(ULTRACALL_PORT_WRITE | UINT16_MAX) ||
+        !is_power_of_2(call->len) ||
+        !shadow_ports_claimed(ports, port, call->len)) {
+        return -EINVAL;
+    }
+    if (call->flags & ULTRACALL_PORT_WRITE) {
+        iov_to_buf(call->buf.iov, call->buf.n, 0, data, call->len);
+        shadow_ports_write(ports, port, call->len, ldn_le_p(data, call->len));
+        return 0;
+    }
+    val = shadow_ports_read(ports, port, call->len);
+    stn_le_p(data, call->len, val);
+    call_write(call, data, call->len);
+    return 0;
+}
+
 static int call_irq_poll(UltracallCall *call)
 {
     struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
@@ -276,8 +306,9 @@ QEMU_BUILD_BUG_ON(ULTRACALL_TAG_MAX != SHADOW_SEAL_TAG_MAX);
 static uint16_t call_guest_flags(ShadowGuest *g)
 {
     return (g->snapshots ? ULTRACALL_GUEST_SNAPSHOTS : 0) |
-           (g->unprotected || g->protection != SHADOW_PROTECTION_NONE ?
-            0 : ULTRACALL_GUEST_UNPROTECTED);
+           (g->exposed ? ULTRACALL_GUEST_EXPOSED :
+            g->protection == SHADOW_PROTECTION_NONE ?
+            ULTRACALL_GUEST_UNPROTECTED : 0);
 }
 
 static int call_query(UltracallCall *call)
@@ -322,6 +353,8 @@ static const UltracallDesc ultracall_descs[] = {
         .use = BUFFER_OUT, .max = sizeof(struct ultracall_guest) +
             ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
     [ULTRACALL_RUN] = { "run", call_run, .tag = true },
+    [ULTRACALL_PORT] = { "port", call_port, .tag = true,
+        .use = BUFFER_OUT, .min = 1, .max = 4 },
 };
 
 static int ultracall_read_tag(UltracallCaller *c, const UltracallRegs *regs,

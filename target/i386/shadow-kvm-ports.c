@@ -218,6 +218,9 @@ void shadow_kvm_changed(void)
 {
     bool any = false;
 
+    if (shadow_kvm_protection(NULL) == SHADOW_PROTECTION_NONE) {
+        return;
+    }
     shadow_guest_foreach(check_bound, &any);
     kvm_nested_undivert_all();
     if (shadow_kvm_claims_work()) {

@@ -147,6 +147,15 @@ build_kvm_programs() {
     done
 }
 
+# What makes the emulated host's kernel an older one, for the outer QEMU
+build_older() {
+    local source=$here/kvm/lib/older-kvm.c program=$out/older/lib/older-kvm.so
+    stale "$program" "$source" || return 0
+    say "compiling $(basename "$source")"
+    mkdir -p "$(dirname "$program")"
+    gcc -shared -fPIC -O2 -Wall -o "$program" "$source"
+}
+
 # Guests that start instead of Linux, and one instead of a BIOS.
 build_bare_guests() {
     local source=$here/guest/tagged.S
@@ -268,6 +277,7 @@ busybox=$(first "busybox (package busybox-static)" "$tools/bin/busybox" "$tools/
 
 build_guest_programs
 build_bare_guests
+build_older
 build_l2
 build_l1
 build_host 6.12 "$host_kernel"

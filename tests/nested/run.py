@@ -127,6 +127,15 @@ class Fixtures:
         """A user VM as make_vm has it, with KVM of Linux 6.1"""
         return self.start_watched(stack, self.start_emulated(stack, kernel='6.1'))
 
+    def make_kvm_exposed_vm(self, stack):
+        """On a host that can protect nothing, its operator having allowed that"""
+        from lab.emulated import EmulatedCloudHost
+        host = EmulatedCloudHost(self.config, overlays=[f'{self.config.images}/older'])
+        host.command = ['env', 'LD_PRELOAD=/lib/older-kvm.so', *host.command]
+        stack.enter_context(host.launch())
+        host.guest_properties = {'unprotected': True}
+        return self.start_watched(stack, host.wait_ready())
+
     def make_kvm_forced_vm(self, stack):
         """With KVM of Linux 6.12 with the change in contrib/"""
         return self.start_watched(stack, self.start_emulated(

@@ -76,3 +76,16 @@ def test_user_vm_old_kernel(kvm_old_vm):
 def test_user_vm_forced(kvm_forced_vm):
     unseen(kvm_forced_vm.seen, kvm_forced_vm.state(), ('forced',))
     kvm_forced_vm.check_console()
+
+
+def test_user_vm_exposed(kvm_exposed_vm):
+    """The cloud VM brings its accesses; it could read them, and the user is told."""
+    vm = kvm_exposed_vm
+    vm.check_console()
+    assert vm.seen.serial > 0 and lab.PASSWORD.encode() in vm.seen.read, vm.seen.serial
+    assert vm.state()['protection'] == 'none', vm.state()
+    vm.console.close()
+    connection = vm.console.knock(vm.host, '')[0]
+    connection.settimeout(lab.LONG)
+    assert connection.recv(80).startswith(b'[shadow-serial vm1/vm1-com1: not protected '), vm
+    connection.close()

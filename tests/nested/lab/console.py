@@ -16,7 +16,8 @@ from . import LONG
 from .qmp import WaitTimeout
 
 MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: '
-                   rb'(?:moved to another host|went back to a snapshot), '
+                   rb'(?:moved to another host|went back to a snapshot|'
+                   rb'no longer protected from the cloud VM: [^\]\r\n]*), '
                    rb'input=(\d+) output=(\d+)\]\r\n\Z')
 MOVED_START = b'\r\n[shadow-serial '
 
@@ -62,7 +63,8 @@ class ConsoleClient:
         except WaitTimeout:
             connection.close()
             raise
-        self._attach(connection, data['input-accepted'], data['output-offset'])
+        self._attach(connection, data['input-accepted'], data['output-offset'],
+                     data['notice'])
         return self
 
     def go_on(self, host, timeout=LONG):
@@ -83,7 +85,7 @@ class ConsoleClient:
                                    device=f'{self.guest}-com{self.port}')['data']
         self.send(typed)
         self._attach(connection, data['input-accepted'] + len(typed),
-                     data['output-offset'])
+                     data['output-offset'], data['notice'])
 
     def reading(self, on):
         """Whether output is read; while it is not, the other end's close is not seen."""
@@ -99,7 +101,7 @@ class ConsoleClient:
         connection.connect(address)
         return connection
 
-    def _attach(self, connection, accepted, offset):
+    def _attach(self, connection, accepted, offset, notice=0):
         self.close()
         with self._lock:
             if self.base is None:
@@ -113,7 +115,7 @@ class ConsoleClient:
             self.dropped = max(0, here - offset)
             self.gap = max(0, offset - here)
             self.sent = accepted
-            self._drop = self.dropped
+            self._drop = notice + self.dropped
             self.moved = None
             connection.setblocking(False)
             self._socket = connection

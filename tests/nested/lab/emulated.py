@@ -22,8 +22,8 @@ RUN = '/run/outer'
 class EmulatedCloudHost(CloudHost):
     """As a CloudHost, but that all of it is reached through the emulated machine."""
 
-    # Three levels down the user VM may not have a turn for 20 seconds while it is migrated;
-    # its kernel tells all consoles, in the midst of what else they show.
+    # In migrations that took 90 seconds and more the idle user VM's watchdog has missed 25 to
+    # 64 of them (why is not established), and told so in the midst of a transfer.
     USER_KERNEL = 'nosoftlockup '
 
     def __init__(self, config, name='host', cpus=1, memory=1024, ultracall=True, extra=(),

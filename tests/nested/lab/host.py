@@ -31,6 +31,7 @@ class CloudHost(Machine):
         self.memory = memory
         self.inners = {}
         self.keys = None
+        self.guest_properties = {}
         self._slots = {}        # which ports of L1 are whose
         self.command = [
             config.qemu, *ACCEL_OPTIONS[accel],
@@ -63,7 +64,7 @@ class CloudHost(Machine):
                   state_file=None, **options):
         """Create a shadow guest with its consoles, at run time over QMP."""
         self.add_secret(f'{guest}-key', key)
-        properties = {'incoming': True} if incoming else {}
+        properties = {'incoming': incoming, **self.guest_properties}
         if self.keys:
             properties['host'] = self.keys
         if bind_secret:
