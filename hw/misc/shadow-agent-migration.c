@@ -243,8 +243,24 @@ const VMStateDescription vmstate_shadow_agent = {
     }
 };
 
+/*
+ * Who waits for the migration's end learns of it before the notifier does, and
+ * may end this QEMU at once: the other host has the guest all the same.
+ */
+static void agent_shutdown(Notifier *n, void *data)
+{
+    ShadowAgent *a = container_of(n, ShadowAgent, shutdown);
+
+    if (a->frozen && migrate_return_path() &&
+        migrate_get_current()->state == MIGRATION_STATUS_COMPLETED) {
+        agent_end_migration(a, ULTRACALL_COMMIT);
+    }
+}
+
 void shadow_agent_migration_start(ShadowAgent *a)
 {
+    a->shutdown.notify = agent_shutdown;
+    qemu_register_shutdown_notifier(&a->shutdown);
     migration_add_notifier(&a->migration, agent_migration_event);
     qemu_add_vm_change_state_handler(agent_vm_state, a);
 }

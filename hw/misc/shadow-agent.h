@@ -38,6 +38,7 @@ struct ShadowAgent {
     uint32_t envelope_len;
     uint8_t *envelope;
     NotifierWithReturn migration;
+    Notifier shutdown;
     Notifier exit;
 };
 
