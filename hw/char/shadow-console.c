@@ -319,7 +319,7 @@ void shadow_console_restored(ShadowConsole *c, bool snapshot, const char *name)
         console_farewell(c, SHADOW_FAREWELL_SNAPSHOT, name,
                          "went back to a snapshot");
     } else {
-            shadow_notices_drop(&c->notices, SHADOW_FAREWELL_MOVED);
+        shadow_notices_drop(&c->notices, SHADOW_FAREWELL_MOVED);
         shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
     }
 }

@@ -15,7 +15,7 @@ class FakeHost:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(os.path.join(self.dir.name, 'c'))
         self.listener.listen()
-        event = {'data': {'input-accepted': accepted, 'output-offset': offset}}
+        event = {'data': {'input-accepted': accepted, 'output-offset': offset, 'notice': 0}}
         self.qmp = types.SimpleNamespace(mark=lambda: 0,
                                          wait_event=lambda *_, **__: event)
 

@@ -42,9 +42,9 @@ def reported(vm):
     assert 'map of I/O permissions' in reason, reason
     assert vm.protection() == 'broken', vm.guest()
     vm.console.wait_closed()
-    before, notice = attacks.ENDED.fullmatch(vm.console.text()).groups()
-    assert reason in notice, (reason, notice)
-    return before
+    assert f': no longer protected from the cloud VM: {reason}, ' in vm.console.farewell, \
+        (reason, vm.console.farewell)
+    return vm.console.text()
 
 
 def swapped(bare, lines):

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What must hold whatever a cloud VM without Linux does; bare starts one."""
 
-import re
-
 ALPHABET = 'abcdefghijklmnopqrstuvwxyz 0123456789 ......'
 STRING_LINE = 'a line by rep outsb\r\n'
 PROMPT = 'type a line\r\n'
-ENDED = re.compile(r'(.*)\r\n(\[shadow-serial vm1/vm1-com1: no longer protected '
-                   r'from the cloud VM: [^\]]*\])\r\n', re.DOTALL)
 UNPROTECTED = '[shadow-serial vm1/vm1-com1: not protected from the cloud VM]\r\n'
 
 

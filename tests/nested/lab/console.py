@@ -35,6 +35,7 @@ class ConsoleClient:
         self.sent = 0               # absolute position of the next byte to send
         self.position = 0           # index in output up to which expect() has read
         self.moved = None           # (input, output) as the last line gave them
+        self.farewell = ''          # that line
         self.resent = self.dropped = self.gap = 0
         self._lock = threading.Condition()
         self._number = 0
@@ -116,7 +117,7 @@ class ConsoleClient:
             self.gap = max(0, offset - here)
             self.sent = accepted
             self._drop = notice + self.dropped
-            self.moved = None
+            self.moved, self.farewell = None, ''
             connection.setblocking(False)
             self._socket = connection
             self._thread = threading.Thread(target=self._serve, args=(connection,),
@@ -158,6 +159,7 @@ class ConsoleClient:
             if self._socket is connection:
                 if match := MOVED.search(self.output[-256:]):
                     self.moved = tuple(int(group) for group in match.groups())
+                    self.farewell = match[0].decode()
                     del self.output[len(self.output) - len(match[0]):]
                 connection.close()
                 self._socket = None
