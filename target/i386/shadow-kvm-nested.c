@@ -56,8 +56,23 @@ static bool nested_from_vmx(KvmNested *n)
     return true;
 }
 
+/* Whether kvm_run->flags says that it was a nested guest (Linux 6.12) */
+static bool kvm_tells_mode(void)
+{
+    static int tells = -1;
+
+    if (unlikely(tells < 0)) {
+        tells = kvm_check_extension(kvm_state, KVM_CAP_X86_GUEST_MODE) > 0;
+    }
+    return tells;
+}
+
 bool kvm_nested_get(CPUState *cpu, KvmNested *n)
 {
+    if (kvm_tells_mode() &&
+        !(cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE)) {
+        return false;
+    }
     n->state = (struct kvm_nested_state) { .size = sizeof(n->bytes) };
     if (kvm_vcpu_ioctl(cpu, KVM_GET_NESTED_STATE, &n->state) < 0 ||
         !(n->state.flags & KVM_STATE_NESTED_GUEST_MODE)) {
@@ -86,12 +101,8 @@ void kvm_nested_walk(ShadowWalk *walk, uint64_t cr3)
 
 bool shadow_kvm_nested(CPUState *cpu)
 {
-    static int tells = -1;
     KvmNested n;
 
-    if (unlikely(tells < 0)) {
-        tells = kvm_check_extension(kvm_state, KVM_CAP_X86_GUEST_MODE) > 0;
-    }
-    return tells ? cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE
-                 : kvm_nested_get(cpu, &n);
+    return kvm_tells_mode() ? cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE
+                            : kvm_nested_get(cpu, &n);
 }

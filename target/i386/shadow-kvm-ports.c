@@ -123,7 +123,7 @@ void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
     ShadowPorts *ports;
     KvmNested n;
 
-    if (likely(!qatomic_read(&kvm_ports_used)) || !shadow_kvm_nested(cpu)) {
+    if (likely(!qatomic_read(&kvm_ports_used))) {
         return;
     }
     RCU_READ_LOCK_GUARD();
