@@ -33,16 +33,14 @@ static int testdev_map(UltracallCaller *c, uint64_t addr, size_t len,
                        bool write, UltracallBuffer *buf, uint64_t *fault)
 {
     while (len) {
-        hwaddr xlat, n = len;
-        MemoryRegion *mr = address_space_translate(&address_space_memory,
-                                                   addr, &xlat, &n, write,
-                                                   MEMTXATTRS_UNSPECIFIED);
+        uint64_t n = len;
+        void *host = ultracall_ram(addr, &n, write);
 
-        if (!memory_region_is_ram(mr) || (write && memory_region_is_rom(mr))) {
+        if (!host) {
             *fault = addr;
             return -EFAULT;
         }
-        ultracall_buffer_add(buf, memory_region_get_ram_ptr(mr) + xlat, n);
+        ultracall_buffer_add(buf, host, n);
         addr += n;
         len -= n;
     }
