@@ -22,6 +22,14 @@
 #define LINE_LEN 64
 #define LINES    32 /* in one write, as a program with a buffer does */
 
+static long number(const char *text)
+{
+    long n = 0;
+
+    sscanf(text, "%li", &n);
+    return n;
+}
+
 static double now(void)
 {
     struct timespec t;
@@ -49,7 +57,7 @@ static void say(const char *text)
     put(text, strlen(text));
 }
 
-/* As the terminal is: each newline becomes two characters, the second is counted too */
+/* The terminal makes two characters of each newline; both are counted. */
 static int output(size_t bytes)
 {
     char text[LINES * (LINE_LEN - 1)];
@@ -109,23 +117,24 @@ static int echo(void)
     set_raw(1);
     say("@READY@\n");
     while (c != 4 && read(STDIN_FILENO, &c, 1) == 1) {
+        continue;
     }
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
     return 0;
 }
 
-static int port(unsigned number, unsigned count)
+static int port(unsigned where, unsigned count)
 {
     double start;
 
-    if (ioperm(number, 1, 1)) {
+    if (ioperm(where, 1, 1)) {
         perror("measure");
         return 1;
     }
-    inb(number);
+    inb(where);
     start = now();
     for (unsigned i = 0; i < count; i++) {
-        inb(number);
+        inb(where);
     }
     printf("%.1f ns\n", (now() - start) * 1e9 / count);
     return 0;
@@ -134,7 +143,7 @@ static int port(unsigned number, unsigned count)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    unsigned long n = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
+    long n = argc > 2 ? number(argv[2]) : 0;
 
     if (!strcmp(what, "output") && argc == 3) {
         return output(n);
@@ -146,8 +155,9 @@ int main(int argc, char **argv)
         return echo();
     }
     if (!strcmp(what, "port") && argc == 4) {
-        return port(n, strtoul(argv[3], NULL, 0));
+        return port(n, number(argv[3]));
     }
-    fprintf(stderr, "usage: measure output|input BYTES, echo, or port PORT COUNT\n");
+    fprintf(stderr, "usage: measure output|input BYTES, measure echo, "
+            "measure port PORT COUNT\n");
     return 2;
 }
