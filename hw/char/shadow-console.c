@@ -116,6 +116,9 @@ static void console_pump(ShadowConsole *c)
         memcpy(buf, run, len);
         shadow_ring_discard(&c->in, c->in.start + len);
         qemu_chr_be_write(chr, buf, len);
+        if (!shadow_ring_used(&c->in)) {
+            c->on_idle(c->opaque);
+        }
     }
     c->pumping = false;
     if (!c->held && c->connected && shadow_ring_space(&c->in)) {
@@ -253,10 +256,11 @@ static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,
                           void (*on_connect)(void *opaque, size_t notice),
-                          void *opaque)
+                          void (*on_idle)(void *opaque), void *opaque)
 {
     c->user = user;
     c->on_connect = on_connect;
+    c->on_idle = on_idle;
     c->opaque = opaque;
     c->held = true;
     shadow_ring_init(&c->in, input_size);

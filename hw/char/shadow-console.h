@@ -43,6 +43,7 @@ struct ShadowConsole {
     guint watch;
     QEMUBH *flush;
     void (*on_connect)(void *opaque, size_t notice);
+    void (*on_idle)(void *opaque);
     void *opaque;
 };
 
@@ -50,12 +51,13 @@ struct ShadowConsole {
  * Set up @c between a UART, that uses CHARDEV(@c), and @user, whose chardev
  * may be missing.  Sizes are in bytes, at most SHADOW_RING_MAX_CAPACITY.
  * @on_connect is called when a connection starts to work, with the number of
- * bytes that it gets before the first byte of the guest.  @c is held at first.
+ * bytes that it gets before the first byte of the guest.  @on_idle is called
+ * when the UART has been given the last of the input.  @c is held at first.
  */
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,
                           void (*on_connect)(void *opaque, size_t notice),
-                          void *opaque);
+                          void (*on_idle)(void *opaque), void *opaque);
 void shadow_console_stop(ShadowConsole *c);
 
 /* While held, no byte moves in either direction, and none is lost. */

@@ -15,6 +15,7 @@
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
 #include "shadow/hw/char/shadow-console.h"
+#include "shadow/hw/char/shadow-moderation.h"
 #include "shadow/hw/core/shadow-device.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/trace.h"
@@ -33,6 +34,8 @@ struct ShadowSerial {
 
     SerialState uart;
     ShadowConsole console;
+    ShadowModeration moderation;
+    bool thri_fresh;            /* enabled, and nothing has been sent since */
     ShadowChr user;
     uint32_t input_size;
     uint32_t output_size;
@@ -41,6 +44,9 @@ struct ShadowSerial {
     bool held;
     GByteArray *late;           /* writes while held: register, value */
 };
+
+/* However slow a line the guest asks for */
+#define INTERVAL_MAX_NS (1 * SCALE_MS)
 
 /* Registers, PC16550D data sheet table II */
 enum {
@@ -56,6 +62,9 @@ enum {
 
 #define LCR_DLAB    0x80
 #define IER_THRI    0x02
+#define IIR_NO_INT  0x01
+#define IIR_THRI    0x02
+#define IIR_ID      0x0f
 #define FCR_ENABLE  0x01
 #define MCR_OUT2    0x08
 #define LSR_DR      0x01
@@ -70,6 +79,27 @@ static uint8_t serial_reg_read(ShadowSerial *s, unsigned reg)
 static void serial_reg_write(ShadowSerial *s, unsigned reg, uint8_t val)
 {
     serial_io_ops.write(&s->uart, reg, val, 1);
+}
+
+/*
+ * The transmitter's interrupt comes a character's time after it was enabled
+ * (PC16550D data sheet, FIFO interrupt mode, point 2), and IIR agrees.  Linux
+ * finds that out, and from then on begins to send without an interrupt
+ * (UART_BUG_TXEN), which for what fits the FIFO is all.
+ */
+static bool serial_hides_thri(ShadowSerial *s)
+{
+    return s->thri_fresh && !s->moderation.told &&
+           (s->uart.iir & IIR_ID) == IIR_THRI;
+}
+
+static void serial_note_write(ShadowSerial *s, unsigned reg, uint8_t val)
+{
+    if (!(s->uart.lcr & LCR_DLAB) && reg == UART_IER_DLM) {
+        s->thri_fresh = val & ~s->uart.ier & IER_THRI;
+    } else if (reg == UART_RBR_THR_DLL) {
+        s->thri_fresh = false;
+    }
 }
 
 /*
@@ -104,8 +134,18 @@ static uint8_t serial_reg_peek(ShadowSerial *s, unsigned reg)
 static uint8_t shadow_serial_read(ShadowDevice *dev, unsigned offset)
 {
     ShadowSerial *s = SHADOW_SERIAL(dev);
+    uint8_t val;
 
-    return s->held ? serial_reg_peek(s, offset) : serial_reg_read(s, offset);
+    shadow_moderation_access_begin(&s->moderation);
+    if (s->held) {
+        val = serial_reg_peek(s, offset);
+    } else if (offset == UART_IIR_FCR && serial_hides_thri(s)) {
+        val = (s->uart.iir & ~IIR_ID) | IIR_NO_INT;
+    } else {
+        val = serial_reg_read(s, offset);
+    }
+    shadow_moderation_access_end(&s->moderation);
+    return val;
 }
 
 static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
@@ -113,13 +153,16 @@ static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
 {
     ShadowSerial *s = SHADOW_SERIAL(dev);
 
+    shadow_moderation_access_begin(&s->moderation);
     if (!s->held) {
+        serial_note_write(s, offset, val);
         serial_reg_write(s, offset, val);
     } else if (s->late->len < 2 * SHADOW_SERIAL_LATE_MAX) {
         const uint8_t entry[] = { offset, val };
 
         g_byte_array_append(s->late, entry, sizeof(entry));
     }
+    shadow_moderation_access_end(&s->moderation);
 }
 
 /*
@@ -141,6 +184,7 @@ static void shadow_serial_hold(ShadowDevice *dev, bool held)
     ShadowSerial *s = SHADOW_SERIAL(dev);
 
     s->held = held;
+    shadow_moderation_reset(&s->moderation);
     if (!held) {
         serial_do_late_writes(s);
         /* an interrupt that the guest took meanwhile found nothing to do */
@@ -237,9 +281,32 @@ static void shadow_serial_connected(void *opaque, size_t notice)
                                              c->in.end, c->sent, notice);
 }
 
+/*
+ * A receiver below its trigger level waits for four characters' time, in case
+ * more come (PC16550D data sheet, FIFO interrupt mode, point 1): not here.
+ */
+static void shadow_serial_input_idle(void *opaque)
+{
+    SerialState *u = &SHADOW_SERIAL(opaque)->uart;
+
+    if (timer_pending(u->fifo_timeout_timer)) {
+        timer_mod(u->fifo_timeout_timer, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+    }
+}
+
 static void shadow_serial_irq(void *opaque, int n, int level)
 {
-    shadow_device_set_irq(opaque, level);
+    ShadowSerial *s = SHADOW_SERIAL(opaque);
+    SerialState *u = &s->uart;
+
+    s->parent_obj.irq_level = level;
+    shadow_moderation_set(&s->moderation, level, (u->iir & IIR_ID) == IIR_THRI,
+                          MIN(u->char_transmit_time, INTERVAL_MAX_NS));
+}
+
+static void shadow_serial_tell_irq(void *opaque)
+{
+    shadow_device_irq_edge(opaque);
 }
 
 static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
@@ -261,9 +328,11 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     if (!qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
         return false;
     }
+    shadow_moderation_start(&s->moderation, shadow_serial_tell_irq, dev);
     u->irq = qemu_allocate_irq(shadow_serial_irq, dev, 0);
     if (!qdev_realize(DEVICE(u), NULL, errp)) {
         qemu_free_irq(u->irq);
+        shadow_moderation_stop(&s->moderation);
         return false;
     }
     /* the saved state has all of a FIFO's buffer: not what the heap held */
@@ -272,7 +341,8 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     s->console.replay_history = s->replay && !strcmp(s->replay, "history");
     s->console.flow_control = s->flow_control;
     shadow_console_start(&s->console, &s->user, s->input_size, s->output_size,
-                         shadow_serial_connected, dev);
+                         shadow_serial_connected, shadow_serial_input_idle,
+                         dev);
     return true;
 }
 
@@ -283,6 +353,7 @@ static void shadow_serial_teardown(ShadowDevice *dev)
     shadow_console_stop(&s->console);
     qdev_unrealize(DEVICE(&s->uart));
     qemu_free_irq(s->uart.irq);
+    shadow_moderation_stop(&s->moderation);
 }
 
 static bool serial_fifo_valid(Fifo8 *fifo)

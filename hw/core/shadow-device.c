@@ -17,13 +17,9 @@ const char *shadow_device_name(ShadowDevice *dev)
     return DEVICE(dev)->id ?: "anonymous";
 }
 
-void shadow_device_set_irq(ShadowDevice *dev, bool level)
+void shadow_device_irq_edge(ShadowDevice *dev)
 {
-    if (level == dev->irq_level) {
-        return;
-    }
-    dev->irq_level = level;
-    dev->irq_edges += level;
+    dev->irq_edges++;
     if (dev->guest) {
         shadow_guest_irq_changed(dev->guest);
     }

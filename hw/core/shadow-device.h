@@ -74,8 +74,11 @@ struct ShadowDeviceClass {
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };
 
-/* Set the level of the device's interrupt line in the nested guest. */
-void shadow_device_set_irq(ShadowDevice *dev, bool level);
+/*
+ * The nested guest must see a rising edge of the device's interrupt line.  That
+ * the line falls is no news to it: it has done that itself.
+ */
+void shadow_device_irq_edge(ShadowDevice *dev);
 
 /* The device's name in the saved state and in messages. */
 const char *shadow_device_name(ShadowDevice *dev);

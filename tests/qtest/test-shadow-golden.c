@@ -10,9 +10,19 @@
 #include "qemu/osdep.h"
 #include "shadow-payload.h"
 
+/*
+ * irq_edges: after magic, number of devices, name (1 + 4), version, iobase, irq
+ * and irq_level
+ */
+#define EDGES_OFFSET (4 + 4 + 5 + 4 + 4 + 4 + 1)
+#define EDGES_SIZE   4
+
 typedef struct Golden {
     const char *name;
-    /* Bring the guest there, whose user is at "c0" */
+    /*
+     * Bring the guest there, whose user is at "c0"; NULL where this version
+     * does not come to
+     */
     void (*make)(QTestState *qts);
     /* What of it must be there, whose user is at "d0" */
     void (*check)(QTestState *qts);
@@ -119,18 +129,10 @@ static void check_dropped(QTestState *qts)
     g_assert_cmpuint(shadow_count(qts, "com1", "output-dropped"), ==, 88);
 }
 
-/* Few bytes, for which the FIFO waits (serial/fifo_timeout_timer) */
-
-static void make_waiting(QTestState *qts)
-{
-    int user = user_connect("c0");
-
-    port_out(qts, COM1 + UART_FCR, 0xc1);
-    port_out(qts, COM1 + UART_IER, 0x01);
-    user_send(user, "abc");
-    shadow_wait_count(qts, "com1", "input-taken", 3);
-    leave(qts, user);
-}
+/*
+ * Few bytes, for which the FIFO waits (serial/fifo_timeout_timer), as it did
+ * in earlier versions
+ */
 
 static void check_waiting(QTestState *qts)
 {
@@ -144,7 +146,13 @@ static void check_waiting(QTestState *qts)
 
 static void make_timeout(QTestState *qts)
 {
-    make_waiting(qts);
+    int user = user_connect("c0");
+
+    port_out(qts, COM1 + UART_FCR, 0xc1);
+    port_out(qts, COM1 + UART_IER, 0x01);
+    user_send(user, "abc");
+    shadow_wait_count(qts, "com1", "input-taken", 3);
+    leave(qts, user);
     qtest_clock_step(qts, 100000000);
 }
 
@@ -203,7 +211,7 @@ static const Golden golden[] = {
     { "input", make_input, check_input },
     { "output", make_output, check_output },
     { "dropped", make_dropped, check_dropped },
-    { "waiting", make_waiting, check_waiting },
+    { "waiting", NULL, check_waiting },
     { "timeout", make_timeout, check_timeout },
     { "interrupts", make_interrupts, check_interrupts },
     { "flow", make_flow, check_flow },
@@ -233,6 +241,9 @@ static void test_save(const void *opaque)
         g_assert_no_error(err);
     } else {
         was = golden_read(file);
+        /* how often the cloud VM was told is no promise */
+        memset(is->data + EDGES_OFFSET, 0, EDGES_SIZE);
+        memset(was->data + EDGES_OFFSET, 0, EDGES_SIZE);
         g_assert_cmpmem(is->data, is->len, was->data, was->len);
     }
     qtest_quit(qts);
@@ -260,7 +271,9 @@ int main(int argc, char **argv)
         g_autofree char *load = g_strdup_printf("/shadow-golden/load/%s",
                                                 golden[i].name);
 
-        qtest_add_data_func(save, &golden[i], test_save);
+        if (golden[i].make) {
+            qtest_add_data_func(save, &golden[i], test_save);
+        }
         qtest_add_data_func(load, &golden[i], test_load);
     }
     return shadow_test_run();

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The serial port as the nested guest sees it: registers, accesses of all
- * sizes, interrupts.
+ * sizes.
  */
 #include "qemu/osdep.h"
-#include "hw/pci/pci_regs.h"
 #include "shadow-common.h"
-
-#define ULTRACALL_DEVFN_ADDR(reg) (0x80000000 | 5 << 11 | (reg))
 
 static uint8_t reg_in(QTestState *qts, unsigned reg)
 {
@@ -246,137 +243,6 @@ static void test_two_ports(void)
     qtest_quit(qts);
 }
 
-/* Interrupts */
-
-static void test_irq_level_and_edges(void)
-{
-    QTestState *qts = shadow_start_com1();
-    struct ultracall_device dev = shadow_irq_poll(qts, "vm1", 0);
-    uint32_t edges = le32_to_cpu(dev.edges);
-
-    g_assert_cmphex(le16_to_cpu(dev.iobase), ==, COM1);
-    g_assert_cmpuint(dev.irq, ==, 4);
-    g_assert_cmpuint(dev.level, ==, 0);
-
-    reg_out(qts, UART_IER, 0x02);
-    dev = shadow_irq_poll(qts, "vm1", 0);
-    g_assert_cmpuint(dev.level, ==, 1);
-    g_assert_cmpuint(le32_to_cpu(dev.edges), ==, edges + 1);
-    g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0x02);
-    g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0x01);
-    dev = shadow_irq_poll(qts, "vm1", 0);
-    g_assert_cmpuint(dev.level, ==, 0);
-    g_assert_cmpuint(le32_to_cpu(dev.edges), ==, edges + 1);
-
-    /* a pulse between two polls */
-    reg_out(qts, UART_DATA, 'x');
-    g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0x02);
-    dev = shadow_irq_poll(qts, "vm1", 0);
-    g_assert_cmpuint(dev.level, ==, 0);
-    g_assert_cmpuint(le32_to_cpu(dev.edges), ==, edges + 2);
-    qtest_quit(qts);
-}
-
-static void test_irq_receive(void)
-{
-    QTestState *qts = shadow_start_com1();
-    int user = user_connect("c0");
-
-    reg_out(qts, UART_FCR, 0x81);
-    reg_out(qts, UART_IER, 0x01);
-    user_send(user, "1234567");
-    shadow_wait_count(qts, "com1", "input-taken", 7);
-    g_assert_cmpuint(shadow_irq_poll(qts, "vm1", 0).level, ==, 0);
-    user_send(user, "8");
-    shadow_wait_count(qts, "com1", "input-taken", 8);
-    g_assert_cmpuint(shadow_irq_poll(qts, "vm1", 0).level, ==, 1);
-    g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0xc4);
-    uart_expect(qts, COM1, "12345");
-    g_assert_cmpuint(shadow_irq_poll(qts, "vm1", 0).level, ==, 0);
-
-    /* the rest, after four character times */
-    qtest_clock_step(qts, 1000000000);
-    g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0xcc);
-    uart_expect(qts, COM1, "678");
-    g_assert_cmpuint(shadow_irq_poll(qts, "vm1", 0).level, ==, 0);
-    close(user);
-    qtest_quit(qts);
-}
-
-static uint16_t config_in(QTestState *qts, unsigned reg)
-{
-    qtest_outl(qts, 0xcf8, ULTRACALL_DEVFN_ADDR(reg & ~3));
-    return qtest_inw(qts, 0xcfc + (reg & 2));
-}
-
-static void config_out(QTestState *qts, unsigned reg, uint16_t val)
-{
-    qtest_outl(qts, 0xcf8, ULTRACALL_DEVFN_ADDR(reg & ~3));
-    qtest_outw(qts, 0xcfc + (reg & 2), val);
-}
-
-static bool intx_pending(QTestState *qts)
-{
-    return config_in(qts, PCI_STATUS) & PCI_STATUS_INTERRUPT;
-}
-
-/* q35 routes PCI interrupts to these inputs of its IO-APIC */
-static bool intx_asserted(QTestState *qts)
-{
-    for (int gsi = 16; gsi < 24; gsi++) {
-        if (qtest_get_irq(qts, gsi)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void test_intx(void)
-{
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
-
-    qtest_irq_intercept_in(qts, "ioapic");
-    g_assert_false(intx_pending(qts));
-
-    /* whoever binds is to look at the lines first */
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    g_assert_true(intx_pending(qts));
-    g_assert_true(intx_asserted(qts));
-    shadow_irq_poll(qts, "vm1", 0);
-    g_assert_false(intx_pending(qts));
-    g_assert_false(intx_asserted(qts));
-
-    reg_out(qts, UART_IER, 0x02);
-    g_assert_true(intx_asserted(qts));
-    shadow_irq_poll(qts, "vm1", 0);
-    g_assert_false(intx_asserted(qts));
-    reg_in(qts, UART_IIR);
-    g_assert_true(intx_asserted(qts));
-    qtest_quit(qts);
-}
-
-/* As uio_pci_generic does it */
-static void test_intx_disable(void)
-{
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
-
-    qtest_irq_intercept_in(qts, "ioapic");
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    g_assert_true(intx_asserted(qts));
-    config_out(qts, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
-    g_assert_false(intx_pending(qts));
-    g_assert_false(intx_asserted(qts));
-
-    reg_out(qts, UART_IER, 0x02);
-    g_assert_true(intx_pending(qts));
-    g_assert_false(intx_asserted(qts));
-    config_out(qts, PCI_COMMAND, 0);
-    g_assert_true(intx_asserted(qts));
-    g_assert_cmpuint(shadow_irq_poll(qts, "vm1", 0).level, ==, 1);
-    g_assert_false(intx_asserted(qts));
-    qtest_quit(qts);
-}
-
 /* Resets of the nested machine */
 
 static void test_reset_registers(void)
@@ -440,11 +306,6 @@ int main(int argc, char **argv)
                    test_straddling_accesses);
     qtest_add_func("/shadow-serial/access/unclaimed", test_unclaimed_ports);
     qtest_add_func("/shadow-serial/two-ports", test_two_ports);
-    qtest_add_func("/shadow-serial/irq/level-and-edges",
-                   test_irq_level_and_edges);
-    qtest_add_func("/shadow-serial/irq/receive", test_irq_receive);
-    qtest_add_func("/shadow-serial/irq/intx", test_intx);
-    qtest_add_func("/shadow-serial/irq/intx-disable", test_intx_disable);
     qtest_add_func("/shadow-serial/reset/registers", test_reset_registers);
     qtest_add_func("/shadow-serial/reset/input", test_reset_keeps_input);
     return shadow_test_run();
