@@ -54,6 +54,7 @@ enum {
 #define ULTRACALL_F_INSTRUCTION 0x1u    /* vmmcall (AMD), vmcall (Intel) work */
 #define ULTRACALL_F_SNAPSHOT    0x2u    /* ULTRACALL_SAVE knows flags */
 #define ULTRACALL_F_HYPERCALL   0x4u    /* KVM_HC_MAP_GPA_RANGE works */
+#define ULTRACALL_F_REARM       0x8u    /* ULTRACALL_IRQ_POLL knows flags */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -74,6 +75,9 @@ struct ultracall_probe {
 
 /* flags of ULTRACALL_PORT: the port's number, and for a write also this */
 #define ULTRACALL_PORT_WRITE    0x10000u
+
+/* Flag of ULTRACALL_IRQ_POLL: enable the function's interrupt first */
+#define ULTRACALL_POLL_REARM    1u
 
 /* A device of the guest, as IRQ_POLL and QUERY write it */
 struct ultracall_device {

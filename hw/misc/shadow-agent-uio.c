@@ -15,8 +15,7 @@ static char *uio_find(const char *sysfs)
     return dir ? g_strdup(g_dir_read_name(dir)) : NULL;
 }
 
-/* The kernel disables the interrupt whenever it has come. */
-static void uio_enable(ShadowAgentUio *uio)
+void shadow_agent_uio_enable(ShadowAgentUio *uio)
 {
     uint8_t high;
 
@@ -29,13 +28,11 @@ static void uio_enable(ShadowAgentUio *uio)
     }
 }
 
-void shadow_agent_uio_ack(ShadowAgentUio *uio)
+bool shadow_agent_uio_take(ShadowAgentUio *uio)
 {
     uint32_t count;
 
-    if (read(uio->fd, &count, sizeof(count)) == sizeof(count)) {
-        uio_enable(uio);
-    }
+    return read(uio->fd, &count, sizeof(count)) == sizeof(count);
 }
 
 bool shadow_agent_uio_open(ShadowAgentUio *uio, const char *sysfs,
@@ -60,6 +57,6 @@ bool shadow_agent_uio_open(ShadowAgentUio *uio, const char *sysfs,
         error_setg_errno(errp, errno, "cannot open %s and %s", dev, config);
         return false;
     }
-    uio_enable(uio);
+    shadow_agent_uio_enable(uio);
     return true;
 }

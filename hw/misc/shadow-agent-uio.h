@@ -15,7 +15,8 @@ typedef struct ShadowAgentUio {
 bool shadow_agent_uio_open(ShadowAgentUio *uio, const char *sysfs,
                            Error **errp);
 
-/* Take note of an interrupt, and allow the next one. */
-void shadow_agent_uio_ack(ShadowAgentUio *uio);
+/* Whether there was an interrupt; it is disabled then, until it is enabled. */
+bool shadow_agent_uio_take(ShadowAgentUio *uio);
+void shadow_agent_uio_enable(ShadowAgentUio *uio);
 
 #endif /* SHADOW_AGENT_UIO_H */

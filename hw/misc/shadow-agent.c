@@ -47,33 +47,32 @@ int64_t shadow_agent_call_flags(ShadowAgent *a, uint32_t nr, uint64_t flags,
 /* Interrupts */
 
 /*
- * An edge-triggered input must see each edge, also one that came and went
- * since the last look: then the line is pulsed.
+ * An ISA interrupt is edge-triggered, and must see each edge, also one that
+ * came and went since the last look: the line is pulsed.
  */
 static void agent_update_line(ShadowAgent *a, AgentLine *l,
                               const struct ultracall_device *dev)
 {
     uint32_t edges = le32_to_cpu(dev->edges);
 
-    if (edges != l->edges || a->resync) {
+    if (a->resync) {
+        /* where the machine comes from, it may have been left up */
         qemu_irq_lower(l->irq);
-        qemu_irq_raise(l->irq);
-        l->level = true;
     }
-    if (l->level != dev->level) {
-        qemu_set_irq(l->irq, dev->level);
+    if (edges != l->edges || a->resync) {
+        qemu_irq_pulse(l->irq);
     }
-    l->level = dev->level;
     l->edges = edges;
 }
 
-void shadow_agent_poll(ShadowAgent *a)
+static bool agent_poll(ShadowAgent *a, uint64_t flags)
 {
     struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
     uint64_t len;
 
-    if (shadow_agent_call(a, ULTRACALL_IRQ_POLL, dev, sizeof(dev), &len) < 0) {
-        return;
+    if (shadow_agent_call_flags(a, ULTRACALL_IRQ_POLL, flags, dev, sizeof(dev),
+                                &len) < 0) {
+        return false;
     }
     for (unsigned i = 0; i < len / sizeof(dev[0]); i++) {
         for (unsigned j = 0; j < a->lines; j++) {
@@ -83,6 +82,12 @@ void shadow_agent_poll(ShadowAgent *a)
         }
     }
     a->resync = false;
+    return true;
+}
+
+void shadow_agent_poll(ShadowAgent *a)
+{
+    agent_poll(a, 0);
 }
 
 /* Allow the next interrupt first: what moves from then on raises it again. */
@@ -90,8 +95,15 @@ static void agent_interrupt(void *opaque)
 {
     ShadowAgent *a = opaque;
 
-    shadow_agent_uio_ack(&a->uio);
-    shadow_agent_poll(a);
+    if (!shadow_agent_uio_take(&a->uio)) {
+        return;
+    }
+    if (a->client.features & ULTRACALL_F_REARM &&
+        agent_poll(a, ULTRACALL_POLL_REARM)) {
+        return;
+    }
+    shadow_agent_uio_enable(&a->uio);
+    agent_poll(a, 0);
 }
 
 /* Life */

@@ -18,7 +18,6 @@ typedef struct AgentLine {
     qemu_irq irq;
     MemoryRegion ports;         /* where L0 cannot take the accesses itself */
     ShadowAgent *agent;
-    bool level;
     uint32_t edges;
 } AgentLine;
 

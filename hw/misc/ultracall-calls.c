@@ -83,7 +83,7 @@ static int call_probe(UltracallCall *call)
     struct ultracall_probe probe = {
         .version = cpu_to_le32(ULTRACALL_VERSION),
         .features = cpu_to_le32(shadow_accel()->features() |
-                                ULTRACALL_F_SNAPSHOT),
+                                ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
         .tag_max = cpu_to_le32(ULTRACALL_TAG_MAX),
     };
@@ -286,13 +286,21 @@ static int call_port(UltracallCall *call)
 static int call_irq_poll(UltracallCall *call)
 {
     struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
-    int ret = call_reply(call, dev, call_devices(call->guest, dev) *
-                                    sizeof(dev[0]));
+    int ret;
 
-    if (!ret) {
-        shadow_guest_irq_told(call->guest);
+    if (call->flags & ~(uint64_t)ULTRACALL_POLL_REARM) {
+        return -EINVAL;
     }
-    return ret;
+    ret = call_reply(call, dev, call_devices(call->guest, dev) *
+                                sizeof(dev[0]));
+    if (ret) {
+        return ret;
+    }
+    if (call->flags & ULTRACALL_POLL_REARM) {
+        ultracall_rearm();
+    }
+    shadow_guest_irq_told(call->guest);
+    return 0;
 }
 
 #define SAME(a, b) QEMU_BUILD_BUG_ON((int)(a) != (int)(b))

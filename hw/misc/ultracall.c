@@ -66,6 +66,18 @@ static void ultracall_config_write(PCIDevice *dev, uint32_t addr,
     }
 }
 
+void ultracall_rearm(void)
+{
+    PCIDevice *dev = PCI_DEVICE(ultracall_device);
+    uint16_t command;
+
+    if (dev) {
+        command = pci_get_word(dev->config + PCI_COMMAND);
+        pci_default_write_config(dev, PCI_COMMAND,
+                                 command & ~PCI_COMMAND_INTX_DISABLE, 2);
+    }
+}
+
 static uint64_t ultracall_io_read(void *opaque, hwaddr addr, unsigned size)
 {
     return 0;

@@ -62,4 +62,7 @@ void ultracall_dispatch(UltracallCaller *c, uint32_t nr, UltracallRegs *regs);
  */
 int ultracall_doorbell_port(void);
 
+/* Enable the ultracall device's interrupt in its PCI command register. */
+void ultracall_rearm(void);
+
 #endif /* HW_MISC_ULTRACALL_H */
