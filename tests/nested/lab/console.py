@@ -118,11 +118,13 @@ class ConsoleClient:
             self.sent = accepted
             self._drop = notice + self.dropped
             self.moved, self.farewell = None, ''
-            connection.setblocking(False)
-            self._socket = connection
-            self._thread = threading.Thread(target=self._serve, args=(connection,),
-                                            daemon=True)
-            self._thread.start()
+            self._run(connection)
+
+    def _run(self, connection):
+        connection.setblocking(False)
+        self._socket = connection
+        self._thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+        self._thread.start()
 
     def _serve(self, connection):
         while self._socket is connection:
@@ -164,6 +166,22 @@ class ConsoleClient:
                 connection.close()
                 self._socket = None
             self._lock.notify_all()
+
+    def lend(self):
+        """The connection itself, for one who measures: nothing is read here meanwhile."""
+        thread, connection = self._thread, self._socket
+        self._socket = None
+        self._wake_w.send(b'x')
+        thread.join()
+        return connection
+
+    def take_back(self, connection, sent, received):
+        """What went over it meanwhile was not for expect(), but counts."""
+        with self._lock:
+            self.input_base += sent
+            self.sent += sent
+            self.base += received
+            self._run(connection)
 
     @property
     def connected(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A QEMU on this machine, and commands as root of the Linux that runs in it."""
 
+import contextlib
 import secrets
 import shlex
 import shutil
@@ -69,6 +70,12 @@ class RootShell:
             self._socket.sendall(line.encode())
             output = self.read_until(f'@{token} '.encode(), timeout + 60, show)
             return int(self.read_until(b'@\n', 60)), output.decode(errors='replace')
+
+    @contextlib.contextmanager
+    def lent(self):
+        """The connection itself, for one who measures: nothing is run meanwhile."""
+        with self._lock:
+            yield self._socket
 
     def close(self):
         self._socket.close()

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measure a shadow console side by side with what it replaces: all of benchmarks/.
+
+Each figure is one of a pair that the same round has measured, so that a busy machine
+slows both. A goal that is missed is reported; only a benchmark that cannot run is an error.
+"""
+
+import contextlib
+import glob
+import importlib
+import os
+import statistics
+import subprocess
+import sys
+import textwrap
+import time
+import traceback
+
+import lab
+from benchmarks import Env
+from lab import program
+from lab.program import say
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROUNDS = 5
+
+
+def find():
+    """Names of all benchmarks; the modules are there when lab.Config has been made."""
+    names = sorted(os.path.basename(path)[:-3] for path in glob.glob(f'{HERE}/benchmarks/*.py'))
+    return [name for name in names if not name.startswith('_')]
+
+
+def brief(number):
+    """Three digits and no exponent, or all of a whole number"""
+    if float(number).is_integer() or abs(number) >= 1000:
+        return f'{number:,.0f}'
+    return f'{number:.3g}'
+
+
+def figures_of(result):
+    return result if isinstance(result, dict) else {None: result}
+
+
+def measure_round(series, number):
+    """One figure, or one dict of figures, of each series; forward and backward in turn."""
+    order = list(series) if number % 2 else list(reversed(series))
+    say(f'  round {number}' if number else '  warm-up')
+    done = {}
+    for name in order:
+        done[name] = figures_of(series[name]())
+        say(f'    {name}: ' + ', '.join(f'{figure} {brief(value)}' if figure else brief(value)
+                                        for figure, value in done[name].items()))
+    return done
+
+
+def row_of(module, goal, rounds):
+    goal.title, goal.unit = goal.title or module.TITLE, goal.unit or module.UNIT
+    values = [done[goal.value][goal.figure] for done in rounds]
+    peers = [done[goal.peer][goal.figure] if goal.peer else goal.limit for done in rounds]
+    ratios = [value / peer for value, peer in zip(values, peers)]
+    return {
+        'name': f'{module.NAME}-{goal.figure}' if goal.figure else module.NAME,
+        'unit': goal.unit, 'value': statistics.median(values),
+        'peer': goal.peer or 'limit', 'peer_value': statistics.median(peers),
+        'ratio': statistics.median(ratios), 'goal': str(goal),
+        'met': bool(goal.met(list(zip(values, peers)))),
+        'title': goal.title, 'series': goal.value,
+        'bound': goal.bound, 'higher_is_better': goal.at_least is not None,
+        'spread': [min(ratios), max(ratios)], 'rounds': list(zip(values, peers)),
+    }
+
+
+def run_one(module, env, count):
+    """Rows of one benchmark."""
+    exact = getattr(module, 'EXACT', False)
+    count = 1 if exact else count or max(ROUNDS, getattr(module, 'ROUNDS', ROUNDS))
+    say(f'{module.NAME}: {module.TITLE}')
+    started = time.monotonic()
+    env.notes = []
+    with module.Bench(env) as bench:
+        series = bench.series()
+        if not exact:
+            measure_round(series, 0)
+        rounds = [measure_round(series, number) for number in range(1, count + 1)]
+    say(f'  took {time.monotonic() - started:.0f} s')
+    rows = [row_of(module, goal, rounds) for goal in module.GOALS]
+    for row in rows:
+        row['exact'], row['notes'] = exact, env.notes
+    return rows
+
+
+def run_all(names, env, count):
+    rows, failed = [], []
+    for name in names:
+        try:
+            rows += run_one(importlib.import_module(f'benchmarks.{name}'), env, count)
+        except Exception:
+            failed.append(name)
+            say(f'  {name} has FAILED')
+            print(textwrap.indent(traceback.format_exc(), '# '), flush=True)
+            env.drop()
+    return rows, failed
+
+
+def ratio_text(row):
+    low, high = (brief(ratio) for ratio in row['spread'])
+    return f'{brief(row["ratio"])} x' + ('' if row['exact'] else f' ({low} to {high})')
+
+
+def print_rows(rows):
+    table = [('what', 'value', 'compared with', '', 'ratio (spread)', 'to reach', 'met')]
+    before = None
+    for row in rows:
+        same = (row['name'], row['series']) == before
+        before = row['name'], row['series']
+        table.append((
+            '' if same else row['title'],
+            '' if same else f'{brief(row["value"])} {row["unit"]}',
+            row['peer'], f'{brief(row["peer_value"])} {row["unit"]}',
+            ratio_text(row), row['goal'], 'yes' if row['met'] else 'NO'))
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    lines = ['  '.join(f'{cell:{width}}' for cell, width in zip(line, widths)).rstrip()
+             for line in table]
+    rule = '-' * max(map(len, lines))
+    print('\n'.join(['', rule, lines[0], rule] + lines[1:] + [rule]))
+    notes = [(row['name'], note) for row in rows for note in row['notes']]
+    for name, note in dict.fromkeys((name.split('-')[0], note) for name, note in notes):
+        print(textwrap.fill(f'{name}: {note}', 100, subsequent_indent='  '))
+
+
+def plot(path, folder):
+    """In a program of its own: matplotlib may be the system's python's only."""
+    for python in (sys.executable, '/usr/bin/python3'):
+        with contextlib.suppress(OSError):
+            if subprocess.run([python, '-c', 'import matplotlib'], check=False,
+                              stderr=subprocess.DEVNULL).returncode == 0:
+                return subprocess.run([python, f'{HERE}/plots.py', path, folder],
+                                      check=False).returncode == 0
+    say('no plots: no python here has matplotlib (Debian: python3-matplotlib)')
+    return False
+
+
+def main():
+    names = find()
+    parser = lab.Config.parser(__doc__)
+    parser.add_argument('--json', metavar='FILE', help='write the rows there too')
+    parser.add_argument('--only', metavar='NAME', action='append', choices=names,
+                        help=f'one of: {", ".join(names)}; may be repeated')
+    parser.add_argument('--rounds', metavar='N', type=int,
+                        help=f'instead of {ROUNDS} or what a benchmark needs; fewer are for '
+                             'development only, and marked so')
+    parser.add_argument('--plots', metavar='DIR', help='draw the rows there, as PNG and SVG')
+    args = parser.parse_args()
+    if args.rounds is not None and args.rounds < 1:
+        parser.error('--rounds: at least 1')
+    with Env(lab.Config.from_args(args), say) as env:
+        rows, failed = run_all(args.only or names, env, args.rounds)
+    short = args.rounds is not None and args.rounds < ROUNDS
+    for row in rows:
+        row['development'] = short
+    path = args.json or f'{env.build}/bench.json'
+    program.write_json(path, rows)
+    if rows:
+        print_rows(rows)
+    if args.plots and rows and not plot(path, args.plots):
+        failed.append('plots')
+    if short:
+        print(f'{args.rounds} rounds are too few: this was for development only.')
+    missed = sum(not row['met'] for row in rows)
+    print(f'bench: {len(rows) - missed} goals reached, {missed} missed, '
+          f'{len(failed)} benchmarks failed {" ".join(failed)}'.rstrip() +
+          f' after {program.elapsed():.0f} s')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    program.run('bench', main)
