@@ -131,9 +131,11 @@ static uint8_t serial_reg_peek(ShadowSerial *s, unsigned reg)
     }
 }
 
+/* The two functions for each byte: without a check of what @dev is */
+
 static uint8_t shadow_serial_read(ShadowDevice *dev, unsigned offset)
 {
-    ShadowSerial *s = SHADOW_SERIAL(dev);
+    ShadowSerial *s = container_of(dev, ShadowSerial, parent_obj);
     uint8_t val;
 
     shadow_moderation_access_begin(&s->moderation);
@@ -151,7 +153,7 @@ static uint8_t shadow_serial_read(ShadowDevice *dev, unsigned offset)
 static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
                                 uint8_t val)
 {
-    ShadowSerial *s = SHADOW_SERIAL(dev);
+    ShadowSerial *s = container_of(dev, ShadowSerial, parent_obj);
 
     shadow_moderation_access_begin(&s->moderation);
     if (!s->held) {

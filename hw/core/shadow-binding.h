@@ -14,6 +14,7 @@
 #include "qemu/rcu.h"
 #include "exec/hwaddr.h"
 
+typedef struct ShadowDevice ShadowDevice;
 typedef struct ShadowGuest ShadowGuest;
 typedef struct ShadowPorts ShadowPorts;
 
@@ -79,7 +80,8 @@ ShadowPorts *shadow_ports_new(ShadowGuest *guest,
                               void (*on_entry)(ShadowGuest *),
                               void (*on_stale)(ShadowGuest *));
 void shadow_ports_free(ShadowPorts *ports);
-void shadow_ports_claim(ShadowPorts *ports, uint16_t first, unsigned n);
+void shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, uint16_t first,
+                        unsigned n);
 void shadow_ports_release(ShadowPorts *ports, uint16_t first);
 void shadow_ports_arm_entry(ShadowPorts *ports, bool armed);
 uint64_t shadow_ports_accesses(ShadowPorts *ports);

@@ -112,7 +112,7 @@ bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
     }
     dev->guest = g;
     shadow_guest_insert_device(g, dev);
-    shadow_ports_claim(g->ports, dev->iobase, sdc->ports);
+    shadow_ports_claim(g->ports, dev, dev->iobase, sdc->ports);
     sdc->protection(dev, shadow_protection_lacks(g), NULL);
     sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
     return true;
@@ -126,23 +126,6 @@ void shadow_guest_remove_device(ShadowDevice *dev)
         shadow_ports_release(g->ports, dev->iobase);
         QTAILQ_REMOVE(&g->devices, dev, next);
         dev->guest = NULL;
-    }
-}
-
-uint8_t shadow_guest_port_read(ShadowGuest *g, uint16_t port)
-{
-    ShadowDevice *dev = shadow_guest_device_at(g, port, 1);
-
-    return dev ? SHADOW_DEVICE_GET_CLASS(dev)->read(dev, port - dev->iobase)
-               : 0xff;
-}
-
-void shadow_guest_port_write(ShadowGuest *g, uint16_t port, uint8_t val)
-{
-    ShadowDevice *dev = shadow_guest_device_at(g, port, 1);
-
-    if (dev) {
-        SHADOW_DEVICE_GET_CLASS(dev)->write(dev, port - dev->iobase, val);
     }
 }
 

@@ -82,8 +82,6 @@ void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
 unsigned shadow_guest_n_devices(ShadowGuest *g);
 bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp);
 void shadow_guest_remove_device(ShadowDevice *dev);
-uint8_t shadow_guest_port_read(ShadowGuest *g, uint16_t port);
-void shadow_guest_port_write(ShadowGuest *g, uint16_t port, uint8_t val);
 
 /*
  * Guests with an interrupt line that the cloud VM has not heard of since it

@@ -87,13 +87,19 @@ static ShadowRanges *shadow_ranges_new(unsigned n)
     return r;
 }
 
-void shadow_ports_claim(ShadowPorts *ports, uint16_t first, unsigned n)
+void shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, uint16_t first,
+                        unsigned n)
 {
     ShadowRanges *old = ports->ranges;
     ShadowRanges *new = shadow_ranges_new(old->n + 1);
 
     memcpy(new->range, old->range, old->n * sizeof(old->range[0]));
-    new->range[old->n] = (ShadowRange) { first, first + n - 1 };
+    new->range[old->n] = (ShadowRange) {
+        .first = first,
+        .last = first + n - 1,
+        .dev = dev,
+        .class = SHADOW_DEVICE_GET_CLASS(dev),
+    };
     shadow_ports_publish(ports, new);
     shadow_accel()->changed();
 }
@@ -142,12 +148,41 @@ bool shadow_ports_claimed(ShadowPorts *ports, uint16_t port, unsigned size)
 static void shadow_ports_begin(ShadowPorts *ports)
 {
     ports->accesses++;
-    if (ports->entry_armed && ports->guest) {
+    if (unlikely(ports->entry_armed) && ports->guest) {
         ports->on_entry(ports->guest);
     }
 }
 
 /* The guest may have gone while its CPU waited for the lock. */
+static const ShadowRange *shadow_ports_range(ShadowPorts *ports, uint16_t port)
+{
+    const ShadowRanges *r = ports->ranges;
+
+    for (unsigned i = 0; i < r->n; i++) {
+        if (port >= r->range[i].first && port <= r->range[i].last) {
+            return &r->range[i];
+        }
+    }
+    return NULL;
+}
+
+static uint8_t shadow_ports_read_byte(ShadowPorts *ports, uint16_t port)
+{
+    const ShadowRange *r = shadow_ports_range(ports, port);
+
+    return r ? r->class->read(r->dev, port - r->first) : 0xff;
+}
+
+static void shadow_ports_write_byte(ShadowPorts *ports, uint16_t port,
+                                    uint8_t val)
+{
+    const ShadowRange *r = shadow_ports_range(ports, port);
+
+    if (r) {
+        r->class->write(r->dev, port - r->first, val);
+    }
+}
+
 uint32_t shadow_ports_read(ShadowPorts *ports, uint16_t port, unsigned size)
 {
     BQL_LOCK_GUARD();
@@ -155,10 +190,7 @@ uint32_t shadow_ports_read(ShadowPorts *ports, uint16_t port, unsigned size)
 
     shadow_ports_begin(ports);
     for (unsigned i = 0; i < size; i++) {
-        uint8_t byte = ports->guest ?
-                       shadow_guest_port_read(ports->guest, port + i) : 0xff;
-
-        val |= (uint32_t)byte << (8 * i);
+        val |= (uint32_t)shadow_ports_read_byte(ports, port + i) << (8 * i);
     }
     trace_shadow_port_read(port, size);
     return val;
@@ -171,7 +203,7 @@ void shadow_ports_write(ShadowPorts *ports, uint16_t port, unsigned size,
 
     shadow_ports_begin(ports);
     trace_shadow_port_write(port, size);
-    for (unsigned i = 0; i < size && ports->guest; i++) {
-        shadow_guest_port_write(ports->guest, port + i, val >> (8 * i));
+    for (unsigned i = 0; i < size; i++) {
+        shadow_ports_write_byte(ports, port + i, val >> (8 * i));
     }
 }

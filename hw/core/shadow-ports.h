@@ -6,10 +6,13 @@
 #define SHADOW_PORTS_H
 
 #include "shadow/hw/core/shadow-binding.h"
+#include "shadow/hw/core/shadow-device.h"
 
 typedef struct ShadowRange {
     uint16_t first;
     uint16_t last;
+    ShadowDevice *dev;          /* BQL */
+    ShadowDeviceClass *class;
 } ShadowRange;
 
 typedef struct ShadowRanges {

@@ -65,10 +65,10 @@ static void operate(uint8_t op, uint8_t val, int64_t *now)
 {
     switch (op >> 4) {
     case 0 ... 4:
-        shadow_guest_port_write(guest, IOBASE + op % 8, val);
+        SHADOW_DEVICE_GET_CLASS(dev)->write(dev, op % 8, val);
         break;
     case 5 ... 8:
-        shadow_guest_port_read(guest, IOBASE + op % 8);
+        SHADOW_DEVICE_GET_CLASS(dev)->read(dev, op % 8);
         break;
     case 9 ... 11:
         fuzz_type("c0", (const uint8_t[16]) { val, op }, op % 16);
