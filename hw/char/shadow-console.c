@@ -4,8 +4,15 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
 #include "chardev/char-serial.h"
 #include "shadow/hw/char/shadow-console.h"
+
+/*
+ * A guest writes single bytes.  What follows closely on what was written to the
+ * user's transport is collected for so long.
+ */
+#define CONSOLE_COLLECT_NS (500 * SCALE_US)
 
 /* Bookkeeping of vmstate_shadow_console besides the bytes themselves. */
 #define CONSOLE_STATE_OVERHEAD 256
@@ -90,9 +97,28 @@ static void console_flush(ShadowConsole *c)
     }
 }
 
-static void console_flush_bh(void *opaque)
+static void console_flush_due(void *opaque)
 {
-    console_flush(opaque);
+    ShadowConsole *c = opaque;
+
+    c->flush_due = false;
+    c->flushed = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    console_flush(c);
+}
+
+static void console_flush_soon(ShadowConsole *c)
+{
+    int64_t due = c->flushed + CONSOLE_COLLECT_NS;
+
+    if (c->flush_due) {
+        return;
+    }
+    c->flush_due = true;
+    if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < due) {
+        timer_mod(c->flush_later, due);
+    } else {
+        qemu_bh_schedule(c->flush);
+    }
 }
 
 /* Hand queued input to the UART for as long as it takes it. */
@@ -217,7 +243,7 @@ static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
         c->dropped += c->out.start - c->sent;
         c->sent = c->out.start;
     }
-    qemu_bh_schedule(c->flush);
+    console_flush_soon(c);
     return len;
 }
 
@@ -265,7 +291,8 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
     c->held = true;
     shadow_ring_init(&c->in, input_size);
     shadow_ring_init(&c->out, output_size);
-    c->flush = qemu_bh_new(console_flush_bh, c);
+    c->flush = qemu_bh_new(console_flush_due, c);
+    c->flush_later = timer_new_ns(QEMU_CLOCK_REALTIME, console_flush_due, c);
     console_attach_user(c);
 }
 
@@ -275,6 +302,8 @@ void shadow_console_stop(ShadowConsole *c)
     qemu_chr_fe_deinit(c->user, false);
     qemu_bh_delete(c->flush);
     c->flush = NULL;
+    timer_free(c->flush_later);
+    c->flush_later = NULL;
     shadow_ring_free(&c->in);
     shadow_ring_free(&c->out);
 }

@@ -42,6 +42,9 @@ struct ShadowConsole {
     ShadowNotices notices;
     guint watch;
     QEMUBH *flush;
+    QEMUTimer *flush_later;
+    bool flush_due;             /* either of them will see to new output */
+    int64_t flushed;            /* when, ns of the host's clock */
     void (*on_connect)(void *opaque, size_t notice);
     void (*on_idle)(void *opaque);
     void *opaque;
