@@ -24,12 +24,15 @@ from lab.program import say
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = 5
+# As the results have them; others follow.
+ORDER = ['output', 'input', 'echo', 'port']
 
 
 def find():
     """Names of all benchmarks; the modules are there when lab.Config has been made."""
-    names = sorted(os.path.basename(path)[:-3] for path in glob.glob(f'{HERE}/benchmarks/*.py'))
-    return [name for name in names if not name.startswith('_')]
+    files = (os.path.basename(path)[:-3] for path in glob.glob(f'{HERE}/benchmarks/*.py'))
+    names = {name for name in files if not name.startswith('_')}
+    return [name for name in ORDER if name in names] + sorted(names - set(ORDER))
 
 
 def brief(number):
@@ -104,9 +107,17 @@ def run_all(names, env, count):
     return rows, failed
 
 
+def brief_ratio(ratio):
+    if 0 < ratio < 0.6:
+        return f'1/{brief(1 / ratio)}'
+    return f'{ratio:.4g}' if ratio < 1.5 else brief(ratio)
+
+
 def ratio_text(row):
-    low, high = (brief(ratio) for ratio in row['spread'])
-    return f'{brief(row["ratio"])} x' + ('' if row['exact'] else f' ({low} to {high})')
+    low, high = map(brief_ratio, row['spread'])
+    text = brief_ratio(row['ratio'])
+    return text + ('' if '/' in text else ' x') + \
+        ('' if row['exact'] else f' ({low} to {high})')
 
 
 def print_rows(rows):
@@ -125,8 +136,8 @@ def print_rows(rows):
              for line in table]
     rule = '-' * max(map(len, lines))
     print('\n'.join(['', rule, lines[0], rule] + lines[1:] + [rule]))
-    notes = [(row['name'], note) for row in rows for note in row['notes']]
-    for name, note in dict.fromkeys((name.split('-')[0], note) for name, note in notes):
+    for name, note in dict.fromkeys((row['name'].split('-')[0], note)
+                                    for row in rows for note in row['notes']):
         print(textwrap.fill(f'{name}: {note}', 100, subsequent_indent='  '))
 
 
@@ -155,6 +166,8 @@ def main():
     args = parser.parse_args()
     if args.rounds is not None and args.rounds < 1:
         parser.error('--rounds: at least 1')
+    if args.accel != 'tcg':
+        parser.error('--accel: all of this is measured on an emulated processor')
     with Env(lab.Config.from_args(args), say) as env:
         rows, failed = run_all(args.only or names, env, args.rounds)
     short = args.rounds is not None and args.rounds < ROUNDS

@@ -2,6 +2,8 @@
 """A console's connection as one who measures has it: no thread, no copies, a clock."""
 
 import contextlib
+import socket
+import subprocess
 import time
 
 import lab
@@ -63,6 +65,18 @@ class Wire:
         self.send(f'{line}; echo @DONE@\n'.encode())
         self.read_until(b'@DONE@')
         return self.before.decode()
+
+
+def client_rate(size=64 << 20):
+    """MiB/s that a Wire takes from a program which only writes: what it can measure"""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        writer = subprocess.Popen(['sh', '-c', f'echo @BEGIN@; head -c {size} /dev/zero; '
+                                   'echo @END@'], stdout=theirs)
+        wire = Wire(ours)
+        (start, first), (end, last) = [wire.read_until(mark) for mark in (b'@BEGIN@', b'@END@')]
+        writer.wait()
+    return (last - first) / (end - start) / (1 << 20)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 
 from . import Goal
 from ._nested import ISA, Nested, OWN, SHADOW
-from ._wire import shell_wire
+from ._wire import client_rate, shell_wire
 
 NAME = 'output'
 TITLE = 'console output, L2 to user'
@@ -19,6 +19,10 @@ BYTES = {SHADOW: 512 << 10, OWN: 512 << 10, ISA: 6 << 10}
 
 
 class Bench(Nested):
+    def __enter__(self):
+        self.env.note(f'the client here takes {client_rate():,.0f} MiB/s from a program')
+        return super().__enter__()
+
     def series(self):
         return {name: lambda name=name: self.measure(name) for name in (SHADOW, ISA, OWN)}
 
