@@ -46,7 +46,7 @@ def figures_of(result):
     return result if isinstance(result, dict) else {None: result}
 
 
-def measure_round(series, number):
+def measure_round(series, number, say):
     """One figure, or one dict of figures, of each series; forward and backward in turn."""
     order = list(series) if number % 2 else list(reversed(series))
     say(f'  round {number}' if number else '  warm-up')
@@ -79,15 +79,15 @@ def run_one(module, env, count):
     """Rows of one benchmark."""
     exact = getattr(module, 'EXACT', False)
     count = 1 if exact else count or max(ROUNDS, getattr(module, 'ROUNDS', ROUNDS))
-    say(f'{module.NAME}: {module.TITLE}')
+    env.say(f'{module.NAME}: {module.TITLE}')
     started = time.monotonic()
     env.notes = []
     with module.Bench(env) as bench:
         series = bench.series()
         if not exact:
-            measure_round(series, 0)
-        rounds = [measure_round(series, number) for number in range(1, count + 1)]
-    say(f'  took {time.monotonic() - started:.0f} s')
+            measure_round(series, 0, env.say)
+        rounds = [measure_round(series, number, env.say) for number in range(1, count + 1)]
+    env.say(f'  took {time.monotonic() - started:.0f} s')
     rows = [row_of(module, goal, rounds) for goal in module.GOALS]
     for row in rows:
         row['exact'], row['notes'] = exact, env.notes
@@ -101,8 +101,7 @@ def run_all(names, env, count):
             rows += run_one(importlib.import_module(f'benchmarks.{name}'), env, count)
         except Exception:
             failed.append(name)
-            say(f'  {name} has FAILED')
-            print(textwrap.indent(traceback.format_exc(), '# '), flush=True)
+            env.say(f'  {name} has FAILED\n' + textwrap.indent(traceback.format_exc(), '# '))
             env.drop()
     return rows, failed
 
@@ -169,7 +168,8 @@ def main():
     if args.accel != 'tcg':
         parser.error('--accel: all of this is measured on an emulated processor')
     with Env(lab.Config.from_args(args), say) as env:
-        rows, failed = run_all(args.only or names, env, args.rounds)
+        chosen = [name for name in names if not args.only or name in args.only]
+        rows, failed = run_all(chosen, env, args.rounds)
     short = args.rounds is not None and args.rounds < ROUNDS
     for row in rows:
         row['development'] = short

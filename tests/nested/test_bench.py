@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What bench.py makes of figures, and that its nested benchmarks run; not how fast."""
+
+import sys
+import types
+
+import bench
+from benchmarks import Env, Goal
+
+A, B = 'ours', 'theirs'
+
+
+def silent(_):
+    pass
+
+
+class Fake:
+    """A benchmark that gives figures from lists, and notes who was asked"""
+
+    def __init__(self, name, figures, goals):
+        self.asked = []
+        fake = self
+
+        class Bench:
+            def __init__(self, env):
+                pass
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                pass
+
+            def series(self):
+                return {name: lambda name=name: fake.ask(name) for name in figures}
+
+        self.figures = {name: iter(values) for name, values in figures.items()}
+        module = types.ModuleType(f'benchmarks.{name}')
+        vars(module).update(NAME=name, TITLE=name, UNIT='s', GOALS=goals, Bench=Bench)
+        sys.modules[module.__name__] = module
+
+    def ask(self, name):
+        self.asked.append(name)
+        return next(self.figures[name])
+
+
+def measure(figures, *goals, name='fake', count=None):
+    fake = Fake(name, figures, list(goals))
+    rows, failed = bench.run_all([name], Env(None, silent), count)
+    assert not failed
+    return fake, rows
+
+
+def test_rounds_alternate_and_pair():
+    fake, (row,) = measure({A: [99, 10, 20, 30, 40, 200], B: [1, 10, 10, 10, 10, 10]},
+                           Goal(A, B, at_most=3))
+    assert fake.asked == [B, A] + [A, B, B, A] * 2 + [A, B], fake.asked
+    assert (row['value'], row['peer_value'], row['ratio']) == (30, 10, 3), row
+    assert row['spread'] == [1, 20] and row['met'] and len(row['rounds']) == 5, row
+    assert (row['name'], row['unit'], row['peer']) == ('fake', 's', B), row
+
+
+def test_median_is_of_the_ratios():
+    # Each side's median is 3; the machine was slow at different times.
+    _, (row,) = measure({A: [0, 1, 2, 3, 4, 5], B: [0.1, 3, 4, 5, 2, 1]}, Goal(A, B, at_most=1))
+    assert row['value'] == row['peer_value'] == 3 and row['ratio'] == 0.6, row
+
+
+def test_goals():
+    cases = [(Goal(A, B, at_least=2), 'at least 2 x', [(20, True), (19, False)]),
+             (Goal(A, B, at_most=1 / 50), 'at most 1/50', [(0.2, True), (0.21, False)]),
+             (Goal(A, B, at_most=1.2), 'at most 1.2 x', [(12, True), (12.1, False)]),
+             (Goal(A, B, at_most=1, plus=2), 'at most 1 x and 2 s', [(12, True), (13, False)]),
+             (Goal(A, limit=7), 'at most 7 s', [(7, True), (8, False)])]
+    for goal, text, values in cases:
+        for value, met in values:
+            _, (row,) = measure({A: [value] * 6, B: [10] * 6}, goal)
+            assert row['goal'] == text and row['met'] is met, (row, value)
+
+
+def test_figures_of_one_measurement():
+    _, rows = measure({A: [{'median': 1, 'p99': 5}] * 6, B: [{'median': 2, 'p99': 4}] * 6},
+                      Goal(A, B, at_most=1, figure='median'),
+                      Goal(A, B, at_most=1, figure='p99', title='the slowest', unit='ms'))
+    assert [(row['name'], row['met'], row['unit']) for row in rows] == \
+        [('fake-median', True, 's'), ('fake-p99', False, 'ms')], rows
+    assert rows[1]['title'] == 'the slowest'
+
+
+def test_a_failed_benchmark_does_not_stop_others():
+    Fake('ends', {A: [1, 1]}, [Goal(A, limit=1)])
+    Fake('runs', {A: [1] * 6}, [Goal(A, limit=1)])
+    rows, failed = bench.run_all(['ends', 'runs'], Env(None, silent), None)
+    assert failed == ['ends'] and [row['name'] for row in rows] == ['runs'], (rows, failed)
+
+
+def test_consoles_can_be_measured(config):
+    with Env(config, silent) as env:
+        rows, failed = bench.run_all(['output', 'input', 'echo', 'port'], env, 1)
+        # The consoles are given back as they were, their counts right.
+        vm = env.shadow()
+        vm.check_console()
+        state = vm.state()['devices'][0]
+        assert vm.console.end() == state['output-produced'], (vm.console.end(), state)
+        assert vm.console.sent == state['input-accepted'], (vm.console.sent, state)
+    assert not failed and {row['name'] for row in rows} >= {'output-rate', 'input', 'echo-p99',
+                                                            'port'}, (rows, failed)
+    assert all(row['value'] > 0 and row['peer_value'] > 0 for row in rows), rows
