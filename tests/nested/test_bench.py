@@ -5,6 +5,7 @@ import sys
 import types
 
 import bench
+import lab
 from benchmarks import Env, Goal
 
 A, B = 'ours', 'theirs'
@@ -100,9 +101,9 @@ def test_consoles_can_be_measured(config):
         # The consoles are given back as they were, their counts right.
         vm = env.shadow()
         vm.check_console()
-        state = vm.state()['devices'][0]
-        assert vm.console.end() == state['output-produced'], (vm.console.end(), state)
-        assert vm.console.sent == state['input-accepted'], (vm.console.sent, state)
+        assert lab.wait_until(lambda: vm.state()['devices'][0]['output-produced'] ==
+                              vm.console.end(), 30), (vm.console.end(), vm.state())
+        assert vm.console.sent == vm.state()['devices'][0]['input-accepted'], vm.state()
     assert not failed and {row['name'] for row in rows} >= {'output-rate', 'input', 'echo-p99',
                                                             'port'}, (rows, failed)
     assert all(row['value'] > 0 and row['peer_value'] > 0 for row in rows), rows
