@@ -8,14 +8,12 @@
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
-#include "qemu/timer.h"
 #include "chardev/char-fe.h"
-#include "hw/char/serial.h"
 #include "hw/irq.h"
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
 #include "shadow/hw/char/shadow-console.h"
-#include "shadow/hw/char/shadow-moderation.h"
+#include "shadow/hw/char/shadow-uart.h"
 #include "shadow/hw/core/shadow-device.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/trace.h"
@@ -23,198 +21,46 @@
 #define TYPE_SHADOW_SERIAL "shadow-serial"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowSerial, SHADOW_SERIAL)
 
-#define SHADOW_SERIAL_PORTS 8
 #define SHADOW_SERIAL_UART_STATE_MAX 512
-
-/* Register writes of a guest that should be stopped, but is not */
-#define SHADOW_SERIAL_LATE_MAX 4096
 
 struct ShadowSerial {
     ShadowDevice parent_obj;
 
     SerialState uart;
     ShadowConsole console;
-    ShadowModeration moderation;
-    bool thri_fresh;            /* enabled, and nothing has been sent since */
+    ShadowUart regs;
     ShadowChr user;
     uint32_t input_size;
     uint32_t output_size;
     char *replay;
     bool flow_control;
-    bool held;
-    GByteArray *late;           /* writes while held: register, value */
 };
-
-/* However slow a line the guest asks for */
-#define INTERVAL_MAX_NS (1 * SCALE_MS)
-
-/* Registers, PC16550D data sheet table II */
-enum {
-    UART_RBR_THR_DLL = 0,
-    UART_IER_DLM = 1,
-    UART_IIR_FCR = 2,
-    UART_LCR = 3,
-    UART_MCR = 4,
-    UART_LSR = 5,
-    UART_MSR = 6,
-    UART_SCR = 7,
-};
-
-#define LCR_DLAB    0x80
-#define IER_THRI    0x02
-#define IIR_NO_INT  0x01
-#define IIR_THRI    0x02
-#define IIR_ID      0x0f
-#define FCR_ENABLE  0x01
-#define MCR_OUT2    0x08
-#define LSR_DR      0x01
-#define LSR_THRE    0x20
-#define LSR_TEMT    0x40
-
-static uint8_t serial_reg_read(ShadowSerial *s, unsigned reg)
-{
-    return serial_io_ops.read(&s->uart, reg, 1);
-}
-
-static void serial_reg_write(ShadowSerial *s, unsigned reg, uint8_t val)
-{
-    serial_io_ops.write(&s->uart, reg, val, 1);
-}
-
-/*
- * The transmitter's interrupt comes a character's time after it was enabled
- * (PC16550D data sheet, FIFO interrupt mode, point 2), and IIR agrees.  Linux
- * finds that out, and from then on begins to send without an interrupt
- * (UART_BUG_TXEN), which for what fits the FIFO is all.
- */
-static bool serial_hides_thri(ShadowSerial *s)
-{
-    return s->thri_fresh && !s->moderation.told &&
-           (s->uart.iir & IIR_ID) == IIR_THRI;
-}
-
-static void serial_note_write(ShadowSerial *s, unsigned reg, uint8_t val)
-{
-    if (!(s->uart.lcr & LCR_DLAB) && reg == UART_IER_DLM) {
-        s->thri_fresh = val & ~s->uart.ier & IER_THRI;
-    } else if (reg == UART_RBR_THR_DLL) {
-        s->thri_fresh = false;
-    }
-}
-
-/*
- * What a register shows while the port is held: no side effect, nothing to
- * read, and the transmitter never ready, so that a polling guest waits.
- */
-static uint8_t serial_reg_peek(ShadowSerial *s, unsigned reg)
-{
-    SerialState *u = &s->uart;
-    bool dlab = u->lcr & LCR_DLAB;
-
-    switch (reg) {
-    case UART_RBR_THR_DLL:
-        return dlab ? u->divider & 0xff : 0;
-    case UART_IER_DLM:
-        return dlab ? u->divider >> 8 : u->ier;
-    case UART_IIR_FCR:
-        return u->iir;
-    case UART_LCR:
-        return u->lcr;
-    case UART_MCR:
-        return u->mcr;
-    case UART_LSR:
-        return u->lsr & ~(LSR_DR | LSR_THRE | LSR_TEMT);
-    case UART_MSR:
-        return u->msr;
-    default:
-        return u->scr;
-    }
-}
 
 /* The two functions for each byte: without a check of what @dev is */
 
 static uint8_t shadow_serial_read(ShadowDevice *dev, unsigned offset)
 {
-    ShadowSerial *s = container_of(dev, ShadowSerial, parent_obj);
-    uint8_t val;
-
-    shadow_moderation_access_begin(&s->moderation);
-    if (s->held) {
-        val = serial_reg_peek(s, offset);
-    } else if (offset == UART_IIR_FCR && serial_hides_thri(s)) {
-        val = (s->uart.iir & ~IIR_ID) | IIR_NO_INT;
-    } else {
-        val = serial_reg_read(s, offset);
-    }
-    shadow_moderation_access_end(&s->moderation);
-    return val;
+    return shadow_uart_read(&container_of(dev, ShadowSerial, parent_obj)->regs,
+                            offset);
 }
 
 static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
                                 uint8_t val)
 {
-    ShadowSerial *s = container_of(dev, ShadowSerial, parent_obj);
-
-    shadow_moderation_access_begin(&s->moderation);
-    if (!s->held) {
-        serial_note_write(s, offset, val);
-        serial_reg_write(s, offset, val);
-    } else if (s->late->len < 2 * SHADOW_SERIAL_LATE_MAX) {
-        const uint8_t entry[] = { offset, val };
-
-        g_byte_array_append(s->late, entry, sizeof(entry));
-    }
-    shadow_moderation_access_end(&s->moderation);
-}
-
-/*
- * A cloud VM that lets its guest run on after SAVE, and then goes back on it,
- * must not leave the guest with a driver and a port that disagree.
- */
-static void serial_do_late_writes(ShadowSerial *s)
-{
-    g_autoptr(GByteArray) late = s->late;
-
-    s->late = g_byte_array_new();
-    for (guint i = 0; i < late->len; i += 2) {
-        serial_reg_write(s, late->data[i], late->data[i + 1]);
-    }
+    shadow_uart_write(&container_of(dev, ShadowSerial, parent_obj)->regs,
+                      offset, val);
 }
 
 static void shadow_serial_hold(ShadowDevice *dev, bool held)
 {
     ShadowSerial *s = SHADOW_SERIAL(dev);
 
-    s->held = held;
-    shadow_moderation_reset(&s->moderation);
+    shadow_uart_hold(&s->regs, held);
     if (!held) {
-        serial_do_late_writes(s);
         /* an interrupt that the guest took meanwhile found nothing to do */
         dev->irq_edges++;
     }
     shadow_console_hold(&s->console, held);
-}
-
-/*
- * SerialState has no reset of its own to call, so do what firmware would: the
- * order lets FCR's and IER's side effects leave nothing pending.
- */
-static void serial_power_on(ShadowSerial *s)
-{
-    serial_reg_write(s, UART_MCR, MCR_OUT2);
-    serial_reg_write(s, UART_LCR, LCR_DLAB);
-    serial_reg_write(s, UART_RBR_THR_DLL, 0x0c);
-    serial_reg_write(s, UART_IER_DLM, 0);
-    serial_reg_write(s, UART_LCR, 0);
-    serial_reg_write(s, UART_IIR_FCR, FCR_ENABLE);
-    serial_reg_write(s, UART_IIR_FCR, 0);
-    serial_reg_write(s, UART_IER_DLM, IER_THRI);
-    serial_reg_write(s, UART_IER_DLM, 0);
-    serial_reg_write(s, UART_SCR, 0);
-    serial_reg_read(s, UART_LSR);
-    serial_reg_read(s, UART_MSR);
-    s->uart.rbr = 0;
-    timer_del(s->uart.modem_status_poll);
 }
 
 static void shadow_serial_reset(ShadowDevice *dev)
@@ -223,9 +69,9 @@ static void shadow_serial_reset(ShadowDevice *dev)
 
     /* what the FIFO loses here was the nested machine's already */
     shadow_console_hold(&s->console, true);
-    serial_power_on(s);
+    shadow_uart_power_on(&s->regs);
     shadow_console_reset(&s->console);
-    shadow_console_hold(&s->console, s->held);
+    shadow_console_hold(&s->console, s->regs.held);
 }
 
 static char *serial_full_name(ShadowDevice *dev)
@@ -237,7 +83,7 @@ static void shadow_serial_moved(ShadowDevice *dev)
 {
     g_autofree char *name = serial_full_name(dev);
 
-    g_byte_array_set_size(SHADOW_SERIAL(dev)->late, 0);
+    shadow_uart_forget_late(&SHADOW_SERIAL(dev)->regs);
     shadow_console_moved(&SHADOW_SERIAL(dev)->console, name);
 }
 
@@ -283,27 +129,17 @@ static void shadow_serial_connected(void *opaque, size_t notice)
                                              c->in.end, c->sent, notice);
 }
 
-/*
- * A receiver below its trigger level waits for four characters' time, in case
- * more come (PC16550D data sheet, FIFO interrupt mode, point 1): not here.
- */
 static void shadow_serial_input_idle(void *opaque)
 {
-    SerialState *u = &SHADOW_SERIAL(opaque)->uart;
-
-    if (timer_pending(u->fifo_timeout_timer)) {
-        timer_mod(u->fifo_timeout_timer, qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
-    }
+    shadow_uart_input_idle(&SHADOW_SERIAL(opaque)->regs);
 }
 
 static void shadow_serial_irq(void *opaque, int n, int level)
 {
-    ShadowSerial *s = SHADOW_SERIAL(opaque);
-    SerialState *u = &s->uart;
+    ShadowSerial *s = container_of(opaque, ShadowSerial, parent_obj);
 
     s->parent_obj.irq_level = level;
-    shadow_moderation_set(&s->moderation, level, (u->iir & IIR_ID) == IIR_THRI,
-                          MIN(u->char_transmit_time, INTERVAL_MAX_NS));
+    shadow_uart_irq(&s->regs, level);
 }
 
 static void shadow_serial_tell_irq(void *opaque)
@@ -330,11 +166,11 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     if (!qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
         return false;
     }
-    shadow_moderation_start(&s->moderation, shadow_serial_tell_irq, dev);
+    shadow_uart_start(&s->regs, u, shadow_serial_tell_irq, dev);
     u->irq = qemu_allocate_irq(shadow_serial_irq, dev, 0);
     if (!qdev_realize(DEVICE(u), NULL, errp)) {
         qemu_free_irq(u->irq);
-        shadow_moderation_stop(&s->moderation);
+        shadow_uart_stop(&s->regs);
         return false;
     }
     /* the saved state has all of a FIFO's buffer: not what the heap held */
@@ -355,12 +191,7 @@ static void shadow_serial_teardown(ShadowDevice *dev)
     shadow_console_stop(&s->console);
     qdev_unrealize(DEVICE(&s->uart));
     qemu_free_irq(s->uart.irq);
-    shadow_moderation_stop(&s->moderation);
-}
-
-static bool serial_fifo_valid(Fifo8 *fifo)
-{
-    return fifo->head < fifo->capacity && fifo->num <= fifo->capacity;
+    shadow_uart_stop(&s->regs);
 }
 
 static int shadow_serial_pre_load(void *opaque)
@@ -368,32 +199,19 @@ static int shadow_serial_pre_load(void *opaque)
     ShadowSerial *s = opaque;
 
     /* what the stream leaves out is at its power-on value */
-    g_byte_array_set_size(s->late, 0);
-    serial_power_on(s);
+    shadow_uart_forget_late(&s->regs);
+    shadow_uart_power_on(&s->regs);
     return 0;
 }
 
-/*
- * The console never refuses a byte, so no honest UART is in the midst of
- * retrying one.  Timers hold the other host's clock: start them afresh.
- */
 static int shadow_serial_post_load(void *opaque, int version_id)
 {
     ShadowSerial *s = opaque;
     ShadowDevice *dev = opaque;
-    SerialState *u = &s->uart;
-    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+    int ret = shadow_uart_loaded(&s->regs);
 
-    if (!serial_fifo_valid(&u->recv_fifo) ||
-        !serial_fifo_valid(&u->xmit_fifo) || u->tsr_retry) {
-        return -EINVAL;
-    }
-    u->poll_msl = MAX(0, MIN(u->poll_msl, 1));
-    if (timer_pending(u->fifo_timeout_timer)) {
-        timer_mod(u->fifo_timeout_timer, now + u->char_transmit_time * 4);
-    }
-    if (timer_pending(u->modem_status_poll)) {
-        timer_mod(u->modem_status_poll, now + NANOSECONDS_PER_SECOND / 100);
+    if (ret) {
+        return ret;
     }
     /* an edge that the other host's agent did not see must not be lost */
     dev->irq_edges++;
@@ -450,14 +268,8 @@ static void shadow_serial_init(Object *obj)
 {
     ShadowSerial *s = SHADOW_SERIAL(obj);
 
-    s->late = g_byte_array_new();
     object_initialize_child(obj, "uart", &s->uart, TYPE_SERIAL);
     object_initialize_child(obj, "console", &s->console, TYPE_SHADOW_CONSOLE);
-}
-
-static void shadow_serial_finalize(Object *obj)
-{
-    g_byte_array_unref(SHADOW_SERIAL(obj)->late);
 }
 
 static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
@@ -470,7 +282,7 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     set_bit(DEVICE_CATEGORY_INPUT, dc->categories);
     sdc->setup = shadow_serial_setup;
     sdc->teardown = shadow_serial_teardown;
-    sdc->ports = SHADOW_SERIAL_PORTS;
+    sdc->ports = SHADOW_UART_PORTS;
     dc->vmsd = &vmstate_shadow_serial;
     sdc->state = &vmstate_shadow_serial;
     sdc->user_state = &vmstate_shadow_serial_user;
@@ -492,7 +304,6 @@ static const TypeInfo shadow_serial_types[] = {
         .parent = TYPE_SHADOW_DEVICE,
         .instance_size = sizeof(ShadowSerial),
         .instance_init = shadow_serial_init,
-        .instance_finalize = shadow_serial_finalize,
         .class_init = shadow_serial_class_init,
     },
 };

@@ -33,7 +33,7 @@ struct ShadowPorts {
     ShadowRanges *ranges;       /* RCU */
     GPtrArray *keys;            /* under shadow_keys_lock */
     bool entry_armed;
-    uint64_t map;               /* of an accelerator: BQL writes; 0 if bound anew */
+    uint64_t map;               /* of an accelerator (BQL); 0: bound anew */
     int pending;                /* SHADOW_PORTS_*, atomic */
     uint64_t accesses;
     void (*on_entry)(ShadowGuest *guest);

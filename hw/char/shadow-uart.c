@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registers of a UART as a nested guest sees them.
+ */
+#include "qemu/osdep.h"
+#include "shadow/hw/char/shadow-uart.h"
+
+/* Register writes of a guest that should be stopped, but is not */
+#define LATE_MAX 4096
+
+/* However slow a line the guest asks for */
+#define INTERVAL_MAX_NS (1 * SCALE_MS)
+
+/* Registers, PC16550D data sheet table II */
+enum {
+    UART_RBR_THR_DLL = 0,
+    UART_IER_DLM = 1,
+    UART_IIR_FCR = 2,
+    UART_LCR = 3,
+    UART_MCR = 4,
+    UART_LSR = 5,
+    UART_MSR = 6,
+    UART_SCR = 7,
+};
+
+#define LCR_DLAB    0x80
+#define IER_THRI    0x02
+#define IIR_NO_INT  0x01
+#define IIR_THRI    0x02
+#define IIR_ID      0x0f
+#define FCR_ENABLE  0x01
+#define MCR_OUT2    0x08
+#define LSR_DR      0x01
+#define LSR_THRE    0x20
+#define LSR_TEMT    0x40
+
+static uint8_t uart_chip_read(ShadowUart *u, unsigned reg)
+{
+    return serial_io_ops.read(u->chip, reg, 1);
+}
+
+static void uart_chip_write(ShadowUart *u, unsigned reg, uint8_t val)
+{
+    serial_io_ops.write(u->chip, reg, val, 1);
+}
+
+/*
+ * The transmitter's interrupt comes a character's time after it was enabled
+ * (PC16550D data sheet, FIFO interrupt mode, point 2), and IIR agrees.  Linux
+ * finds that out, and from then on begins to send without an interrupt
+ * (UART_BUG_TXEN), which for what fits the FIFO is all.
+ */
+static bool uart_hides_thri(ShadowUart *u)
+{
+    return u->thri_fresh && !u->moderation.told &&
+           (u->chip->iir & IIR_ID) == IIR_THRI;
+}
+
+/*
+ * What a register shows while the port is held: no side effect, nothing to
+ * read, and the transmitter never ready, so that a polling guest waits.
+ */
+static uint8_t uart_peek(ShadowUart *u, unsigned reg)
+{
+    SerialState *chip = u->chip;
+    bool dlab = chip->lcr & LCR_DLAB;
+
+    switch (reg) {
+    case UART_RBR_THR_DLL:
+        return dlab ? chip->divider & 0xff : 0;
+    case UART_IER_DLM:
+        return dlab ? chip->divider >> 8 : chip->ier;
+    case UART_IIR_FCR:
+        return chip->iir;
+    case UART_LCR:
+        return chip->lcr;
+    case UART_MCR:
+        return chip->mcr;
+    case UART_LSR:
+        return chip->lsr & ~(LSR_DR | LSR_THRE | LSR_TEMT);
+    case UART_MSR:
+        return chip->msr;
+    default:
+        return chip->scr;
+    }
+}
+
+uint8_t shadow_uart_read(ShadowUart *u, unsigned reg)
+{
+    uint8_t val;
+
+    shadow_moderation_access_begin(&u->moderation);
+    if (u->held) {
+        val = uart_peek(u, reg);
+    } else if (reg == UART_IIR_FCR && uart_hides_thri(u)) {
+        val = (u->chip->iir & ~IIR_ID) | IIR_NO_INT;
+    } else {
+        val = uart_chip_read(u, reg);
+    }
+    shadow_moderation_access_end(&u->moderation);
+    return val;
+}
+
+static void uart_note_write(ShadowUart *u, unsigned reg, uint8_t val)
+{
+    if (u->chip->lcr & LCR_DLAB) {
+        return;
+    }
+    if (reg == UART_IER_DLM) {
+        u->thri_fresh = val & ~u->chip->ier & IER_THRI;
+    } else if (reg == UART_RBR_THR_DLL) {
+        u->thri_fresh = false;
+    }
+}
+
+void shadow_uart_write(ShadowUart *u, unsigned reg, uint8_t val)
+{
+    shadow_moderation_access_begin(&u->moderation);
+    if (!u->held) {
+        uart_note_write(u, reg, val);
+        uart_chip_write(u, reg, val);
+    } else if (u->late->len < 2 * LATE_MAX) {
+        const uint8_t entry[] = { reg, val };
+
+        g_byte_array_append(u->late, entry, sizeof(entry));
+    }
+    shadow_moderation_access_end(&u->moderation);
+}
+
+void shadow_uart_forget_late(ShadowUart *u)
+{
+    g_byte_array_set_size(u->late, 0);
+}
+
+/*
+ * A cloud VM that lets its guest run on after SAVE, and then goes back on it,
+ * must not leave the guest with a driver and a port that disagree.
+ */
+static void uart_do_late_writes(ShadowUart *u)
+{
+    g_autoptr(GByteArray) late = u->late;
+
+    u->late = g_byte_array_new();
+    for (guint i = 0; i < late->len; i += 2) {
+        shadow_uart_write(u, late->data[i], late->data[i + 1]);
+    }
+}
+
+void shadow_uart_hold(ShadowUart *u, bool held)
+{
+    u->held = held;
+    shadow_moderation_reset(&u->moderation);
+    if (!held) {
+        uart_do_late_writes(u);
+    }
+}
+
+/*
+ * SerialState has no reset of its own to call, so do what firmware would: the
+ * order lets FCR's and IER's side effects leave nothing pending.
+ */
+void shadow_uart_power_on(ShadowUart *u)
+{
+    uart_chip_write(u, UART_MCR, MCR_OUT2);
+    uart_chip_write(u, UART_LCR, LCR_DLAB);
+    uart_chip_write(u, UART_RBR_THR_DLL, 0x0c);
+    uart_chip_write(u, UART_IER_DLM, 0);
+    uart_chip_write(u, UART_LCR, 0);
+    uart_chip_write(u, UART_IIR_FCR, FCR_ENABLE);
+    uart_chip_write(u, UART_IIR_FCR, 0);
+    uart_chip_write(u, UART_IER_DLM, IER_THRI);
+    uart_chip_write(u, UART_IER_DLM, 0);
+    uart_chip_write(u, UART_SCR, 0);
+    uart_chip_read(u, UART_LSR);
+    uart_chip_read(u, UART_MSR);
+    u->chip->rbr = 0;
+    timer_del(u->chip->modem_status_poll);
+    u->thri_fresh = false;
+}
+
+/*
+ * A receiver below its trigger level waits for four characters' time, in case
+ * more come (PC16550D data sheet, FIFO interrupt mode, point 1): not here.
+ */
+void shadow_uart_input_idle(ShadowUart *u)
+{
+    if (timer_pending(u->chip->fifo_timeout_timer) &&
+        u->chip->recv_fifo.num < u->chip->recv_fifo_itl) {
+        timer_mod(u->chip->fifo_timeout_timer,
+                  qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
+    }
+}
+
+static bool uart_fifo_valid(Fifo8 *fifo)
+{
+    return fifo->head < fifo->capacity && fifo->num <= fifo->capacity;
+}
+
+/*
+ * The console never refuses a byte, so no honest UART is in the midst of
+ * retrying one.  Timers hold the other host's clock: start them afresh.
+ */
+int shadow_uart_loaded(ShadowUart *u)
+{
+    SerialState *chip = u->chip;
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+
+    if (!uart_fifo_valid(&chip->recv_fifo) ||
+        !uart_fifo_valid(&chip->xmit_fifo) || chip->tsr_retry) {
+        return -EINVAL;
+    }
+    chip->poll_msl = MAX(0, MIN(chip->poll_msl, 1));
+    if (timer_pending(chip->fifo_timeout_timer)) {
+        timer_mod(chip->fifo_timeout_timer, now + chip->char_transmit_time * 4);
+    }
+    if (timer_pending(chip->modem_status_poll)) {
+        timer_mod(chip->modem_status_poll, now + NANOSECONDS_PER_SECOND / 100);
+    }
+    return 0;
+}
+
+void shadow_uart_irq(ShadowUart *u, bool level)
+{
+    SerialState *chip = u->chip;
+
+    shadow_moderation_set(&u->moderation, level,
+                          (chip->iir & IIR_ID) == IIR_THRI,
+                          MIN(chip->char_transmit_time, INTERVAL_MAX_NS));
+}
+
+void shadow_uart_start(ShadowUart *u, SerialState *chip,
+                       void (*tell)(void *opaque), void *opaque)
+{
+    u->chip = chip;
+    u->late = g_byte_array_new();
+    shadow_moderation_start(&u->moderation, tell, opaque);
+}
+
+void shadow_uart_stop(ShadowUart *u)
+{
+    shadow_moderation_stop(&u->moderation);
+    g_clear_pointer(&u->late, g_byte_array_unref);
+}

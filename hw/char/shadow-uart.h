@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registers of a UART as a nested guest sees them: QEMU's SerialState, and
+ * what it does not know: to be held, to be reset, and when to tell of an
+ * interrupt.
+ *
+ * All functions are called with the BQL held.
+ */
+#ifndef SHADOW_UART_H
+#define SHADOW_UART_H
+
+#include "hw/char/serial.h"
+#include "shadow/hw/char/shadow-moderation.h"
+
+#define SHADOW_UART_PORTS 8
+
+typedef struct ShadowUart {
+    SerialState *chip;
+    ShadowModeration moderation;
+    bool held;
+    bool thri_fresh;            /* enabled, and nothing has been sent since */
+    GByteArray *late;           /* writes while held: register, value */
+} ShadowUart;
+
+/*
+ * @chip is not owned.  @tell is called for each rising edge of its interrupt
+ * line that the nested guest must see.
+ */
+void shadow_uart_start(ShadowUart *u, SerialState *chip,
+                       void (*tell)(void *opaque), void *opaque);
+void shadow_uart_stop(ShadowUart *u);
+
+/* An access of one byte; @reg is below SHADOW_UART_PORTS. */
+uint8_t shadow_uart_read(ShadowUart *u, unsigned reg);
+void shadow_uart_write(ShadowUart *u, unsigned reg, uint8_t val);
+
+/* While held, no access has a side effect; writes are done afterwards. */
+void shadow_uart_hold(ShadowUart *u, bool held);
+/* Forget them: the guest has gone elsewhere, or comes from elsewhere. */
+void shadow_uart_forget_late(ShadowUart *u);
+
+/* As after power-on; whatever the chip held is lost. */
+void shadow_uart_power_on(ShadowUart *u);
+
+/* The chip drives its interrupt line. */
+void shadow_uart_irq(ShadowUart *u, bool level);
+
+/* The chip has been given all input that there is. */
+void shadow_uart_input_idle(ShadowUart *u);
+
+/* The chip's state was loaded: -EINVAL if no chip can be in it. */
+int shadow_uart_loaded(ShadowUart *u);
+
+#endif /* SHADOW_UART_H */
