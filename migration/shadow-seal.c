@@ -141,7 +141,10 @@ static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
         .padded_len = cpu_to_be32(seal_size_class(len)),
     };
     memcpy(hdr->magic, seal_magic, sizeof(hdr->magic));
-    gcry_randomize(hdr->salt, sizeof(hdr->salt), GCRY_STRONG_RANDOM);
+    if (getentropy(hdr->salt, sizeof(hdr->salt)) < 0) {
+        error_setg_errno(errp, errno, "no salt to seal with");
+        return false;
+    }
     memcpy(hdr->key_id, key_id, sizeof(hdr->key_id));
     memcpy(hdr->host_id, info->host_id, sizeof(hdr->host_id));
     memcpy(hdr->tag, info->tag, tag_len);
