@@ -136,9 +136,10 @@ bool shadow_guest_irq_any(void)
     return !QTAILQ_EMPTY(&shadow_irq_guests);
 }
 
+/* A nested guest that does not run yet, or no more, is told when it does. */
 void shadow_guest_irq_changed(ShadowGuest *g)
 {
-    if (!g->irq_changed) {
+    if (g->state == SHADOW_GUEST_STATE_ACTIVE && !g->irq_changed) {
         g->irq_changed = true;
         QTAILQ_INSERT_TAIL(&shadow_irq_guests, g, irq_next);
         notifier_list_notify(&shadow_guest_irq_notifiers, NULL);
