@@ -5,7 +5,11 @@
  */
 
 #include "qemu/osdep.h"
+#include "migration/qemu-file.h"
 #include "shadow/hw/char/shadow-ring.h"
+
+/* Read at once; a QEMUFile has room for more */
+#define SHADOW_RING_READ (4 * KiB)
 
 void shadow_ring_init(ShadowRing *ring, uint32_t capacity)
 {
@@ -16,14 +20,8 @@ void shadow_ring_init(ShadowRing *ring, uint32_t capacity)
     };
 }
 
-static void shadow_ring_free_linear(ShadowRing *ring)
-{
-    g_clear_pointer(&ring->linear.data, g_free);
-}
-
 void shadow_ring_free(ShadowRing *ring)
 {
-    shadow_ring_free_linear(ring);
     g_free(ring->data);
     *ring = (ShadowRing) {};
 }
@@ -80,30 +78,9 @@ void shadow_ring_discard(ShadowRing *ring, uint64_t pos)
 static int shadow_ring_pre_save(void *opaque)
 {
     ShadowRing *ring = opaque;
-    const uint8_t *run;
-    uint32_t done, n;
 
-    shadow_ring_free_linear(ring);
     ring->linear.start = ring->start;
     ring->linear.len = shadow_ring_used(ring);
-    ring->linear.data = g_malloc(ring->linear.len);
-    for (done = 0; done < ring->linear.len; done += n) {
-        run = shadow_ring_peek(ring, ring->start + done, &n);
-        memcpy(ring->linear.data + done, run, n);
-    }
-    return 0;
-}
-
-static int shadow_ring_post_save(void *opaque)
-{
-    shadow_ring_free_linear(opaque);
-    return 0;
-}
-
-static int shadow_ring_pre_load(void *opaque)
-{
-    /* A load that failed half-way leaves its copy behind. */
-    shadow_ring_free_linear(opaque);
     return 0;
 }
 
@@ -122,33 +99,65 @@ static bool shadow_ring_len_valid(void *opaque, int version_id)
     return ring->linear.len <= SHADOW_RING_MAX_CAPACITY;
 }
 
-static int shadow_ring_post_load(void *opaque, int version_id)
+/* Not copied here: whoever saves may not change the ring before a flush. */
+static int shadow_ring_put_bytes(QEMUFile *f, void *opaque, size_t size,
+                                 const VMStateField *field, JSONWriter *desc)
 {
     ShadowRing *ring = opaque;
+    const uint8_t *run;
+    uint64_t pos;
+    uint32_t n;
+
+    for (pos = ring->start; (run = shadow_ring_peek(ring, pos, &n)); pos += n) {
+        qemu_put_buffer_async(f, run, n, false);
+    }
+    return 0;
+}
+
+/* Straight from the file's own buffer, and only as much as the ring holds. */
+static int shadow_ring_get_bytes(QEMUFile *f, void *opaque, size_t size,
+                                 const VMStateField *field)
+{
+    ShadowRing *ring = opaque;
+    uint32_t left, n;
+    uint8_t *run;
 
     ring->start = ring->linear.start;
     ring->end = ring->linear.start;
-    ring->lost = shadow_ring_push(ring, ring->linear.data, ring->linear.len);
-    shadow_ring_free_linear(ring);
+    ring->lost = 0;
+    for (left = ring->linear.len; left; left -= n) {
+        n = qemu_peek_buffer(f, &run, MIN(left, SHADOW_RING_READ), 0);
+        if (!n) {
+            return -EIO;
+        }
+        ring->lost += shadow_ring_push(ring, run, n);
+        qemu_file_skip(f, n);
+    }
     return 0;
 }
+
+static const VMStateInfo shadow_ring_bytes = {
+    .name = "shadow-ring bytes",
+    .put = shadow_ring_put_bytes,
+    .get = shadow_ring_get_bytes,
+};
 
 const VMStateDescription vmstate_shadow_ring = {
     .name = "shadow-ring",
     .version_id = 1,
     .minimum_version_id = 1,
     .pre_save = shadow_ring_pre_save,
-    .post_save = shadow_ring_post_save,
-    .pre_load = shadow_ring_pre_load,
-    .post_load = shadow_ring_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT64(linear.start, ShadowRing),
         VMSTATE_VALIDATE("start is in range", shadow_ring_start_valid),
         VMSTATE_UINT32(linear.len, ShadowRing),
-        /* Must stand before the field that allocates this many bytes */
+        /* Must stand before the field that reads this many bytes */
         VMSTATE_VALIDATE("length is in range", shadow_ring_len_valid),
-        VMSTATE_VBUFFER_ALLOC_UINT32(linear.data, ShadowRing, 0, NULL,
-                                     linear.len),
+        {
+            .name = "linear.data",
+            .info = &shadow_ring_bytes,
+            .flags = VMS_SINGLE,
+        },
         VMSTATE_END_OF_LIST()
     },
 };

@@ -25,11 +25,10 @@ typedef struct ShadowRing {
     /* Bytes that the last load had no room for */
     uint32_t lost;
 
-    /* The contents in one piece, while they are being saved or loaded */
+    /* What of it is in the stream: [start, start + len) */
     struct {
         uint64_t start;
         uint32_t len;
-        uint8_t *data;
     } linear;
 } ShadowRing;
 
@@ -77,7 +76,11 @@ static inline uint32_t shadow_ring_lost(const ShadowRing *ring)
     return ring->lost;
 }
 
-/* For VMSTATE_STRUCT(field, state, 1, vmstate_shadow_ring, ShadowRing) */
+/*
+ * For VMSTATE_STRUCT(field, state, 1, vmstate_shadow_ring, ShadowRing).  The
+ * ring may not change between its being saved and qemu_fflush(), and one that
+ * could not be loaded holds whatever has arrived.
+ */
 extern const VMStateDescription vmstate_shadow_ring;
 
 #endif
