@@ -78,6 +78,11 @@ static gcry_cipher_hd_t seal_cipher(const SealKey *key, const void *public,
  */
 #define SEAL_LEN_SIZE sizeof(uint32_t)
 
+QEMU_BUILD_BUG_ON(SHADOW_SEAL_PAYLOAD !=
+                  SHADOW_SEAL_HEADER_LEN + SEAL_LEN_SIZE);
+QEMU_BUILD_BUG_ON(SHADOW_SEAL_HOST_PAYLOAD !=
+                  SHADOW_SEAL_PAYLOAD + sizeof(SealHostPrefix));
+
 static size_t seal_size_class(size_t payload_len)
 {
     return pow2ceil(MAX(payload_len + SEAL_LEN_SIZE, SHADOW_SEAL_MIN_CLASS));
@@ -151,20 +156,20 @@ static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
     return true;
 }
 
-/* Everything from the ciphertext to the GCM tag; what is before is there. */
+/*
+ * Everything from the ciphertext to the GCM tag; what is before, and the
+ * payload, are there.
+ */
 static bool seal_body(uint8_t *env, size_t prefix, const SealKey *key,
-                      const void *payload, size_t len)
+                      size_t len)
 {
     size_t public_len = SHADOW_SEAL_HEADER_LEN + prefix;
     size_t padded = seal_size_class(len);
     uint8_t *body = env + public_len;
     g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, env, public_len);
 
-    memset(body, 0, padded);
     stl_be_p(body, len);
-    if (len) {
-        memcpy(body + SEAL_LEN_SIZE, payload, len);
-    }
+    memset(body + SEAL_LEN_SIZE + len, 0, padded - SEAL_LEN_SIZE - len);
     return cipher &&
            !gcry_cipher_final(cipher) &&
            !gcry_cipher_encrypt(cipher, body, padded, NULL, 0) &&
@@ -172,36 +177,37 @@ static bool seal_body(uint8_t *env, size_t prefix, const SealKey *key,
 }
 
 /* Leaves nothing of the payload in a failed envelope. */
-static bool seal_done(bool ok, void *out, size_t size, Error **errp)
+static bool seal_done(bool ok, uint8_t *env, size_t size, Error **errp)
 {
     if (!ok) {
-        shadow_wipe(out, size);
+        shadow_wipe(env, size);
         error_setg(errp, "libgcrypt failed to seal the state");
     }
     return ok;
 }
 
 bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
-                 const void *payload, size_t len, void *out, Error **errp)
+                 uint8_t *env, size_t len, Error **errp)
 {
     g_autoptr(SealKey) derived = (SealKey *)shadow_secure_new(sizeof(SealKey));
+    size_t size = shadow_seal_size(len);
     SealHeader hdr;
 
     if (!seal_header_fill(&hdr, SEAL_SUITE_SECRET, info,
                           shadow_secret_id(key), len, errp)) {
+        shadow_wipe(env, size);
         return false;
     }
-    memcpy(out, &hdr, sizeof(hdr));
+    memcpy(env, &hdr, sizeof(hdr));
     return seal_done(derived && seal_derive(&hdr, key, derived) &&
-                     seal_body(out, 0, derived, payload, len),
-                     out, shadow_seal_size(len), errp);
+                     seal_body(env, 0, derived, len),
+                     env, size, errp);
 }
 
 bool shadow_seal_to_host(const ShadowSealInfo *info,
                          const uint8_t recipient[SHADOW_X25519_LEN],
                          const ShadowHostKey *sender,
-                         const void *payload, size_t len, void *out,
-                         Error **errp)
+                         uint8_t *env, size_t len, Error **errp)
 {
     g_autoptr(SealKey) key = (SealKey *)shadow_secure_new(sizeof(SealKey));
     size_t size = shadow_seal_host_size(len);
@@ -209,15 +215,15 @@ bool shadow_seal_to_host(const ShadowSealInfo *info,
 
     if (!seal_header_fill(&hdr, SEAL_SUITE_HOST, info, recipient, len,
                           errp)) {
+        shadow_wipe(env, size);
         return false;
     }
-    memcpy(out, &hdr, sizeof(hdr));
+    memcpy(env, &hdr, sizeof(hdr));
     return seal_done(key &&
-                     seal_host_begin(out, recipient, sender, key) &&
-                     seal_body(out, sizeof(SealHostPrefix), key, payload,
-                               len) &&
-                     seal_host_sign(out, size, recipient, sender),
-                     out, size, errp);
+                     seal_host_begin(env, recipient, sender, key) &&
+                     seal_body(env, sizeof(SealHostPrefix), key, len) &&
+                     seal_host_sign(env, size, recipient, sender),
+                     env, size, errp);
 }
 
 const char *shadow_seal_reason_str(ShadowSealResult result)
@@ -305,18 +311,16 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const SealSuite **suite,
     return SHADOW_SEAL_OK;
 }
 
-static ShadowSealResult seal_decrypt(const SealSuite *suite,
-                                     const SealKey *key, const uint8_t *env,
-                                     uint8_t *plain, size_t padded_len,
+static ShadowSealResult seal_decrypt(const SealKey *key, uint8_t *env,
+                                     size_t public_len, size_t padded_len,
                                      Error **errp)
 {
-    size_t public_len = SHADOW_SEAL_HEADER_LEN + suite->prefix;
-    const uint8_t *body = env + public_len;
+    uint8_t *body = env + public_len;
     g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, env, public_len);
 
     if (!cipher ||
         gcry_cipher_final(cipher) ||
-        gcry_cipher_decrypt(cipher, plain, padded_len, body, padded_len)) {
+        gcry_cipher_decrypt(cipher, body, padded_len, NULL, 0)) {
         return seal_refuse(errp, SHADOW_SEAL_INTERNAL,
                            "libgcrypt failed to decrypt");
     }
@@ -328,19 +332,17 @@ static ShadowSealResult seal_decrypt(const SealSuite *suite,
     return SHADOW_SEAL_OK;
 }
 
-/* Moves the payload to the front, so that the caller gets no more than it. */
-static ShadowSealResult seal_unpad(uint8_t *plain, size_t padded_len,
+static ShadowSealResult seal_unpad(const uint8_t *body, size_t padded_len,
                                    size_t *payload_len, Error **errp)
 {
-    size_t len = ldl_be_p(plain);
+    size_t len = ldl_be_p(body);
     size_t used = SEAL_LEN_SIZE + len;
 
     if (len > SHADOW_SEAL_MAX_PAYLOAD || padded_len != seal_size_class(len) ||
-        !buffer_is_zero(plain + used, padded_len - used)) {
+        !buffer_is_zero(body + used, padded_len - used)) {
         return seal_refuse(errp, SHADOW_SEAL_BAD_PADDING,
                            "wrong length or padding inside");
     }
-    memmove(plain, plain + SEAL_LEN_SIZE, len);
     *payload_len = len;
     return SHADOW_SEAL_OK;
 }
@@ -420,8 +422,8 @@ static ShadowSealResult seal_authenticate(const SealHeader *hdr,
                                           const ShadowSealExpect *expect,
                                           const ShadowSecret *const *keys,
                                           size_t nkeys,
-                                          const void *env, size_t env_len,
-                                          uint8_t *plain, Error **errp)
+                                          uint8_t *env, size_t env_len,
+                                          Error **errp)
 {
     g_autoptr(SealKey) key = (SealKey *)shadow_secure_new(sizeof(SealKey));
     ShadowSealResult result, body;
@@ -436,15 +438,15 @@ static ShadowSealResult seal_authenticate(const SealHeader *hdr,
     } else {
         result = seal_secret_key(hdr, keys, nkeys, key, &why);
     }
-    body = seal_decrypt(suite, key, env, plain, be32_to_cpu(hdr->padded_len),
-                        why ? NULL : &why);
+    body = seal_decrypt(key, env, sizeof(*hdr) + suite->prefix,
+                        be32_to_cpu(hdr->padded_len), why ? NULL : &why);
     error_propagate(errp, why);
     return result != SHADOW_SEAL_OK ? result : body;
 }
 
 ShadowSealResult shadow_open(const ShadowSealExpect *expect,
                              const ShadowSecret *const *keys, size_t nkeys,
-                             const void *env, size_t env_len,
+                             uint8_t *env, size_t env_len,
                              uint8_t **payload, size_t *len,
                              ShadowSealInfo *info_out, Error **errp)
 {
@@ -452,7 +454,7 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
     ShadowSealResult result;
     const SealSuite *suite;
     size_t payload_len = 0, padded_len;
-    uint8_t *plain;
+    uint8_t *body;
     SealHeader hdr;
 
     *payload = NULL;
@@ -467,21 +469,20 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
     memcpy(info.tag, hdr.tag, sizeof(hdr.tag));
     memcpy(info.host_id, hdr.host_id, sizeof(hdr.host_id));
 
-    plain = g_malloc(padded_len);
+    body = env + sizeof(hdr) + suite->prefix;
     result = seal_authenticate(&hdr, suite, expect, keys, nkeys, env, env_len,
-                               plain, errp);
+                               errp);
     if (result == SHADOW_SEAL_OK) {
-        result = seal_unpad(plain, padded_len, &payload_len, errp);
+        result = seal_unpad(body, padded_len, &payload_len, errp);
     }
     if (result == SHADOW_SEAL_OK) {
         result = seal_judge(&info, expect, errp);
     }
     if (result != SHADOW_SEAL_OK) {
-        shadow_wipe(plain, padded_len);
-        g_free(plain);
+        shadow_wipe(body, padded_len);
         return result;
     }
-    *payload = plain;
+    *payload = body + SEAL_LEN_SIZE;
     *len = payload_len;
     if (info_out) {
         *info_out = info;

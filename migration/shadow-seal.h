@@ -82,31 +82,43 @@ typedef struct ShadowSealExpect {
 size_t shadow_seal_size(size_t payload_len);
 size_t shadow_seal_host_size(size_t payload_len);
 
-/*
- * Writes shadow_seal_size(@len) bytes to @out, which must not overlap
- * @payload.  On failure @out holds nothing of the payload.
- */
-bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
-                 const void *payload, size_t len, void *out, Error **errp);
+/* Where the payload stands in an envelope, before and after it is sealed */
+#define SHADOW_SEAL_PAYLOAD      (SHADOW_SEAL_HEADER_LEN + 4)
+#define SHADOW_SEAL_HOST_PAYLOAD \
+    (SHADOW_SEAL_PAYLOAD + SHADOW_X25519_LEN + SHADOW_ED25519_LEN)
 
 /*
- * The same with shadow_seal_host_size(@len) bytes: sealed to the host that
- * has the public key @recipient, and signed by @sender.
+ * Seals the @len bytes that stand at @env + SHADOW_SEAL_PAYLOAD where they
+ * are; all else of the shadow_seal_size(@len) bytes at @env is written.  On
+ * failure @env holds nothing of the payload.
+ *
+ * The cloud VM must not have a hand in @env: what it changes between encryption
+ * and authentication would be sealed for it, and what it reads before, told.
+ */
+bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
+                 uint8_t *env, size_t len, Error **errp);
+
+/*
+ * The same with shadow_seal_host_size(@len) bytes, and with the payload at
+ * @env + SHADOW_SEAL_HOST_PAYLOAD: sealed to the host that has the public key
+ * @recipient, and signed by @sender.
  */
 bool shadow_seal_to_host(const ShadowSealInfo *info,
                          const uint8_t recipient[SHADOW_X25519_LEN],
                          const ShadowHostKey *sender,
-                         const void *payload, size_t len, void *out,
-                         Error **errp);
+                         uint8_t *env, size_t len, Error **errp);
 
 /*
- * On SHADOW_SEAL_OK *@payload is the caller's to wipe and g_free(), and is
- * not NULL even if *@len is 0.  Otherwise *@payload is NULL, @info_out (which
- * may be NULL) is untouched, and @errp is set.
+ * Opens @env where it stands: what was encrypted there is overwritten,
+ * whether or not it is refused.  The cloud VM must not have a hand in it.
+ *
+ * On SHADOW_SEAL_OK *@payload is in @env, is the caller's to wipe, and is not
+ * NULL even if *@len is 0.  Otherwise *@payload is NULL, @env holds nothing of
+ * it, @info_out (which may be NULL) is untouched, and @errp is set.
  */
 ShadowSealResult shadow_open(const ShadowSealExpect *expect,
                              const ShadowSecret *const *keys, size_t nkeys,
-                             const void *env, size_t env_len,
+                             uint8_t *env, size_t env_len,
                              uint8_t **payload, size_t *len,
                              ShadowSealInfo *info_out, Error **errp);
 

@@ -9,9 +9,10 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
-#include "io/channel-buffer.h"
 #include "migration/qemu-file-types.h"
 #include "migration/qemu-file.h"
+#include "shadow/migration/shadow-channel.h"
+#include "shadow/migration/shadow-scratch.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/include/compat.h"
 
@@ -128,79 +129,86 @@ static bool state_get_devices(ShadowGuest *g, bool user, QEMUFile *f,
     return state_get_end(f, errp);
 }
 
-static uint8_t *state_save(ShadowGuest *g, bool user, Error **errp)
+static bool state_save(ShadowGuest *g, bool user, uint8_t *out, Error **errp)
 {
     size_t size = shadow_state_size(g);
-    QIOChannelBuffer *buffer = qio_channel_buffer_new(size);
-    QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(buffer));
-    uint8_t *out = NULL;
+    ShadowChannel *channel = shadow_channel_new(out, size);
+    QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(channel));
+    bool ok = state_put_devices(g, user, f, errp);
 
-    if (state_put_devices(g, user, f, errp)) {
-        qemu_fflush(f);
-        if (qemu_file_get_error(f) || buffer->usage > size) {
-            error_setg(errp, "the state does not fit %zu bytes", size);
-        } else {
-            out = g_malloc0(size);
-            memcpy(out, buffer->data, buffer->usage);
-        }
+    if (ok && qemu_fflush(f)) {
+        error_setg(errp, "the state does not fit %zu bytes", size);
+        ok = false;
     }
-    shadow_wipe(buffer->data, buffer->usage);
     qemu_fclose(f);
-    object_unref(OBJECT(buffer));
-    return out;
+    if (ok) {
+        memset(out + channel->used, 0, size - channel->used);
+    } else {
+        shadow_wipe(out, channel->used);
+    }
+    object_unref(OBJECT(channel));
+    return ok;
 }
 
-uint8_t *shadow_state_save(ShadowGuest *g, Error **errp)
+bool shadow_state_save(ShadowGuest *g, uint8_t *out, Error **errp)
 {
-    return state_save(g, false, errp);
+    return state_save(g, false, out, errp);
 }
 
 static bool state_load(ShadowGuest *g, bool user, const uint8_t *buf,
                        size_t len, Error **errp)
 {
-    QIOChannelBuffer *buffer = qio_channel_buffer_new(len);
-    QEMUFile *f;
-    bool ok;
+    /* which is only read */
+    ShadowChannel *channel = shadow_channel_new((uint8_t *)buf, len);
+    QEMUFile *f = qemu_file_new_input(QIO_CHANNEL(channel));
+    bool ok = state_get_devices(g, user, f, errp);
 
-    memcpy(buffer->data, buf, len);
-    buffer->usage = len;
-    f = qemu_file_new_input(QIO_CHANNEL(buffer));
-    ok = state_get_devices(g, user, f, errp);
-    shadow_wipe(buffer->data, len);
     qemu_fclose(f);
-    object_unref(OBJECT(buffer));
+    object_unref(OBJECT(channel));
     return ok;
 }
 
-bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
-                       bool keep_user,
-                       bool (*accept)(ShadowGuest *g, void *opaque,
-                                      Error **errp),
-                       void *opaque, Error **errp)
+/* What a state has changed that turns out not to be one is changed back. */
+static bool state_load_or_revert(ShadowGuest *g, const uint8_t *buf,
+                                 size_t len, const uint8_t *before,
+                                 const uint8_t *user, ShadowStateAccept accept,
+                                 void *opaque, Error **errp)
 {
     size_t size = shadow_state_size(g);
-    g_autofree uint8_t *before = NULL;
-    g_autofree uint8_t *user = NULL;
-    bool ok;
+
+    if (state_load(g, false, buf, len, errp) &&
+        (!user || state_load(g, true, user, size, errp)) &&
+        accept(g, opaque, errp)) {
+        return true;
+    }
+    state_load(g, false, before, size, NULL);
+    return false;
+}
+
+bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
+                       bool keep_user, ShadowStateAccept accept, void *opaque,
+                       Error **errp)
+{
+    size_t size = shadow_state_size(g);
+    uint8_t *before = shadow_scratch_take(SHADOW_SCRATCH_BEFORE, size);
+    uint8_t *user = keep_user ?
+                    shadow_scratch_take(SHADOW_SCRATCH_USER, size) : NULL;
+    bool ok = false;
 
     if (!len) {
         error_setg(errp, "the state is empty");
-        return false;
+    } else if (!before || (keep_user && !user)) {
+        error_setg(errp, "there is no memory for the state to go back to");
+    } else if (state_save(g, false, before, errp) &&
+               (!user || state_save(g, true, user, errp))) {
+        ok = state_load_or_revert(g, buf, len, before, user, accept, opaque,
+                                  errp);
     }
-    before = state_save(g, false, errp);
-    if (!before) {
-        return false;
+    if (before) {
+        shadow_scratch_give(SHADOW_SCRATCH_BEFORE, size);
     }
-    user = keep_user ? state_save(g, true, errp) : NULL;
-    ok = !keep_user == !user && state_load(g, false, buf, len, errp) &&
-         (!user || state_load(g, true, user, size, errp)) &&
-         accept(g, opaque, errp);
-    if (!ok) {
-        state_load(g, false, before, size, NULL);
-    }
-    shadow_wipe(before, size);
     if (user) {
-        shadow_wipe(user, size);
+        shadow_scratch_give(SHADOW_SCRATCH_USER, size);
     }
     return ok;
 }

@@ -10,14 +10,16 @@
 
 #include "shadow/hw/core/shadow-guest.h"
 
-/* Length in bytes of shadow_state_save()'s result. */
+/* Length in bytes of what shadow_state_save() writes */
 size_t shadow_state_size(ShadowGuest *g);
 
 /*
- * Returns shadow_state_size() bytes, to be wiped and freed by the caller, or
- * NULL.  Does not change what it saves.
+ * Writes shadow_state_size() bytes to @out, which are a secret; on failure,
+ * nothing of them is left there.  Does not change what it saves.
  */
-uint8_t *shadow_state_save(ShadowGuest *g, Error **errp);
+bool shadow_state_save(ShadowGuest *g, uint8_t *out, Error **errp);
+
+typedef bool (*ShadowStateAccept)(ShadowGuest *g, void *opaque, Error **errp);
 
 /*
  * Load all devices from @buf, or none: on failure every device is as before.
@@ -26,9 +28,7 @@ uint8_t *shadow_state_save(ShadowGuest *g, Error **errp);
  * failure.  @buf is hostile.  The devices must be held.
  */
 bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
-                       bool keep_user,
-                       bool (*accept)(ShadowGuest *g, void *opaque,
-                                      Error **errp),
-                       void *opaque, Error **errp);
+                       bool keep_user, ShadowStateAccept accept, void *opaque,
+                       Error **errp);
 
 #endif /* SHADOW_STATE_H */

@@ -123,15 +123,19 @@ size_t shadow_guest_envelope_size(ShadowGuest *g);
 
 /*
  * Freeze the guest and seal its state; for a @snapshot, that may be restored
- * more than once, leave it active.  @out has room for @size bytes, at least
- * shadow_guest_envelope_size().  -EAGAIN: input is still being taken in, call
+ * more than once, leave it active.  @env is memory that the cloud VM cannot
+ * see, of @size bytes, at least shadow_guest_envelope_size(); after a failure
+ * nothing in it is to be used.  -EAGAIN: input is still being taken in, call
  * again soon.
  */
-int shadow_guest_save(ShadowGuest *g, bool snapshot, void *out, size_t size,
-                      Error **errp);
+int shadow_guest_save(ShadowGuest *g, bool snapshot, uint8_t *env,
+                      size_t size, Error **errp);
 
-/* Load the state from an envelope.  If it is refused nothing has changed. */
-int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
+/*
+ * Load the state from an envelope.  If it is refused nothing has changed.
+ * @env, which the cloud VM cannot see, is overwritten.
+ */
+int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
                          Error **errp);
 
 /* frozen -> gone */

@@ -107,25 +107,30 @@ size_t shadow_keys_envelope_size(ShadowGuest *g, size_t payload_len)
            : shadow_seal_size(payload_len);
 }
 
+uint8_t *shadow_keys_payload(ShadowGuest *g, uint8_t *env)
+{
+    return env + (g->destination ? SHADOW_SEAL_HOST_PAYLOAD
+                                 : SHADOW_SEAL_PAYLOAD);
+}
+
 bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
-                      const void *payload, size_t len, void *out,
-                      Error **errp)
+                      uint8_t *env, size_t len, Error **errp)
 {
     if (g->destination) {
-        return shadow_seal_to_host(info, g->destination, g->host->key,
-                                   payload, len, out, errp);
+        return shadow_seal_to_host(info, g->destination, g->host->key, env,
+                                   len, errp);
     }
     if (!g->keys->len) {
         error_setg(errp, "shadow-guest '%s' has no secret, and no destination "
                    "was given: use shadow-guest-set-destination", g->id);
+        shadow_wipe(shadow_keys_payload(g, env), len);
         return false;
     }
-    return shadow_seal(info, g_ptr_array_index(g->keys, 0), payload, len, out,
-                       errp);
+    return shadow_seal(info, g_ptr_array_index(g->keys, 0), env, len, errp);
 }
 
 ShadowSealResult shadow_keys_open(ShadowGuest *g, ShadowSealExpect *expect,
-                                  const void *env, size_t env_len,
+                                  uint8_t *env, size_t env_len,
                                   uint8_t **payload, size_t *len,
                                   ShadowSealInfo *info, Error **errp)
 {

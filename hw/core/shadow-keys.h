@@ -16,14 +16,16 @@ void shadow_keys_stop(ShadowGuest *g);
 /* Size in bytes of an envelope as shadow_keys_seal() makes it, or 0 */
 size_t shadow_keys_envelope_size(ShadowGuest *g, size_t payload_len);
 
+/* Where in @env the payload stands that shadow_keys_seal() seals */
+uint8_t *shadow_keys_payload(ShadowGuest *g, uint8_t *env);
+
 /* shadow_seal_to_host(), if a destination was given, or shadow_seal() */
 bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
-                      const void *payload, size_t len, void *out,
-                      Error **errp);
+                      uint8_t *env, size_t len, Error **errp);
 
 /* shadow_open() with all keys that the guest has; completes @expect. */
 ShadowSealResult shadow_keys_open(ShadowGuest *g, ShadowSealExpect *expect,
-                                  const void *env, size_t env_len,
+                                  uint8_t *env, size_t env_len,
                                   uint8_t **payload, size_t *len,
                                   ShadowSealInfo *info, Error **errp);
 

@@ -165,7 +165,7 @@ void qmp_shadow_state_restore(const char *guest, const char *file,
     } else if (!g_file_get_contents(file, &env, &len, &gerr)) {
         error_setg(errp, "%s", gerr->message);
     } else {
-        shadow_guest_restore(g, env, len, errp);
+        shadow_guest_restore(g, (uint8_t *)env, len, errp);
     }
 }
 

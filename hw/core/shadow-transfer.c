@@ -79,25 +79,17 @@ static bool transfer_settled(ShadowGuest *g)
 }
 
 static bool transfer_seal(ShadowGuest *g, ShadowSealPurpose purpose,
-                          void *out, Error **errp)
+                          uint8_t *env, Error **errp)
 {
-    size_t len = shadow_state_size(g);
     ShadowSealInfo info = {
         .purpose = purpose,
         .epoch = g->epoch + 1,
     };
-    g_autofree uint8_t *plain = NULL;
-    bool ok;
 
     pstrcpy(info.tag, sizeof(info.tag), g->id);
     memcpy(info.host_id, shadow_host_id, sizeof(info.host_id));
-    plain = shadow_state_save(g, errp);
-    if (!plain) {
-        return false;
-    }
-    ok = shadow_keys_seal(g, &info, plain, len, out, errp);
-    shadow_wipe(plain, len);
-    return ok;
+    return shadow_state_save(g, shadow_keys_payload(g, env), errp) &&
+           shadow_keys_seal(g, &info, env, shadow_state_size(g), errp);
 }
 
 static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
@@ -109,8 +101,8 @@ static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
     return shadow_lifecycle_refuse(g, -EPERM, local, errp);
 }
 
-int shadow_guest_save(ShadowGuest *g, bool snapshot, void *out, size_t size,
-                      Error **errp)
+int shadow_guest_save(ShadowGuest *g, bool snapshot, uint8_t *env,
+                      size_t size, Error **errp)
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     size_t need = shadow_guest_envelope_size(g);
@@ -140,7 +132,7 @@ int shadow_guest_save(ShadowGuest *g, bool snapshot, void *out, size_t size,
         return -EAGAIN;
     }
     if (!transfer_seal(g, snapshot ? SHADOW_SEAL_SNAPSHOT :
-                       SHADOW_SEAL_MIGRATION, out, &local) ||
+                       SHADOW_SEAL_MIGRATION, env, &local) ||
         !shadow_epoch_store(g, g->epoch + 1, false, &local)) {
         return shadow_lifecycle_refuse(g, -EIO, local, errp);
     }
@@ -235,7 +227,7 @@ static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
     return ok;
 }
 
-int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
+int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
                          Error **errp)
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
@@ -272,7 +264,6 @@ int shadow_guest_restore(ShadowGuest *g, const void *env, size_t len,
     fits = transfer_may_restore(g, snapshot);
     ok = fits && transfer_load(g, plain, plain_len, &arrival, &local);
     shadow_wipe(plain, plain_len);
-    g_free(plain);
     if (!fits) {
         return transfer_may_not_restore(g, errp);
     }

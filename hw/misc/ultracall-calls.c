@@ -12,6 +12,7 @@
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
+#include "shadow/migration/shadow-scratch.h"
 #include "shadow/trace.h"
 
 typedef struct UltracallCall {
@@ -165,17 +166,26 @@ static int call_state_size(UltracallCall *call)
     return call->value ? 0 : -EFBIG;
 }
 
+/*
+ * Envelopes are sealed and opened in private memory, and copied in one go: the
+ * cloud VM's other CPUs write to its buffer whenever they like.  Ciphertext
+ * that changes between encryption and authentication would get a valid tag, as
+ * would what changes between authentication and decryption pass for genuine.
+ */
 static int call_save(UltracallCall *call)
 {
     size_t need = shadow_guest_envelope_size(call->guest);
     bool snapshot = call->flags & ULTRACALL_SAVE_SNAPSHOT;
-    g_autofree uint8_t *env = NULL;
+    uint8_t *env;
     int ret;
 
     if (call->flags & ~(uint64_t)ULTRACALL_SAVE_SNAPSHOT) {
         return -EINVAL;
     }
-    env = g_malloc(need);
+    env = shadow_scratch_take(SHADOW_SCRATCH_ENVELOPE, need);
+    if (!env) {
+        return -ENOMEM;
+    }
     ret = shadow_guest_save(call->guest, snapshot, env,
                             MIN(call->len, need), NULL);
     if (!ret) {
@@ -183,19 +193,26 @@ static int call_save(UltracallCall *call)
     } else if (ret == -ENOSPC) {
         call->value = need;
     }
+    shadow_scratch_give(SHADOW_SCRATCH_ENVELOPE, 0);
     return ret;
 }
 
 static int call_restore(UltracallCall *call)
 {
-    /* a copy, since the caller may change its buffer while we look at it */
-    g_autofree uint8_t *env = g_try_malloc(call->len);
+    uint8_t *env;
+    int ret;
 
+    if (!call->len) {
+        return -EBADMSG;
+    }
+    env = shadow_scratch_take(SHADOW_SCRATCH_ENVELOPE, call->len);
     if (!env) {
-        return call->len ? -ENOMEM : -EBADMSG;
+        return -ENOMEM;
     }
     iov_to_buf(call->buf.iov, call->buf.n, 0, env, call->len);
-    return shadow_guest_restore(call->guest, env, call->len, NULL);
+    ret = shadow_guest_restore(call->guest, env, call->len, NULL);
+    shadow_scratch_give(SHADOW_SCRATCH_ENVELOPE, 0);
+    return ret;
 }
 
 static int call_commit(UltracallCall *call)

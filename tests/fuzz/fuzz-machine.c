@@ -78,14 +78,13 @@ uint8_t *fuzz_state(ShadowGuest *g)
     uint32_t edges[16];
     unsigned i = 0;
     ShadowDevice *dev;
-    uint8_t *state;
+    uint8_t *state = g_malloc(shadow_state_size(g));
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
         edges[i++] = dev->irq_edges;
         dev->irq_edges = 0;
     }
-    state = shadow_state_save(g, NULL);
-    fuzz_assert(state);
+    fuzz_assert(shadow_state_save(g, state, NULL));
     i = 0;
     QTAILQ_FOREACH(dev, &g->devices, next) {
         dev->irq_edges = edges[i++];

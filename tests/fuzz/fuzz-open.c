@@ -204,7 +204,7 @@ static bool opens(const uint8_t *env, size_t len, const uint8_t *body)
         .n_signers = 1,
     };
     g_autofree uint8_t *copy = g_memdup2(env, len);
-    g_autofree uint8_t *payload = NULL;
+    uint8_t *payload;
     ShadowSealInfo info = { .tag = "untouched" };
     ShadowSealResult result;
     Error *err = NULL;

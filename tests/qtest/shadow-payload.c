@@ -49,12 +49,13 @@ GByteArray *payload_unsealed(const GByteArray *env)
         .tag = "vm1", .purpose = SHADOW_SEAL_MIGRATION
     };
     const ShadowSecret *keys[] = { payload_key() };
+    g_autofree uint8_t *copy = g_memdup2(env->data, env->len);
     uint8_t *payload;
     size_t len;
 
-    shadow_open(&expect, keys, 1, env->data, env->len, &payload, &len, NULL,
+    shadow_open(&expect, keys, 1, copy, env->len, &payload, &len, NULL,
                 &error_abort);
-    return g_byte_array_new_take(payload, len);
+    return g_byte_array_new_take(g_memdup2(payload, len), len);
 }
 
 int payload_restore(QTestState *qts, const GByteArray *payload)
@@ -65,7 +66,8 @@ int payload_restore(QTestState *qts, const GByteArray *payload)
     size_t len = shadow_seal_size(payload->len);
     g_autofree uint8_t *env = g_malloc(len);
 
-    g_assert_true(shadow_seal(&info, payload_key(), payload->data,
-                              payload->len, env, &error_abort));
+    memcpy(env + SHADOW_SEAL_PAYLOAD, payload->data, payload->len);
+    g_assert_true(shadow_seal(&info, payload_key(), env, payload->len,
+                              &error_abort));
     return shadow_restore(qts, "vm1", env, len);
 }

@@ -53,25 +53,28 @@ static ShadowSealExpect expectation(uint8_t signers[64])
 static void seal(uint8_t env[ENV_LEN])
 {
     g_assert_cmpuint(shadow_seal_host_size(sizeof(payload)), ==, ENV_LEN);
+    memcpy(env + SHADOW_SEAL_HOST_PAYLOAD, payload, sizeof(payload));
     g_assert_true(shadow_seal_to_host(&info,
                                       shadow_host_key_encryption(target),
-                                      source, payload, sizeof(payload), env,
+                                      source, env, sizeof(payload),
                                       &error_abort));
 }
 
 static ShadowSealResult open_env(const ShadowSealExpect *expect,
                                  const uint8_t *env, size_t len)
 {
-    g_autofree uint8_t *plain = NULL;
+    g_autofree uint8_t *copy = g_memdup2(env, len);
     Error *err = NULL;
+    uint8_t *plain;
     size_t plain_len;
-    ShadowSealResult result = shadow_open(expect, NULL, 0, env, len, &plain,
+    ShadowSealResult result = shadow_open(expect, NULL, 0, copy, len, &plain,
                                           &plain_len, NULL, &err);
 
     if (result == SHADOW_SEAL_OK) {
         g_assert_cmpmem(plain, plain_len, payload, sizeof(payload));
     } else {
         g_assert_null(plain);
+        g_assert_null(memmem(copy, len, payload, 8));
         g_assert_nonnull(err);
         error_free(err);
     }
@@ -201,9 +204,9 @@ static void test_suites(void)
     g_autoptr(ShadowSecret) secret = shadow_secret_new(bytes, 32,
                                                        &error_abort);
     const ShadowSecret *keys[] = { secret };
-    uint8_t signers[64], env[ENV_LEN];
+    uint8_t signers[64], env[ENV_LEN], copy[ENV_LEN];
     ShadowSealExpect expect = expectation(signers);
-    g_autofree uint8_t *plain = NULL;
+    uint8_t *plain;
     size_t len;
 
     seal(env);
@@ -212,9 +215,11 @@ static void test_suites(void)
                     SHADOW_SEAL_TRAILING);
 
     len = shadow_seal_size(sizeof(payload));
-    g_assert_true(shadow_seal(&info, secret, payload, sizeof(payload), env,
+    memcpy(env + SHADOW_SEAL_PAYLOAD, payload, sizeof(payload));
+    g_assert_true(shadow_seal(&info, secret, env, sizeof(payload),
                               &error_abort));
-    g_assert_cmpint(shadow_open(&expect, keys, 1, env, len, &plain, &len,
+    memcpy(copy, env, len);
+    g_assert_cmpint(shadow_open(&expect, keys, 1, copy, len, &plain, &len,
                                 NULL, &error_abort), ==, SHADOW_SEAL_OK);
     /* a guest without a secret takes no envelope that one could open */
     g_assert_cmpint(open_env(&expect, env, shadow_seal_size(sizeof(payload))),
@@ -228,16 +233,17 @@ static void test_golden(void)
     ShadowSealExpect expect = expectation(signers);
     g_autofree char *path = g_build_filename(SHADOW_GOLDEN,
                                              "envelope-1-2.bin", NULL);
-    g_autofree uint8_t *plain = NULL;
     g_autofree char *env = NULL;
     g_autoptr(GError) err = NULL;
+    uint8_t *plain;
     gsize env_len;
     size_t len;
 
     g_file_get_contents(path, &env, &env_len, &err);
     g_assert_no_error(err);
-    g_assert_cmpint(shadow_open(&expect, NULL, 0, env, env_len, &plain, &len,
-                                NULL, &error_abort), ==, SHADOW_SEAL_OK);
+    g_assert_cmpint(shadow_open(&expect, NULL, 0, (uint8_t *)env, env_len,
+                                &plain, &len, NULL, &error_abort),
+                    ==, SHADOW_SEAL_OK);
     g_assert_cmpmem(plain, len, "golden payload", 14);
 }
 

@@ -6,6 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qemu/cutils.h"
 #include "qapi/error.h"
 #include "shadow/migration/shadow-seal.h"
 #include <gcrypt.h>
@@ -42,14 +43,44 @@ static void from_hex(const char *hex, uint8_t *out)
     }
 }
 
+static bool seal_as(const ShadowSealInfo *what, const void *payload,
+                    size_t len, uint8_t *env, Error **errp)
+{
+    memcpy(env + SHADOW_SEAL_PAYLOAD, payload, len);
+    return shadow_seal(what, key, env, len, errp);
+}
+
 static uint8_t *seal(const void *payload, size_t len, size_t *env_len)
 {
     uint8_t *env;
 
     *env_len = shadow_seal_size(len);
     env = g_malloc(*env_len);
-    g_assert_true(shadow_seal(&info, key, payload, len, env, &error_abort));
+    g_assert_true(seal_as(&info, payload, len, env, &error_abort));
     return env;
+}
+
+/* In memory of the exact size, so that a sanitizer sees overreads */
+static ShadowSealResult open_copy(const ShadowSealExpect *what,
+                                  const ShadowSecret *const *keys,
+                                  size_t nkeys,
+                                  const void *env, size_t env_len,
+                                  uint8_t **payload, size_t *len,
+                                  ShadowSealInfo *got, Error **errp)
+{
+    g_autofree uint8_t *copy = g_memdup2(env, env_len);
+    ShadowSealResult result = shadow_open(what, keys, nkeys, copy, env_len,
+                                          payload, len, got, errp);
+
+    if (result == SHADOW_SEAL_OK) {
+        g_assert_true(*payload == copy + SHADOW_SEAL_PAYLOAD);
+        *payload = g_memdup2(*payload, MAX(*len, 1));
+    } else if (memcmp(copy, env, env_len)) {
+        g_assert_cmpmem(copy, OFF_BODY, env, OFF_BODY);
+        g_assert_true(buffer_is_zero(copy + OFF_BODY,
+                                     ldl_be_p(copy + OFF_PADDED_LEN)));
+    }
+    return result;
 }
 
 /* Opens an envelope that must be refused; returns the reason. */
@@ -65,8 +96,8 @@ static ShadowSealResult refused(const ShadowSealExpect *what,
 
     memset(&untouched, 0x5a, sizeof(untouched));
     got = untouched;
-    result = shadow_open(what, keys, ARRAY_SIZE(keys), env, env_len,
-                         &payload, &len, &got, &err);
+    result = open_copy(what, keys, ARRAY_SIZE(keys), env, env_len,
+                       &payload, &len, &got, &err);
     g_assert_cmpint(result, !=, SHADOW_SEAL_OK);
     g_assert_null(payload);
     g_assert_cmpuint(len, ==, 0);
@@ -84,8 +115,8 @@ static void opens_to(const void *env, size_t env_len,
     ShadowSealInfo got;
     size_t len;
 
-    g_assert_cmpint(shadow_open(&expect, keys, ARRAY_SIZE(keys), env, env_len,
-                                &payload, &len, &got, &error_abort),
+    g_assert_cmpint(open_copy(&expect, keys, ARRAY_SIZE(keys), env, env_len,
+                              &payload, &len, &got, &error_abort),
                     ==, SHADOW_SEAL_OK);
     g_assert_nonnull(payload);
     g_assert_cmpmem(payload, len, wanted, wanted_len);
@@ -194,7 +225,7 @@ static void test_sizes(void)
         { 16 * MiB - 4, 16 * MiB },
     };
     g_autofree uint8_t *payload = g_malloc(16 * MiB);
-    uint8_t none[1];
+    uint8_t none[1] = { 0x5a };
     Error *err = NULL;
     size_t i;
 
@@ -212,8 +243,9 @@ static void test_sizes(void)
     }
     g_assert_cmpuint(shadow_seal_size(16 * MiB - 3), ==, 0);
     g_assert_cmpuint(shadow_seal_size(SIZE_MAX), ==, 0);
-    g_assert_false(shadow_seal(&info, key, payload, 16 * MiB - 3, none, &err));
+    g_assert_false(shadow_seal(&info, key, none, 16 * MiB - 3, &err));
     error_free_or_abort(&err);
+    g_assert_cmphex(none[0], ==, 0x5a);
 }
 
 static void test_bad_info(void)
@@ -230,11 +262,13 @@ static void test_bad_info(void)
     for (i = 0; i < ARRAY_SIZE(bad); i++) {
         Error *err = NULL;
 
-        g_assert_false(shadow_seal(&bad[i], key, "", 0, out, &err));
+        g_assert_false(seal_as(&bad[i], "payload", 7, out, &err));
         error_free_or_abort(&err);
+        /* nobody is to find it there */
+        g_assert_null(memmem(out, sizeof(out), "payload", 7));
     }
     bad[1].tag[SHADOW_SEAL_TAG_MAX] = 0;
-    g_assert_true(shadow_seal(&bad[1], key, "", 0, out, &error_abort));
+    g_assert_true(seal_as(&bad[1], "", 0, out, &error_abort));
 }
 
 static void test_fresh(void)
@@ -326,11 +360,8 @@ static void test_lengths(void)
     g_autofree uint8_t *env = seal("payload", 7, &len);
     g_autofree uint8_t *copy = NULL;
 
-    /* In memory of the exact size, so that a sanitizer sees overreads */
     for (i = 0; i < len; i++) {
-        copy = g_memdup2(env, i);
-        g_assert_cmpint(refused(&expect, copy, i), ==, SHADOW_SEAL_TRUNCATED);
-        g_clear_pointer(&copy, g_free);
+        g_assert_cmpint(refused(&expect, env, i), ==, SHADOW_SEAL_TRUNCATED);
     }
     for (i = 0; i < ARRAY_SIZE(more); i++) {
         copy = g_malloc0(len + more[i]);
@@ -381,8 +412,8 @@ static void test_reasons(void)
     what.host_id = NULL;
     both[0] = key;
     both[1] = mine;
-    g_assert_cmpint(shadow_open(&what, both, 2, env, len, &payload,
-                                &payload_len, NULL, &error_abort),
+    g_assert_cmpint(open_copy(&what, both, 2, env, len, &payload,
+                              &payload_len, NULL, &error_abort),
                     ==, SHADOW_SEAL_OK);
     g_free(payload);
     shadow_secret_free(key);
@@ -406,17 +437,16 @@ static void test_snapshots(void)
     size_t payload_len;
 
     snapshot.purpose = SHADOW_SEAL_SNAPSHOT;
-    g_assert_true(shadow_seal(&snapshot, key, "payload", 7, env,
-                              &error_abort));
+    g_assert_true(seal_as(&snapshot, "payload", 7, env, &error_abort));
     g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_WRONG_PURPOSE);
 
     what.snapshots = true;
     what.host_id = info.host_id;
     g_assert_cmpint(refused(&what, move, len), ==, SHADOW_SEAL_REFLECTED);
     what.last_epoch = UINT64_MAX;
-    g_assert_cmpint(shadow_open(&what, (const ShadowSecret *const *)&key, 1,
-                                env, len, &payload, &payload_len, &out,
-                                &error_abort), ==, SHADOW_SEAL_OK);
+    g_assert_cmpint(open_copy(&what, (const ShadowSecret *const *)&key, 1,
+                              env, len, &payload, &payload_len, &out,
+                              &error_abort), ==, SHADOW_SEAL_OK);
     g_assert_cmpint(out.purpose, ==, SHADOW_SEAL_SNAPSHOT);
     g_assert_cmpmem(payload, payload_len, "payload", 7);
     g_free(payload);

@@ -62,7 +62,8 @@ static const ShadowSealExpect expect = {
 typedef struct Opener {
     const ShadowSealExpect *expect;
     const ShadowSecret *key;
-    uint8_t *env;
+    const uint8_t *env;
+    uint8_t *copy;          /* which is opened */
     size_t len;
     size_t body;
 } Opener;
@@ -75,19 +76,18 @@ static int64_t cpu_time_ns(void)
     return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
-static ShadowSealResult open_once(const Opener *o, int64_t *took)
+static ShadowSealResult open_copy(const Opener *o, int64_t *took)
 {
     int64_t start = cpu_time_ns();
     Error *err = NULL;
     uint8_t *payload;
     size_t len;
     ShadowSealResult result = shadow_open(o->expect, &o->key, !!o->key,
-                                          o->env, o->len, &payload, &len,
+                                          o->copy, o->len, &payload, &len,
                                           NULL, &err);
 
     *took = cpu_time_ns() - start;
     error_free(err);
-    g_free(payload);
     return result;
 }
 
@@ -98,9 +98,9 @@ static int64_t open_damaged(const Opener *o, size_t off)
     if (off >= BODY) {
         off += o->body - BODY;
     }
-    o->env[off] ^= 1;
-    g_assert_cmpint(open_once(o, &took), !=, SHADOW_SEAL_OK);
-    o->env[off] ^= 1;
+    memcpy(o->copy, o->env, o->len);
+    o->copy[off] ^= 1;
+    g_assert_cmpint(open_copy(o, &took), !=, SHADOW_SEAL_OK);
     return took;
 }
 
@@ -124,7 +124,8 @@ static void check(const Opener *o, size_t n)
     int64_t best[ARRAY_SIZE(damage)];
     int64_t took;
 
-    g_assert_cmpint(open_once(o, &took), ==, SHADOW_SEAL_OK);
+    memcpy(o->copy, o->env, o->len);
+    g_assert_cmpint(open_copy(o, &took), ==, SHADOW_SEAL_OK);
     for (size_t i = 0; i < n; i++) {
         best[i] = INT64_MAX;
     }
@@ -151,14 +152,14 @@ static void test_secret(void)
     g_autoptr(ShadowSecret) key = shadow_secret_new(bytes, sizeof(bytes),
                                                     &error_abort);
     size_t len = shadow_seal_size(PAYLOAD_LEN);
-    g_autofree uint8_t *payload = g_malloc0(PAYLOAD_LEN);
-    g_autofree uint8_t *env = g_malloc(len);
+    g_autofree uint8_t *env = g_malloc0(len);
+    g_autofree uint8_t *copy = g_malloc(len);
     Opener o = {
-        .expect = &expect, .key = key, .env = env, .len = len, .body = 112
+        .expect = &expect, .key = key, .env = env, .copy = copy, .len = len,
+        .body = 112
     };
 
-    g_assert_true(shadow_seal(&info, key, payload, PAYLOAD_LEN, env,
-                              &error_abort));
+    g_assert_true(shadow_seal(&info, key, env, PAYLOAD_LEN, &error_abort));
     check(&o, N_SECRET);
 }
 
@@ -168,17 +169,19 @@ static void test_host(void)
     ShadowHostKey *source = shadow_host_key_new(bytes[0], 32, &error_abort);
     ShadowHostKey *target = shadow_host_key_new(bytes[1], 32, &error_abort);
     size_t len = shadow_seal_host_size(PAYLOAD_LEN);
-    g_autofree uint8_t *payload = g_malloc0(PAYLOAD_LEN);
-    g_autofree uint8_t *env = g_malloc(len);
+    g_autofree uint8_t *env = g_malloc0(len);
+    g_autofree uint8_t *copy = g_malloc(len);
     ShadowSealExpect what = expect;
-    Opener o = { .expect = &what, .env = env, .len = len, .body = 176 };
+    Opener o = {
+        .expect = &what, .env = env, .copy = copy, .len = len, .body = 176
+    };
 
     what.host = target;
     what.signers = shadow_host_key_signing(source);
     what.n_signers = 1;
     g_assert_true(shadow_seal_to_host(&info,
                                       shadow_host_key_encryption(target),
-                                      source, payload, PAYLOAD_LEN, env,
+                                      source, env, PAYLOAD_LEN,
                                       &error_abort));
     check(&o, N_HOST);
     shadow_host_key_free(source);
