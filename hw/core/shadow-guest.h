@@ -66,6 +66,9 @@ struct ShadowGuest {
     int64_t settle_time;
     QEMUBH *settle_bh;
 
+    struct ShadowTold *told;    /* by an event that is still to be sent */
+    QEMUBH *told_bh;
+
     uint64_t calls, saves, restores, refusals;
     uint64_t snapshots_saved, snapshots_restored;
     uint64_t breaks;

@@ -48,8 +48,10 @@ bool shadow_limit_allows(ShadowLimit *limit)
     return true;
 }
 
+/* Events are sent in the order of what has happened. */
 bool shadow_lifecycle_may_tell(ShadowGuest *g)
 {
+    shadow_transfer_tell(g);
     return shadow_limit_allows(&g->events);
 }
 
@@ -176,6 +178,7 @@ int shadow_guest_reset(ShadowGuest *g)
 
 static void lifecycle_activate(ShadowGuest *g)
 {
+    shadow_transfer_tell(g);
     shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_ACTIVE);
     shadow_lifecycle_hold(g, false);
     if (shadow_lifecycle_may_tell(g)) {

@@ -18,6 +18,8 @@ bool shadow_register_check_secret(ShadowGuest *g, Error **errp);
 
 void shadow_transfer_start(ShadowGuest *g);
 void shadow_transfer_stop(ShadowGuest *g);
+/* Send the event of a SAVE or RESTORE, if it has not been sent yet. */
+void shadow_transfer_tell(ShadowGuest *g);
 
 /*
  * Whether this host can protect the guest, or need not; warns if it cannot.

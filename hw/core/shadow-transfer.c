@@ -78,6 +78,57 @@ static bool transfer_settled(ShadowGuest *g)
     }
 }
 
+/* What SHADOW_GUEST_SAVED or SHADOW_GUEST_RESTORED says. */
+typedef struct ShadowTold {
+    bool restored;
+    bool snapshot;
+    uint64_t epoch;
+    size_t size;
+    int64_t us;
+    ShadowDeviceInfoList *devices;
+} ShadowTold;
+
+void shadow_transfer_tell(ShadowGuest *g)
+{
+    ShadowTold *t = g_steal_pointer(&g->told);
+
+    if (!t) {
+        return;
+    }
+    if (t->restored) {
+        qapi_event_send_shadow_guest_restored(g->id, t->epoch, t->snapshot,
+                                              t->size, t->us, t->devices);
+    } else {
+        qapi_event_send_shadow_guest_saved(g->id, t->epoch, t->snapshot,
+                                           t->size, t->us, t->devices);
+    }
+    qapi_free_ShadowDeviceInfoList(t->devices);
+    g_free(t);
+}
+
+static void transfer_tell_bh(void *opaque)
+{
+    shadow_transfer_tell(opaque);
+}
+
+/*
+ * The cloud VM need not wait for the operator to be told: to write to a
+ * monitor takes as long as to seal.
+ */
+static void transfer_tell_soon(ShadowGuest *g, const ShadowTold *told)
+{
+    if (shadow_lifecycle_may_tell(g)) {
+        g->told = g_memdup2(told, sizeof(*told));
+        g->told->devices = shadow_guest_query_devices(g);
+        qemu_bh_schedule(g->told_bh);
+    }
+}
+
+static int64_t transfer_us_since(int64_t start)
+{
+    return (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
+}
+
 static bool transfer_seal(ShadowGuest *g, ShadowSealPurpose purpose,
                           uint8_t *env, Error **errp)
 {
@@ -106,8 +157,8 @@ int shadow_guest_save(ShadowGuest *g, bool snapshot, uint8_t *env,
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     size_t need = shadow_guest_envelope_size(g);
+    ShadowTold told = { .snapshot = snapshot, .size = need };
     Error *local = NULL;
-    int64_t us;
 
     if (snapshot && !g->snapshots) {
         return transfer_no_snapshots(g, errp);
@@ -143,14 +194,10 @@ int shadow_guest_save(ShadowGuest *g, bool snapshot, uint8_t *env,
         shadow_lifecycle_hold(g, true);
         shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_FROZEN);
     }
-    us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
-    trace_shadow_guest_saved(g->id, g->epoch, need, us);
-    if (shadow_lifecycle_may_tell(g)) {
-        g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
-
-        qapi_event_send_shadow_guest_saved(g->id, g->epoch, snapshot, need,
-                                           us, devs);
-    }
+    told.epoch = g->epoch;
+    told.us = transfer_us_since(start);
+    trace_shadow_guest_saved(g->id, told.epoch, need, told.us);
+    transfer_tell_soon(g, &told);
     return 0;
 }
 
@@ -243,8 +290,8 @@ int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
     Error *local = NULL;
     uint8_t *plain;
     size_t plain_len;
-    bool ok, fits, snapshot;
-    int64_t us;
+    ShadowTold told = { .restored = true, .size = len };
+    bool ok, fits;
 
     if (!transfer_may_restore(g, false) &&
         !(g->snapshots && transfer_may_restore(g, true))) {
@@ -260,8 +307,9 @@ int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
         return shadow_lifecycle_refuse(g, transfer_open_errno(result), local,
                                        errp);
     }
-    snapshot = arrival.info.purpose == SHADOW_SEAL_SNAPSHOT;
-    fits = transfer_may_restore(g, snapshot);
+    told.snapshot = arrival.info.purpose == SHADOW_SEAL_SNAPSHOT;
+    told.epoch = arrival.info.epoch;
+    fits = transfer_may_restore(g, told.snapshot);
     ok = fits && transfer_load(g, plain, plain_len, &arrival, &local);
     shadow_wipe(plain, plain_len);
     if (!fits) {
@@ -271,17 +319,12 @@ int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
         return shadow_lifecycle_refuse(g, arrival.loaded ? -EIO : -EINVAL,
                                        local, errp);
     }
-    g->epoch = MAX(g->epoch, arrival.info.epoch);
+    g->epoch = MAX(g->epoch, told.epoch);
     g->restores++;
-    g->snapshots_restored += snapshot;
-    us = (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
-    trace_shadow_guest_restored(g->id, arrival.info.epoch, len, us);
-    if (shadow_lifecycle_may_tell(g)) {
-        g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
-
-        qapi_event_send_shadow_guest_restored(g->id, arrival.info.epoch,
-                                              snapshot, len, us, devs);
-    }
+    g->snapshots_restored += told.snapshot;
+    told.us = transfer_us_since(start);
+    trace_shadow_guest_restored(g->id, told.epoch, len, told.us);
+    transfer_tell_soon(g, &told);
     return 0;
 }
 
@@ -294,10 +337,14 @@ void shadow_transfer_start(ShadowGuest *g)
         have_host_id = true;
     }
     g->settle_bh = qemu_bh_new(transfer_settle_bh, g);
+    g->told_bh = qemu_bh_new(transfer_tell_bh, g);
 }
 
 void shadow_transfer_stop(ShadowGuest *g)
 {
+    shadow_transfer_tell(g);
     qemu_bh_delete(g->settle_bh);
     g->settle_bh = NULL;
+    qemu_bh_delete(g->told_bh);
+    g->told_bh = NULL;
 }
