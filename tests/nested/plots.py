@@ -61,10 +61,10 @@ def label_row(axes, y, row):
               fontsize=7.5, transform=side)
     axes.text(1.01, y, fraction(row['ratio']), ha='left', va='center', fontweight='bold',
               color=MET if row['met'] else MISSED, transform=side)
-    axes.text(1.13, y, row['goal'], ha='left', va='center' if row['met'] else 'bottom',
+    axes.text(1.16, y, row['goal'], ha='left', va='center' if row['met'] else 'bottom',
               color=FAINT, transform=side)
     if not row['met']:
-        axes.text(1.13, y - 0.04, 'missed', ha='left', va='top', color=MISSED, fontsize=7.5,
+        axes.text(1.16, y - 0.04, 'missed', ha='left', va='top', color=MISSED, fontsize=7.5,
                   transform=side)
 
 
@@ -94,7 +94,7 @@ def draw_ratios(rows, folder):
     figure.text(0.01, 1 - 0.48 / height, 'dot: median; line: all rounds; shaded: where the '
                 'goal is met', color=FAINT, va='center')
     axes.text(1.01, 0.72, 'ratio', color=FAINT, transform=axes.get_yaxis_transform())
-    axes.text(1.13, 0.72, 'to reach', color=FAINT, transform=axes.get_yaxis_transform())
+    axes.text(1.16, 0.72, 'to reach', color=FAINT, transform=axes.get_yaxis_transform())
     save(figure, folder, 'bench-ratios')
 
 
@@ -125,7 +125,9 @@ def draw_panel(axes, title, bars):
 
 
 def draw_console(rows, folder):
-    panels = [(f'{row["title"]}, {row["unit"]}', bars_of(rows, name))
+    better = {True: 'more', False: 'less'}
+    panels = [(f'{row["title"]}: {row["unit"]}, {better[row["higher_is_better"]]} is better',
+               bars_of(rows, name))
               for name in ('output-rate', 'input', 'echo-median', 'echo-p99')
               for row in [next((row for row in rows if row['name'] == name), None)] if row]
     if not panels:

@@ -16,6 +16,8 @@ import statistics
 
 import lab
 
+PLAIN_PORT = 'ttyS2'
+
 
 @dataclasses.dataclass
 class Goal:
@@ -70,12 +72,15 @@ class Env:
         if text not in self.notes:
             self.notes.append(text)
 
-    def fresh_host(self, **options):
-        """A cloud host for one benchmark, up; a context manager."""
+    def fresh_host(self, serial=(), **options):
+        """A cloud host for one benchmark, up; a context manager. It has the further serial
+        ports that are named, each a socket of that name in its folder."""
         from lab.host import CloudHost
         with contextlib.ExitStack() as stack:
-            host = stack.enter_context(CloudHost(self.config, **options).launch())
-            host.wait_ready()
+            host = stack.enter_context(CloudHost(self.config, **options))
+            for name in serial:
+                host.command += ['-serial', f'unix:{host.dir}/{name},server=on,wait=off']
+            host.launch().wait_ready()
             stack.pop_all()
         return host
 
@@ -83,16 +88,17 @@ class Env:
         """The cloud host that benchmarks share, with one virtual CPU"""
         def start():
             self.say('starting the cloud host')
-            return self.fresh_host(name='bench')
+            return self.fresh_host(name='bench', serial=[PLAIN_PORT])
         return self._share('host', start)
 
     def plain(self):
-        """There, a user VM with an ordinary serial port, root logged in"""
+        """There, a user VM with an ordinary serial port, root logged in. The port leads to one
+        of the cloud VM's: by its network it would be a third slower."""
         def start():
             from lab.plain import PlainVm
             host = self.host()
             self.say('starting the user VM with an isa-serial')
-            return PlainVm(host)
+            return PlainVm(host, serial=f'/dev/{PLAIN_PORT}', address=f'{host.dir}/{PLAIN_PORT}')
         return self._share('plain', start, self._login)
 
     def shadow(self):

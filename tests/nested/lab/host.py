@@ -141,7 +141,7 @@ class InnerVm:
     """An inner QEMU with KVM and its user VM, managed as L1's root does: over QMP."""
 
     def __init__(self, host, name, slot, shadow=True, guest=None, cpus=1, memory=128,
-                 append='', incoming=False, extra='', agent=None):
+                 append='', incoming=False, extra='', agent=None, serial=None):
         self.host, self.name = host, name
         self.qmp = None
         self.shadow = shadow
@@ -151,7 +151,8 @@ class InnerVm:
             serial = f'-serial none -device {agent or "shadow-agent"},' \
                      f'guest={guest or name}'
         else:
-            serial = f'-serial tcp:0.0.0.0:{self.ports["console"]},server=on,wait=off'
+            where = serial or f'tcp:0.0.0.0:{self.ports["console"]},server=on,wait=off'
+            serial = f'-serial {where}'
         self.command = (
             f'/bin/qemu -L /firmware -accel kvm -cpu host -machine pc,graphics=off '
             f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '

@@ -9,13 +9,16 @@ from .console import ConsoleClient
 
 
 class PlainVm:
-    def __init__(self, host, name='plain', **options):
-        self.host, self.name, self.options = host, name, options
+    """With serial=, a chardev of the inner QEMU's, its user is at that address."""
+
+    def __init__(self, host, name='plain', address=None, **options):
+        self.host, self.name, self.address, self.options = host, name, address, options
 
     def __enter__(self):
         self.inner = self.host.start_inner(self.name, shadow=False, append='quiet',
                                            **self.options)
-        self.console = ConsoleClient().connect_plain(self.inner.console_address())
+        self.console = ConsoleClient().connect_plain(self.address or
+                                                     self.inner.console_address())
         return self
 
     def wait_login(self, timeout=lab.LONG):
