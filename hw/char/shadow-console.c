@@ -44,6 +44,30 @@ static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
     return ret;
 }
 
+static void console_unwatch(ShadowConsole *c)
+{
+    GSource *source = c->watch ?
+        g_main_context_find_source_by_id(c->context, c->watch) : NULL;
+
+    if (source) {
+        g_source_destroy(source);
+    }
+    c->watch = 0;
+}
+
+static int console_user_can_read(void *opaque);
+
+/* There may be room for input again. */
+static void console_accept_input(ShadowConsole *c)
+{
+    if (!c->context) {
+        qemu_chr_fe_accept_input(c->user);
+    } else if (c->waiting && console_user_can_read(c)) {
+        c->waiting = false;
+        shadow_loop_kick(c->loop);
+    }
+}
+
 static void console_hang_up(ShadowConsole *c)
 {
     qemu_chr_fe_disconnect(c->user);
@@ -148,7 +172,7 @@ static void console_pump(ShadowConsole *c)
     }
     c->pumping = false;
     if (!c->held && c->connected && shadow_ring_space(&c->in)) {
-        qemu_chr_fe_accept_input(c->user);
+        console_accept_input(c);
     }
 }
 
@@ -157,9 +181,11 @@ static void console_pump(ShadowConsole *c)
 static int console_user_can_read(void *opaque)
 {
     ShadowConsole *c = opaque;
+    int room = c->held || shadow_notices_due(&c->notices)
+               ? 0 : shadow_ring_space(&c->in);
 
-    return c->held || shadow_notices_due(&c->notices)
-           ? 0 : shadow_ring_space(&c->in);
+    c->waiting |= !room;
+    return room;
 }
 
 static void console_user_read(void *opaque, const uint8_t *buf, int size)
@@ -198,7 +224,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
         break;
     case CHR_EVENT_CLOSED:
         c->connected = false;
-        g_clear_handle_id(&c->watch, g_source_remove);
+        console_unwatch(c);
         break;
     case CHR_EVENT_BREAK:
         if (c->held) {
@@ -216,9 +242,15 @@ static int console_user_change(void *opaque);
 
 static void console_attach_user(ShadowConsole *c)
 {
+    bool suits = c->user->chr && shadow_loop_suits(c->user->chr);
+
+    if (suits && !c->loop) {
+        c->loop = shadow_loop_new();
+    }
+    c->context = suits && c->loop ? shadow_loop_context(c->loop) : NULL;
     qemu_chr_fe_set_handlers(c->user, console_user_can_read, console_user_read,
                              console_user_event, console_user_change, c,
-                             NULL, true);
+                             c->context, true);
 }
 
 /* Monitor command chardev-change */
@@ -226,7 +258,7 @@ static int console_user_change(void *opaque)
 {
     ShadowConsole *c = opaque;
 
-    g_clear_handle_id(&c->watch, g_source_remove);
+    console_unwatch(c);
     c->connected = false;
     console_attach_user(c);
     return 0;
@@ -298,8 +330,9 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
 
 void shadow_console_stop(ShadowConsole *c)
 {
-    g_clear_handle_id(&c->watch, g_source_remove);
+    console_unwatch(c);
     qemu_chr_fe_deinit(c->user, false);
+    g_clear_pointer(&c->loop, shadow_loop_free);
     qemu_bh_delete(c->flush);
     c->flush = NULL;
     timer_free(c->flush_later);

@@ -12,6 +12,7 @@
 
 #include "chardev/char.h"
 #include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/char/shadow-loop.h"
 #include "shadow/hw/char/shadow-notice.h"
 #include "shadow/hw/char/shadow-ring.h"
 #include "shadow/include/compat.h"
@@ -40,6 +41,9 @@ struct ShadowConsole {
     bool pumping;
     bool break_pending;
     ShadowNotices notices;
+    ShadowLoop *loop;           /* or NULL */
+    GMainContext *context;      /* the loop's; NULL: the main loop's own */
+    bool waiting;               /* for room for input, before it reads again */
     guint watch;
     QEMUBH *flush;
     QEMUTimer *flush_later;
