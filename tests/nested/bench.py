@@ -82,6 +82,8 @@ def run_one(module, env, count):
     env.say(f'{module.NAME}: {module.TITLE}')
     started = time.monotonic()
     env.notes = []
+    if getattr(module, 'ALONE', False):
+        env.drop()
     with module.Bench(env) as bench:
         series = bench.series()
         if not exact:

@@ -7,6 +7,7 @@
                           which measures once and returns a figure, or a dict of figures
     ROUNDS                if it needs more than others
     EXACT = True          if it counts what does not vary: one round, no warm-up
+    ALONE = True          if it starts guests of its own, and no others shall run meanwhile
 """
 
 import contextlib
@@ -126,7 +127,7 @@ class Env:
         vm.console.login('root', lab.PASSWORD)
 
     def drop(self):
-        """What a failed benchmark leaves behind is not the next one's."""
+        """End all that is shared: of a failed benchmark, or for one that wants to be alone."""
         if 'host' in self._made:
             self._made['host'].kill()
         self._made.clear()
