@@ -40,6 +40,10 @@ static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
     if (ret < len && !c->watch) {
         c->watch = qemu_chr_fe_add_watch(c->user, G_IO_OUT | G_IO_HUP,
                                          console_writable, c);
+        if (c->context) {
+            /* the kernel is to watch for that too */
+            shadow_loop_kick(c->loop);
+        }
     }
     return ret;
 }
