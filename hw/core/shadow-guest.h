@@ -67,7 +67,7 @@ struct ShadowGuest {
     QEMUBH *settle_bh;
 
     struct ShadowTold *told;    /* by an event that is still to be sent */
-    QEMUBH *told_bh;
+    QEMUTimer *told_timer;
 
     uint64_t calls, saves, restores, refusals;
     uint64_t snapshots_saved, snapshots_restored;

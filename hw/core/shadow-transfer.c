@@ -17,6 +17,8 @@
 
 /* For how long input that has been taken in counts as all there is */
 #define SETTLE_VALID_NS (50 * SCALE_MS)
+/* After a SAVE or RESTORE; sooner, if something else is to be told */
+#define TELL_DELAY_NS   SCALE_MS
 
 /* Names this process in the envelopes that it seals. */
 static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
@@ -106,21 +108,23 @@ void shadow_transfer_tell(ShadowGuest *g)
     g_free(t);
 }
 
-static void transfer_tell_bh(void *opaque)
+static void transfer_tell_late(void *opaque)
 {
     shadow_transfer_tell(opaque);
 }
 
 /*
  * The cloud VM need not wait for the operator to be told: to write to a
- * monitor takes as long as to seal.
+ * monitor takes as long as to seal.  A bottom half would take the processor
+ * from a CPU of the cloud VM as soon as it returns, where there is one only.
  */
 static void transfer_tell_soon(ShadowGuest *g, const ShadowTold *told)
 {
     if (shadow_lifecycle_may_tell(g)) {
         g->told = g_memdup2(told, sizeof(*told));
         g->told->devices = shadow_guest_query_devices(g);
-        qemu_bh_schedule(g->told_bh);
+        timer_mod(g->told_timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                                 TELL_DELAY_NS);
     }
 }
 
@@ -337,7 +341,7 @@ void shadow_transfer_start(ShadowGuest *g)
         have_host_id = true;
     }
     g->settle_bh = qemu_bh_new(transfer_settle_bh, g);
-    g->told_bh = qemu_bh_new(transfer_tell_bh, g);
+    g->told_timer = timer_new_ns(QEMU_CLOCK_REALTIME, transfer_tell_late, g);
 }
 
 void shadow_transfer_stop(ShadowGuest *g)
@@ -345,6 +349,5 @@ void shadow_transfer_stop(ShadowGuest *g)
     shadow_transfer_tell(g);
     qemu_bh_delete(g->settle_bh);
     g->settle_bh = NULL;
-    qemu_bh_delete(g->told_bh);
-    g->told_bh = NULL;
+    g_clear_pointer(&g->told_timer, timer_free);
 }

@@ -99,6 +99,44 @@ static void test_abort(void)
 }
 
 /* A live migration that is given up and tried again, many times */
+/* Up to an event, all that arrives */
+static char *event_names(QTestState *qts, const char *last)
+{
+    GString *names = g_string_new("");
+    bool done;
+
+    do {
+        QDict *rsp = qtest_qmp_receive_dict(qts);
+        const char *name = qdict_get_try_str(rsp, "event");
+
+        done = g_strcmp0(name, last) == 0;
+        g_string_append_printf(names, "%s ", name);
+        qobject_unref(rsp);
+    } while (!done);
+    return g_string_free(names, false);
+}
+
+/*
+ * In their order, though SAVE's is sent a moment later than it could be: some
+ * of these calls are within it.
+ */
+static void test_abort_events(void)
+{
+    QTestState *qts = shadow_start_com1();
+    g_autofree char *before = event_names(qts, "SHADOW_GUEST_BOUND");
+
+    for (unsigned i = 0; i < 20; i++) {
+        g_autofree char *names = NULL;
+
+        g_assert_cmpint(shadow_save(qts, "vm1"), ==, 0);
+        g_assert_cmpint(shadow_call_again(qts, ULTRACALL_ABORT), ==, 0);
+        names = event_names(qts, "SHADOW_GUEST_ACTIVATED");
+        g_assert_cmpstr(names, ==, "SHADOW_GUEST_SAVED SHADOW_GUEST_ABORTED "
+                        "SHADOW_GUEST_ACTIVATED ");
+    }
+    qtest_quit(qts);
+}
+
 static void test_abort_often(void)
 {
     QTestState *qts = shadow_start_com1();
@@ -154,6 +192,33 @@ static void test_first_entry(void)
 }
 
 /* An entry counts even if the guest touches other ports only. */
+static bool intx_asserted(QTestState *qts)
+{
+    bool asserted = false;
+
+    for (int gsi = 16; gsi < 24; gsi++) {
+        asserted |= qtest_get_irq(qts, gsi);
+    }
+    return asserted;
+}
+
+/* Nobody is to be interrupted for a nested guest that does not run yet. */
+static void test_first_entry_interrupts(void)
+{
+    QTestState *from = shadow_start_com1();
+    QTestState *to = shadow_start_incoming("");
+
+    uart_program(from);
+    uart_write(from, COM1, "x");
+    qtest_irq_intercept_in(to, "ioapic");
+    shadow_move(from, to);
+    g_assert_false(intx_asserted(to));
+    shadow_run(to);
+    g_assert_true(intx_asserted(to));
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
 static void test_first_entry_elsewhere(void)
 {
     QTestState *from = shadow_start_com1();
@@ -325,8 +390,11 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-lifecycle/commit/event", test_commit_event);
     qtest_add_func("/shadow-lifecycle/commit/dead", test_gone_is_dead);
     qtest_add_func("/shadow-lifecycle/abort/once", test_abort);
+    qtest_add_func("/shadow-lifecycle/abort/events", test_abort_events);
     qtest_add_func("/shadow-lifecycle/abort/often", test_abort_often);
     qtest_add_func("/shadow-lifecycle/first-entry", test_first_entry);
+    qtest_add_func("/shadow-lifecycle/first-entry-interrupts",
+                   test_first_entry_interrupts);
     qtest_add_func("/shadow-lifecycle/first-entry-elsewhere",
                    test_first_entry_elsewhere);
     qtest_add_func("/shadow-lifecycle/failed-destination",
