@@ -89,7 +89,8 @@ class Env:
         """The cloud host that benchmarks share, with one virtual CPU"""
         def start():
             self.say('starting the cloud host')
-            return self.fresh_host(name='bench', serial=[PLAIN_PORT])
+            return self.fresh_host(name='bench', serial=[PLAIN_PORT],
+                                   extra=['-device', 'shadow-benchdev'])
         return self._share('host', start)
 
     def plain(self):

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the benchmarks of SAVE and RESTORE share: measure-save, in the cloud VM"""
+
+import contextlib
+import socket
+import statistics
+import threading
+
+LEAST = 'AES-256-GCM and memcpy'
+# The first of each run warms up.
+COUNT = 21
+HISTORY = 192 * 1024
+
+
+def full_history(vm):
+    """As much output as the port keeps; the user VM's client has all of it."""
+    vm.console.command(f'measure output {HISTORY + 4096} >/dev/ttyS0')
+    device, = vm.state()['devices']
+    assert device['output-produced'] - device['output-start'] == HISTORY, device
+
+
+@contextlib.contextmanager
+def paused(vm):
+    vm.inner.qmp.cmd('stop')
+    try:
+        yield
+    finally:
+        vm.inner.qmp.cmd('cont')
+
+
+def send(host, data, path):
+    """A file for the cloud VM"""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        def serve():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(data)
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        host.run(f'nc 10.0.2.2 {server.getsockname()[1]} </dev/null >{path}', check=True)
+        thread.join()
+    assert int(host.run(f'wc -c <{path}', check=True)[1]) == len(data)
+
+
+class Turns:
+    """measure-save takes its turns between the call and its peer, and so gives the figures
+    of both series of a round at once."""
+
+    def __init__(self, call, measure):
+        self.call, self.measure = call, measure
+        self.waiting = {}
+
+    def series(self):
+        return {name: lambda name=name: self.take(name) for name in (self.call, LEAST)}
+
+    def take(self, name):
+        if name not in self.waiting:
+            self.waiting = self.parse(self.measure())
+        return self.waiting.pop(name)
+
+    def parse(self, text):
+        call, total, least = map(statistics.median, zip(
+            *(map(float, line.split()) for line in text.splitlines())))
+        return {self.call: {None: call, 'total': total}, LEAST: {None: least, 'total': least}}

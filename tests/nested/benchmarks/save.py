@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SAVE, seen from L1, with a full history"""
+
+from . import Goal
+from ._calls import COUNT, LEAST, Turns, full_history, paused
+
+NAME = 'save'
+TITLE = 'SAVE ultracall'
+UNIT = 'us'
+WAITED = 'SAVE with the calls before it that found input arriving'
+GOALS = [Goal('SAVE', LEAST, at_most=3), Goal('SAVE', limit=500),
+         Goal('SAVE', limit=500, figure='total', title=WAITED)]
+
+
+class Bench:
+    def __init__(self, env):
+        self.env = env
+
+    def __enter__(self):
+        self.vm = self.env.shadow()
+        full_history(self.vm)
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def measure(self):
+        with paused(self.vm):
+            return self.vm.host.run(f'measure-save save {self.vm.guest} {COUNT}', check=True)[1]
+
+    def series(self):
+        return Turns('SAVE', self.measure).series()
