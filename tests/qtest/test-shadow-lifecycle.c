@@ -98,7 +98,6 @@ static void test_abort(void)
     qtest_quit(qts);
 }
 
-/* A live migration that is given up and tried again, many times */
 /* Up to an event, all that arrives */
 static char *event_names(QTestState *qts, const char *last)
 {
@@ -137,6 +136,7 @@ static void test_abort_events(void)
     qtest_quit(qts);
 }
 
+/* A live migration that is given up and tried again, many times */
 static void test_abort_often(void)
 {
     QTestState *qts = shadow_start_com1();
@@ -191,7 +191,6 @@ static void test_first_entry(void)
     qtest_quit(to);
 }
 
-/* An entry counts even if the guest touches other ports only. */
 static bool intx_asserted(QTestState *qts)
 {
     bool asserted = false;
@@ -219,6 +218,7 @@ static void test_first_entry_interrupts(void)
     qtest_quit(to);
 }
 
+/* An entry counts even if the guest touches other ports only. */
 static void test_first_entry_elsewhere(void)
 {
     QTestState *from = shadow_start_com1();
