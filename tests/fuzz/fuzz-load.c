@@ -63,6 +63,8 @@ static void renew(void)
 
 static void operate(uint8_t op, uint8_t val, int64_t *now)
 {
+    ShadowDevice *dev = QTAILQ_FIRST(&guest->devices);
+
     switch (op >> 4) {
     case 0 ... 4:
         SHADOW_DEVICE_GET_CLASS(dev)->write(dev, op % 8, val);
