@@ -75,7 +75,7 @@ static ShadowSealResult open_copy(const ShadowSealExpect *what,
     if (result == SHADOW_SEAL_OK) {
         g_assert_true(*payload == copy + SHADOW_SEAL_PAYLOAD);
         *payload = g_memdup2(*payload, MAX(*len, 1));
-    } else if (memcmp(copy, env, env_len)) {
+    } else if (env_len && memcmp(copy, env, env_len)) {
         g_assert_cmpmem(copy, OFF_BODY, env, OFF_BODY);
         g_assert_true(buffer_is_zero(copy + OFF_BODY,
                                      ldl_be_p(copy + OFF_PADDED_LEN)));
