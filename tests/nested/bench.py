@@ -25,7 +25,8 @@ from lab.program import say
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = 5
 # As the results have them; others follow.
-ORDER = ['output', 'input', 'echo', 'port']
+ORDER = ['output', 'input', 'echo', 'port', 'save', 'restore', 'envelope', 'migration', 'speed',
+         'scale']
 
 
 def find():
