@@ -135,7 +135,7 @@ ShadowHostKey *shadow_host_key_new(const void *bytes, size_t len,
                    len, SHADOW_SECRET_MIN_LEN, SHADOW_SECRET_MAX_LEN);
         return NULL;
     }
-    key = (ShadowHostKey *)shadow_secure_new(sizeof(*key));
+    key = (ShadowHostKey *)shadow_secure_new_kept(sizeof(*key));
     if (!key || !host_key_derive(key, bytes, len)) {
         error_setg(errp, "libgcrypt cannot make X25519 and Ed25519 keys");
         return NULL;

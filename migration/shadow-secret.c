@@ -5,6 +5,8 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/mman.h>
+#include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "shadow/migration/shadow-secret.h"
@@ -33,6 +35,17 @@ ShadowSecure *shadow_secure_new(size_t len)
     return gcry_calloc_secure(1, len);
 }
 
+ShadowSecure *shadow_secure_new_kept(size_t len)
+{
+    ShadowSecure *p = shadow_secure_new(len);
+
+    if (p && mlock(p, len) < 0) {
+        warn_report_once("keys may be paged out: they cannot be locked in "
+                         "memory: %s", strerror(errno));
+    }
+    return p;
+}
+
 void shadow_secure_free(ShadowSecure *p)
 {
     gcry_free(p);
@@ -49,6 +62,8 @@ bool shadow_secret_init(Error **errp)
         return false;
     }
     gcry_control(GCRYCTL_AUTO_EXPAND_SECMEM, (unsigned int)SECURE_POOL_SIZE);
+    /* It would say that further pools are not locked; what needs it is. */
+    gcry_control(GCRYCTL_DISABLE_SECMEM_WARN);
     if (!gcry_control(GCRYCTL_INITIALIZATION_FINISHED_P)) {
         gcry_control(GCRYCTL_INITIALIZATION_FINISHED, 0);
     }
@@ -119,7 +134,7 @@ ShadowSecret *shadow_secret_new(const void *bytes, size_t len, Error **errp)
                    len, SHADOW_SECRET_MIN_LEN, SHADOW_SECRET_MAX_LEN);
         return NULL;
     }
-    secret = (ShadowSecret *)shadow_secure_new(sizeof(*secret) + len);
+    secret = (ShadowSecret *)shadow_secure_new_kept(sizeof(*secret) + len);
     if (!secret) {
         error_setg(errp, "there is no secure memory left for a secret");
         return NULL;

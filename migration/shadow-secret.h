@@ -31,11 +31,14 @@ const uint8_t *shadow_secret_id(const ShadowSecret *secret);
 void shadow_wipe(void *p, size_t len);
 
 /*
- * Bytes in libgcrypt's secure memory, zeroed: not paged out as far as the
- * system lets us, and wiped when they are freed.  NULL if there are no more.
+ * Bytes in libgcrypt's secure memory, zeroed, and wiped when they are freed:
+ * not paged out as far as the system lets us, and while there are few.  NULL
+ * if there are no more.
  */
 typedef uint8_t ShadowSecure;
 ShadowSecure *shadow_secure_new(size_t len);
+/* The same for what is kept, of which there may be many. */
+ShadowSecure *shadow_secure_new_kept(size_t len);
 void shadow_secure_free(ShadowSecure *p);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShadowSecure, shadow_secure_free)
 
