@@ -452,7 +452,7 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
 {
     ShadowSealInfo info = {};
     ShadowSealResult result;
-    const SealSuite *suite;
+    const SealSuite *suite = NULL;
     size_t payload_len = 0, padded_len;
     uint8_t *body;
     SealHeader hdr;
