@@ -157,6 +157,7 @@ static void test_idle(void)
 {
     struct rlimit files;
     QTestState *qts = shadow_start("", "");
+    unsigned none = descriptors(qts).watched;
     Descriptors before;
     unsigned memory;
 
@@ -167,6 +168,7 @@ static void test_idle(void)
         return;
     }
     add_guest(qts, GUESTS);
+    wait_watched(qts, none + WATCHED_IDLE);
     before = descriptors(qts);
     memory = own_memory(qts);
     for (unsigned round = 0; round < 2; round++) {
