@@ -30,7 +30,7 @@ typedef struct QEMU_PACKED SealHeader {
     uint64_t epoch;
     uint32_t padded_len;
     uint32_t reserved;
-    uint8_t salt[16];
+    uint8_t salt[SHADOW_SEAL_SALT_LEN];
     uint8_t key_id[SHADOW_SEAL_KEY_ID_LEN];
     uint8_t host_id[SHADOW_SEAL_HOST_ID_LEN];
     char tag[SHADOW_SEAL_TAG_MAX];

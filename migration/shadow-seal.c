@@ -118,7 +118,7 @@ static bool seal_tag_valid(const char *tag, size_t len)
 
 static bool seal_purpose_valid(int purpose)
 {
-    return purpose == SHADOW_SEAL_MIGRATION || purpose == SHADOW_SEAL_SNAPSHOT;
+    return purpose >= SHADOW_SEAL_MIGRATION && purpose <= SHADOW_SEAL_HISTORY;
 }
 
 static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
@@ -224,6 +224,11 @@ bool shadow_seal_to_host(const ShadowSealInfo *info,
                      seal_body(env, sizeof(SealHostPrefix), key, len) &&
                      seal_host_sign(env, size, recipient, sender),
                      env, size, errp);
+}
+
+const uint8_t *shadow_seal_salt(const uint8_t *env)
+{
+    return env + offsetof(SealHeader, salt);
 }
 
 const char *shadow_seal_reason_str(ShadowSealResult result)
@@ -352,6 +357,12 @@ static ShadowSealResult seal_judge(const ShadowSealInfo *info,
                                    const ShadowSealExpect *expect,
                                    Error **errp)
 {
+    static const char *const purposes[] = {
+        [SHADOW_SEAL_MIGRATION] = "migration",
+        [SHADOW_SEAL_SNAPSHOT] = "snapshot",
+        [SHADOW_SEAL_HISTORY] = "migration's history",
+    };
+
     if (strcmp(info->tag, expect->tag)) {
         return seal_refuse(errp, SHADOW_SEAL_WRONG_GUEST,
                            "it is guest '%s', not '%s'",
@@ -360,11 +371,10 @@ static ShadowSealResult seal_judge(const ShadowSealInfo *info,
     if (info->purpose == SHADOW_SEAL_SNAPSHOT && expect->snapshots) {
         return SHADOW_SEAL_OK;
     }
-    if (info->purpose != expect->purpose) {
+    if (info->purpose != expect->purpose &&
+        !(info->purpose == SHADOW_SEAL_HISTORY && expect->history)) {
         return seal_refuse(errp, SHADOW_SEAL_WRONG_PURPOSE,
-                           "it was made for a %s",
-                           info->purpose == SHADOW_SEAL_SNAPSHOT ?
-                           "snapshot" : "migration");
+                           "it was made for a %s", purposes[info->purpose]);
     }
     if (expect->host_id &&
         !memcmp(info->host_id, expect->host_id, sizeof(info->host_id))) {

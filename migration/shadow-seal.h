@@ -26,6 +26,7 @@
     (SHADOW_SEAL_MAX_CLASS + SHADOW_SEAL_OVERHEAD + SHADOW_SEAL_HOST_OVERHEAD)
 #define SHADOW_SEAL_TAG_MAX      56
 #define SHADOW_SEAL_HOST_ID_LEN  8
+#define SHADOW_SEAL_SALT_LEN     16
 
 typedef enum ShadowSealResult {
     SHADOW_SEAL_OK = 0,
@@ -55,6 +56,7 @@ typedef enum ShadowSealResult {
 typedef enum ShadowSealPurpose {
     SHADOW_SEAL_MIGRATION = 1,
     SHADOW_SEAL_SNAPSHOT = 2,
+    SHADOW_SEAL_HISTORY = 3,    /* sent ahead of a migration's envelope */
 } ShadowSealPurpose;
 
 /* What the header says besides lengths and keys */
@@ -71,6 +73,7 @@ typedef struct ShadowSealExpect {
     uint64_t last_epoch;        /* the envelope's must be higher */
     const uint8_t *host_id;     /* refuse what this host sealed; or NULL */
     bool snapshots;             /* a snapshot will do too, however old */
+    bool history;               /* and so will history that is sent ahead */
 
     /* Opens what was sealed to this host, if a listed one has signed it */
     const ShadowHostKey *host;  /* or NULL */
@@ -121,6 +124,9 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
                              uint8_t *env, size_t env_len,
                              uint8_t **payload, size_t *len,
                              ShadowSealInfo *info_out, Error **errp);
+
+/* The salt of an envelope, SHADOW_SEAL_SALT_LEN bytes: no two have the same. */
+const uint8_t *shadow_seal_salt(const uint8_t *env);
 
 /* A short stable name, for events: "bad-tag", "stale", ... */
 const char *shadow_seal_reason_str(ShadowSealResult result);

@@ -258,7 +258,7 @@ static void test_bad_info(void)
     memset(bad[1].tag, 'x', sizeof(bad[1].tag));
     bad[2].tag[1] = '\n';
     bad[3].epoch = 0;
-    bad[4].purpose = 3;
+    bad[4].purpose = 4;
     for (i = 0; i < ARRAY_SIZE(bad); i++) {
         Error *err = NULL;
 
@@ -456,6 +456,39 @@ static void test_snapshots(void)
     g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_WRONG_GUEST);
 }
 
+/* What goes ahead of a migration's envelope passes for none, nor for old. */
+static void test_history(void)
+{
+    ShadowSealExpect what = expect;
+    ShadowSealInfo history = info, out;
+    size_t len = shadow_seal_size(7);
+    g_autofree uint8_t *env = g_malloc(len);
+    uint8_t *payload;
+    size_t payload_len;
+
+    history.purpose = SHADOW_SEAL_HISTORY;
+    g_assert_true(seal_as(&history, "payload", 7, env, &error_abort));
+    g_assert_cmpmem(shadow_seal_salt(env), SHADOW_SEAL_SALT_LEN,
+                    env + OFF_SALT, 16);
+    g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_WRONG_PURPOSE);
+    what.snapshots = true;
+    g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_WRONG_PURPOSE);
+
+    what.history = true;
+    g_assert_cmpint(open_copy(&what, (const ShadowSecret *const *)&key, 1,
+                              env, len, &payload, &payload_len, &out,
+                              &error_abort), ==, SHADOW_SEAL_OK);
+    g_assert_cmpint(out.purpose, ==, SHADOW_SEAL_HISTORY);
+    g_assert_cmpmem(payload, payload_len, "payload", 7);
+    g_free(payload);
+    what.last_epoch = 7;
+    g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_STALE);
+    what.host_id = info.host_id;
+    g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_REFLECTED);
+    what.tag = "vm2";
+    g_assert_cmpint(refused(&what, env, len), ==, SHADOW_SEAL_WRONG_GUEST);
+}
+
 static void test_padding(void)
 {
     size_t len, i;
@@ -564,6 +597,7 @@ int main(int argc, char **argv)
     g_test_add_func("/shadow/seal/lengths", test_lengths);
     g_test_add_func("/shadow/seal/reasons", test_reasons);
     g_test_add_func("/shadow/seal/snapshots", test_snapshots);
+    g_test_add_func("/shadow/seal/history", test_history);
     g_test_add_func("/shadow/seal/padding", test_padding);
     g_test_add_func("/shadow/seal/golden/opened", test_golden);
     g_test_add_func("/shadow/seal/golden/sealed", test_golden_sealed);
