@@ -31,6 +31,7 @@ void shadow_ring_reset(ShadowRing *ring)
     ring->start = 0;
     ring->end = 0;
     ring->lost = 0;
+    ring->from = 0;
 }
 
 uint64_t shadow_ring_push(ShadowRing *ring, const void *buf, size_t len)
@@ -79,8 +80,8 @@ static int shadow_ring_pre_save(void *opaque)
 {
     ShadowRing *ring = opaque;
 
-    ring->linear.start = ring->start;
-    ring->linear.len = shadow_ring_used(ring);
+    ring->linear.start = MIN(MAX(ring->start, ring->from), ring->end);
+    ring->linear.len = ring->end - ring->linear.start;
     return 0;
 }
 
@@ -108,7 +109,8 @@ static int shadow_ring_put_bytes(QEMUFile *f, void *opaque, size_t size,
     uint64_t pos;
     uint32_t n;
 
-    for (pos = ring->start; (run = shadow_ring_peek(ring, pos, &n)); pos += n) {
+    for (pos = ring->linear.start; (run = shadow_ring_peek(ring, pos, &n));
+         pos += n) {
         qemu_put_buffer_async(f, run, n, false);
     }
     return 0;
@@ -136,28 +138,85 @@ static int shadow_ring_get_bytes(QEMUFile *f, void *opaque, size_t size,
     return 0;
 }
 
+/* The part of @buf, whose first byte has position @pos, in [@from, @to) */
+static void shadow_ring_put_back(ShadowRing *ring, uint64_t pos,
+                                 const uint8_t *buf, uint32_t len,
+                                 uint64_t from, uint64_t to)
+{
+    uint64_t p, end = MIN(pos + len, to);
+    uint32_t n;
+
+    for (p = MAX(pos, from); p < end; p += n) {
+        uint32_t offset = p % ring->capacity;
+
+        n = MIN(end - p, ring->capacity - offset);
+        memcpy(ring->data + offset, buf + (p - pos), n);
+    }
+}
+
+static int shadow_ring_get_before(QEMUFile *f, void *opaque, size_t size,
+                                  const VMStateField *field)
+{
+    ShadowRing *ring = opaque;
+    uint64_t pos = ring->linear.start, end = pos + ring->linear.len;
+    uint64_t from = MAX(pos, ring->end - MIN(ring->end, ring->capacity));
+    uint8_t *run;
+    uint32_t n;
+
+    if (end < ring->start - ring->lost) {
+        return -EINVAL;
+    }
+    for (; pos < end; pos += n) {
+        n = qemu_peek_buffer(f, &run, MIN(end - pos, SHADOW_RING_READ), 0);
+        if (!n) {
+            return -EIO;
+        }
+        shadow_ring_put_back(ring, pos, run, n, from, ring->start);
+        qemu_file_skip(f, n);
+    }
+    ring->start = MIN(ring->start, from);
+    return 0;
+}
+
 static const VMStateInfo shadow_ring_bytes = {
     .name = "shadow-ring bytes",
     .put = shadow_ring_put_bytes,
     .get = shadow_ring_get_bytes,
 };
 
+static const VMStateInfo shadow_ring_bytes_before = {
+    .name = "shadow-ring bytes",
+    .put = shadow_ring_put_bytes,
+    .get = shadow_ring_get_before,
+};
+
+/* The length must stand, checked, before the field that reads as much */
+#define SHADOW_RING_FIELDS(bytes)                                           \
+    (const VMStateField[]) {                                                \
+        VMSTATE_UINT64(linear.start, ShadowRing),                           \
+        VMSTATE_VALIDATE("start is in range", shadow_ring_start_valid),     \
+        VMSTATE_UINT32(linear.len, ShadowRing),                             \
+        VMSTATE_VALIDATE("length is in range", shadow_ring_len_valid),      \
+        {                                                                   \
+            .name = "linear.data",                                          \
+            .info = &bytes,                                                 \
+            .flags = VMS_SINGLE,                                            \
+        },                                                                  \
+        VMSTATE_END_OF_LIST()                                               \
+    }
+
 const VMStateDescription vmstate_shadow_ring = {
     .name = "shadow-ring",
     .version_id = 1,
     .minimum_version_id = 1,
     .pre_save = shadow_ring_pre_save,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT64(linear.start, ShadowRing),
-        VMSTATE_VALIDATE("start is in range", shadow_ring_start_valid),
-        VMSTATE_UINT32(linear.len, ShadowRing),
-        /* Must stand before the field that reads this many bytes */
-        VMSTATE_VALIDATE("length is in range", shadow_ring_len_valid),
-        {
-            .name = "linear.data",
-            .info = &shadow_ring_bytes,
-            .flags = VMS_SINGLE,
-        },
-        VMSTATE_END_OF_LIST()
-    },
+    .fields = SHADOW_RING_FIELDS(shadow_ring_bytes),
+};
+
+const VMStateDescription vmstate_shadow_ring_before = {
+    .name = "shadow-ring",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .pre_save = shadow_ring_pre_save,
+    .fields = SHADOW_RING_FIELDS(shadow_ring_bytes_before),
 };

@@ -25,6 +25,9 @@ typedef struct ShadowRing {
     /* Bytes that the last load had no room for */
     uint32_t lost;
 
+    /* Bytes before this position are not saved */
+    uint64_t from;
+
     /* What of it is in the stream: [start, start + len) */
     struct {
         uint64_t start;
@@ -82,5 +85,12 @@ static inline uint32_t shadow_ring_lost(const ShadowRing *ring)
  * could not be loaded holds whatever has arrived.
  */
 extern const VMStateDescription vmstate_shadow_ring;
+
+/*
+ * The same in the stream, for a ring that was just loaded.  The bytes that stand
+ * before those that the ring holds are put there, as far as there is room.  It
+ * is refused if there are bytes between the two that neither stream has.
+ */
+extern const VMStateDescription vmstate_shadow_ring_before;
 
 #endif

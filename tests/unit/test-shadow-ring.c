@@ -128,7 +128,8 @@ static GByteArray *save(ShadowRing *ring)
     return stream;
 }
 
-static int load(ShadowRing *ring, const uint8_t *stream, size_t len)
+static int load_as(const VMStateDescription *vmsd, ShadowRing *ring,
+                   const uint8_t *stream, size_t len)
 {
     QIOChannelBuffer *bioc = qio_channel_buffer_new(len + 1);
     QEMUFile *f;
@@ -139,9 +140,9 @@ static int load(ShadowRing *ring, const uint8_t *stream, size_t len)
     bioc->usage = len + 1;
     f = qemu_file_new_input(QIO_CHANNEL(bioc));
 #if QEMU_VERSION_MAJOR > 10 || QEMU_VERSION_MINOR >= 2
-    ret = vmstate_load_state(f, &vmstate_shadow_ring, ring, 1, NULL);
+    ret = vmstate_load_state(f, vmsd, ring, 1, NULL);
 #else
-    ret = vmstate_load_state(f, &vmstate_shadow_ring, ring, 1);
+    ret = vmstate_load_state(f, vmsd, ring, 1);
 #endif
     if (ret == 0) {
         g_assert_cmpint(qemu_get_byte(f), ==, QEMU_VM_EOF);
@@ -150,6 +151,11 @@ static int load(ShadowRing *ring, const uint8_t *stream, size_t len)
     qemu_fclose(f);
     object_unref(OBJECT(bioc));
     return ret;
+}
+
+static int load(ShadowRing *ring, const uint8_t *stream, size_t len)
+{
+    return load_as(&vmstate_shadow_ring, ring, stream, len);
 }
 
 /* Save a full, wrapped, partly read ring; load it into one of @capacity. */
@@ -218,6 +224,91 @@ static void test_vmstate_empty(void)
     shadow_ring_free(&ring);
 }
 
+/* [@from, 1000) of a ring that had [@first, @end) sent ahead */
+static int join(ShadowRing *ring, uint64_t from, uint64_t first, uint64_t end)
+{
+    g_autoptr(GByteArray) ahead = NULL;
+    g_autoptr(GByteArray) rest = NULL;
+    ShadowRing source;
+    int ret;
+
+    shadow_ring_init(&source, 1000);
+    push_counting(&source, 0, end);
+    shadow_ring_discard(&source, first);
+    ahead = save(&source);
+    push_counting(&source, end, 1000 - end);
+    source.from = from;
+    rest = save(&source);
+    g_assert_cmpuint(rest->len, ==, 12 + 1000 - MAX(from, first));
+    g_assert_cmpint(load(ring, rest->data, rest->len), ==, 0);
+    ret = load_as(&vmstate_shadow_ring_before, ring, ahead->data, ahead->len);
+    shadow_ring_free(&source);
+    return ret;
+}
+
+static void check_joined(uint32_t capacity, uint64_t from, uint64_t first,
+                         uint64_t end)
+{
+    uint64_t pos, start = MAX(MIN(first, from), 1000 - MIN(capacity, 1000));
+    ShadowRing ring;
+    uint32_t n;
+
+    shadow_ring_init(&ring, capacity);
+    g_assert_cmpint(join(&ring, from, first, end), ==, 0);
+    g_assert_cmpuint(ring.start, ==, start);
+    g_assert_cmpuint(ring.end, ==, 1000);
+    for (pos = start; pos < 1000; pos++) {
+        const uint8_t *run = shadow_ring_peek(&ring, pos, &n);
+
+        g_assert_nonnull(run);
+        g_assert_cmpint(*run, ==, (uint8_t)pos);
+    }
+    shadow_ring_free(&ring);
+}
+
+static void test_joined(void)
+{
+    static const uint32_t capacities[] = { 1, 50, 99, 100, 101, 777, 4096 };
+    ShadowRing ring;
+
+    for (int i = 0; i < ARRAY_SIZE(capacities); i++) {
+        check_joined(capacities[i], 900, 0, 900);
+        check_joined(capacities[i], 900, 250, 900);
+        check_joined(capacities[i], 700, 250, 900);     /* unsent then */
+        check_joined(capacities[i], 1000, 0, 1000);     /* nothing since */
+        check_joined(capacities[i], 0, 0, 0);           /* nothing before */
+        check_joined(capacities[i], 300, 300, 900);     /* all of it unsent */
+    }
+    for (int i = 0; i < ARRAY_SIZE(capacities); i++) {
+        shadow_ring_init(&ring, capacities[i]);
+        g_assert_cmpint(join(&ring, 901, 0, 900), ==, -EINVAL);
+        shadow_ring_free(&ring);
+    }
+}
+
+/* What is hostile leaves a ring that can be used. */
+static void test_joined_hostile(void)
+{
+    uint8_t stream[12 + 4] = { };
+    ShadowRing ring;
+
+    shadow_ring_init(&ring, 16);
+    push_counting(&ring, 0, 40);
+    stq_be_p(stream, INT64_MAX);
+    stl_be_p(stream + 8, 4);
+    load_as(&vmstate_shadow_ring_before, &ring, stream, sizeof(stream));
+    stq_be_p(stream, 20);
+    stl_be_p(stream + 8, 5);
+    g_assert_cmpint(load_as(&vmstate_shadow_ring_before, &ring, stream,
+                            sizeof(stream)), !=, 0);
+    g_assert_cmpuint(ring.end, ==, 40);
+    g_assert_cmpuint(ring.start, ==, 24);
+    stl_be_p(stream + 8, SHADOW_RING_MAX_CAPACITY + 1);
+    g_assert_cmpint(load_as(&vmstate_shadow_ring_before, &ring, stream,
+                            sizeof(stream)), !=, 0);
+    shadow_ring_free(&ring);
+}
+
 static int load_header(ShadowRing *ring, uint64_t start, uint32_t len)
 {
     uint8_t stream[12];
@@ -272,5 +363,7 @@ int main(int argc, char **argv)
     g_test_add_func("/shadow/ring/vmstate", test_vmstate);
     g_test_add_func("/shadow/ring/vmstate-empty", test_vmstate_empty);
     g_test_add_func("/shadow/ring/hostile", test_hostile);
+    g_test_add_func("/shadow/ring/joined", test_joined);
+    g_test_add_func("/shadow/ring/joined-hostile", test_joined_hostile);
     return g_test_run();
 }
