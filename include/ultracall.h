@@ -55,6 +55,7 @@ enum {
 #define ULTRACALL_F_SNAPSHOT    0x2u    /* ULTRACALL_SAVE knows flags */
 #define ULTRACALL_F_HYPERCALL   0x4u    /* KVM_HC_MAP_GPA_RANGE works */
 #define ULTRACALL_F_REARM       0x8u    /* ULTRACALL_IRQ_POLL knows flags */
+#define ULTRACALL_F_HISTORY     0x10u   /* ULTRACALL_SAVE sends it ahead */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -72,6 +73,8 @@ struct ultracall_probe {
 
 /* flags of ULTRACALL_SAVE */
 #define ULTRACALL_SAVE_SNAPSHOT 1u      /* the guest goes on here */
+#define ULTRACALL_SAVE_HISTORY  2u      /* output only; the guest goes on */
+#define ULTRACALL_SAVE_REST     4u      /* all but that, if it is not much */
 
 /* flags of ULTRACALL_PORT: the port's number, and for a write also this */
 #define ULTRACALL_PORT_WRITE    0x10000u

@@ -51,15 +51,28 @@ static bool state_get_expected(QEMUFile *f, const char *s, Error **errp)
     return true;
 }
 
-/* What of a device: all, or what belongs to its user. */
-static const VMStateDescription *state_vmsd(ShadowDevice *dev, bool user)
+/* What of a device */
+typedef enum StatePart {
+    STATE_ALL,
+    STATE_USER,
+    STATE_HISTORY,
+} StatePart;
+
+static const VMStateDescription *state_vmsd(ShadowDevice *dev, StatePart part)
 {
     ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
 
-    return user ? sdc->user_state : sdc->state;
+    switch (part) {
+    case STATE_USER:
+        return sdc->user_state;
+    case STATE_HISTORY:
+        return sdc->history_state;
+    default:
+        return sdc->state;
+    }
 }
 
-static bool state_put_devices(ShadowGuest *g, bool user, QEMUFile *f,
+static bool state_put_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
                               Error **errp)
 {
     ShadowDevice *dev;
@@ -68,7 +81,7 @@ static bool state_put_devices(ShadowGuest *g, bool user, QEMUFile *f,
     qemu_put_be32(f, STATE_MAGIC);
     qemu_put_be32(f, n);
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        const VMStateDescription *vmsd = state_vmsd(dev, user);
+        const VMStateDescription *vmsd = state_vmsd(dev, part);
 
         state_put_string(f, shadow_device_name(dev));
         qemu_put_be32(f, vmsd->version_id);
@@ -99,7 +112,7 @@ static bool state_get_end(QEMUFile *f, Error **errp)
     return true;
 }
 
-static bool state_get_devices(ShadowGuest *g, bool user, QEMUFile *f,
+static bool state_get_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
                               Error **errp)
 {
     ShadowDevice *dev;
@@ -110,7 +123,7 @@ static bool state_get_devices(ShadowGuest *g, bool user, QEMUFile *f,
         return false;
     }
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        const VMStateDescription *vmsd = state_vmsd(dev, user);
+        const VMStateDescription *vmsd = state_vmsd(dev, part);
         uint32_t version;
 
         if (!state_get_expected(f, shadow_device_name(dev), errp)) {
@@ -129,12 +142,12 @@ static bool state_get_devices(ShadowGuest *g, bool user, QEMUFile *f,
     return state_get_end(f, errp);
 }
 
-static bool state_save(ShadowGuest *g, bool user, uint8_t *out, Error **errp)
+static bool state_save(ShadowGuest *g, StatePart part, uint8_t *out,
+                       size_t size, Error **errp)
 {
-    size_t size = shadow_state_size(g);
     ShadowChannel *channel = shadow_channel_new(out, size);
     QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(channel));
-    bool ok = state_put_devices(g, user, f, errp);
+    bool ok = state_put_devices(g, part, f, errp);
 
     if (ok && qemu_fflush(f)) {
         error_setg(errp, "the state does not fit %zu bytes", size);
@@ -152,20 +165,50 @@ static bool state_save(ShadowGuest *g, bool user, uint8_t *out, Error **errp)
 
 bool shadow_state_save(ShadowGuest *g, uint8_t *out, Error **errp)
 {
-    return state_save(g, false, out, errp);
+    return state_save(g, STATE_ALL, out, shadow_state_size(g), errp);
 }
 
-static bool state_load(ShadowGuest *g, bool user, const uint8_t *buf,
+bool shadow_state_save_history(ShadowGuest *g, uint8_t *out, Error **errp)
+{
+    return state_save(g, STATE_HISTORY, out, shadow_state_size(g), errp);
+}
+
+bool shadow_state_save_rest(ShadowGuest *g,
+                            const uint8_t salt[SHADOW_SEAL_SALT_LEN],
+                            uint8_t *out, Error **errp)
+{
+    ShadowDevice *dev;
+    bool ok;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        memcpy(dev->history, salt, sizeof(dev->history));
+        SHADOW_DEVICE_GET_CLASS(dev)->leave_out(dev, true);
+    }
+    ok = state_save(g, STATE_ALL, out, SHADOW_STATE_REST_SIZE, errp);
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        memset(dev->history, 0, sizeof(dev->history));
+        SHADOW_DEVICE_GET_CLASS(dev)->leave_out(dev, false);
+    }
+    return ok;
+}
+
+static bool state_load(ShadowGuest *g, StatePart part, const uint8_t *buf,
                        size_t len, Error **errp)
 {
     /* which is only read */
     ShadowChannel *channel = shadow_channel_new((uint8_t *)buf, len);
     QEMUFile *f = qemu_file_new_input(QIO_CHANNEL(channel));
-    bool ok = state_get_devices(g, user, f, errp);
+    bool ok = state_get_devices(g, part, f, errp);
 
     qemu_fclose(f);
     object_unref(OBJECT(channel));
     return ok;
+}
+
+bool shadow_state_load_history(ShadowGuest *g, const uint8_t *buf, size_t len,
+                               Error **errp)
+{
+    return state_load(g, STATE_HISTORY, buf, len, errp);
 }
 
 /* What a state has changed that turns out not to be one is changed back. */
@@ -176,12 +219,12 @@ static bool state_load_or_revert(ShadowGuest *g, const uint8_t *buf,
 {
     size_t size = shadow_state_size(g);
 
-    if (state_load(g, false, buf, len, errp) &&
-        (!user || state_load(g, true, user, size, errp)) &&
+    if (state_load(g, STATE_ALL, buf, len, errp) &&
+        (!user || state_load(g, STATE_USER, user, size, errp)) &&
         accept(g, opaque, errp)) {
         return true;
     }
-    state_load(g, false, before, size, NULL);
+    state_load(g, STATE_ALL, before, size, NULL);
     return false;
 }
 
@@ -199,8 +242,8 @@ bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
         error_setg(errp, "the state is empty");
     } else if (!before || (keep_user && !user)) {
         error_setg(errp, "there is no memory for the state to go back to");
-    } else if (state_save(g, false, before, errp) &&
-               (!user || state_save(g, true, user, errp))) {
+    } else if (state_save(g, STATE_ALL, before, size, errp) &&
+               (!user || state_save(g, STATE_USER, user, size, errp))) {
         ok = state_load_or_revert(g, buf, len, before, user, accept, opaque,
                                   errp);
     }

@@ -19,6 +19,18 @@ size_t shadow_state_size(ShadowGuest *g);
  */
 bool shadow_state_save(ShadowGuest *g, uint8_t *out, Error **errp);
 
+/* The same with what can be sent ahead of it, only */
+bool shadow_state_save_history(ShadowGuest *g, uint8_t *out, Error **errp);
+
+/*
+ * Writes SHADOW_STATE_REST_SIZE bytes: the state, but for what was sent ahead
+ * in the envelope that has this @salt.  Fails if there is more of it.
+ */
+#define SHADOW_STATE_REST_SIZE (8 * KiB - 4)
+bool shadow_state_save_rest(ShadowGuest *g,
+                            const uint8_t salt[SHADOW_SEAL_SALT_LEN],
+                            uint8_t *out, Error **errp);
+
 typedef bool (*ShadowStateAccept)(ShadowGuest *g, void *opaque, Error **errp);
 
 /*
@@ -30,5 +42,12 @@ typedef bool (*ShadowStateAccept)(ShadowGuest *g, void *opaque, Error **errp);
 bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
                        bool keep_user, ShadowStateAccept accept, void *opaque,
                        Error **errp);
+
+/*
+ * Load what shadow_state_save_history() has written; all devices have a state
+ * that lacks it.  On failure they hold whatever has arrived.  @buf is hostile.
+ */
+bool shadow_state_load_history(ShadowGuest *g, const uint8_t *buf, size_t len,
+                               Error **errp);
 
 #endif /* SHADOW_STATE_H */

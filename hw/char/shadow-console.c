@@ -427,6 +427,16 @@ size_t shadow_console_state_max(ShadowConsole *c)
     return c->in.capacity + c->out.capacity + CONSOLE_STATE_OVERHEAD;
 }
 
+void shadow_console_sent_ahead(ShadowConsole *c)
+{
+    c->ahead = c->out.end;
+}
+
+void shadow_console_leave_out(ShadowConsole *c, bool leave_out)
+{
+    c->out.from = leave_out ? MIN(c->ahead, c->sent) : 0;
+}
+
 /*
  * Typed input, and output that no user has been sent, may not be lost: a ring
  * here that is too small for them is refused.  History may shrink.
@@ -467,6 +477,17 @@ const VMStateDescription vmstate_shadow_console_user = {
         VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
         VMSTATE_UINT64(sent, ShadowConsole),
         VMSTATE_UINT64(dropped, ShadowConsole),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+const VMStateDescription vmstate_shadow_console_history = {
+    .name = "shadow-console/history",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring_before,
+                       ShadowRing),
         VMSTATE_END_OF_LIST()
     }
 };

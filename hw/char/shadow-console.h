@@ -37,6 +37,7 @@ struct ShadowConsole {
     bool flow_control;
     bool connected;
     bool announced;             /* the user's position has been told */
+    uint64_t ahead;             /* output before it was sent to another host */
     bool held;
     bool pumping;
     bool break_pending;
@@ -96,7 +97,18 @@ void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
 /* Upper bound of the bytes that vmstate_shadow_console takes. */
 size_t shadow_console_state_max(ShadowConsole *c);
 
+/* All output that there is now has been sent to another host. */
+void shadow_console_sent_ahead(ShadowConsole *c);
+/*
+ * Whether to leave out of the saved state the output that was sent ahead, but
+ * for what the user has not been sent.
+ */
+void shadow_console_leave_out(ShadowConsole *c, bool leave_out);
+
 extern const VMStateDescription vmstate_shadow_console;
+
+/* The output.  Loaded, it comes before that which the console has. */
+extern const VMStateDescription vmstate_shadow_console_history;
 
 /* Of that, what has passed between the console and its user */
 extern const VMStateDescription vmstate_shadow_console_user;

@@ -5,6 +5,7 @@
  * a ShadowConsole.
  */
 #include "qemu/osdep.h"
+#include "qemu/cutils.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
@@ -101,6 +102,16 @@ static void shadow_serial_protection(ShadowDevice *dev, bool unprotected,
 
     shadow_console_protection(&SHADOW_SERIAL(dev)->console, unprotected,
                               broken, name);
+}
+
+static void shadow_serial_sent_ahead(ShadowDevice *dev)
+{
+    shadow_console_sent_ahead(&SHADOW_SERIAL(dev)->console);
+}
+
+static void shadow_serial_leave_out(ShadowDevice *dev, bool leave_out)
+{
+    shadow_console_leave_out(&SHADOW_SERIAL(dev)->console, leave_out);
 }
 
 static uint64_t shadow_serial_arrived(ShadowDevice *dev)
@@ -201,6 +212,7 @@ static int shadow_serial_pre_load(void *opaque)
     /* what the stream leaves out is at its power-on value */
     shadow_uart_forget_late(&s->regs);
     shadow_uart_power_on(&s->regs);
+    memset(s->parent_obj.history, 0, sizeof(s->parent_obj.history));
     return 0;
 }
 
@@ -219,6 +231,25 @@ static int shadow_serial_post_load(void *opaque, int version_id)
     return 0;
 }
 
+static bool serial_history_needed(void *opaque)
+{
+    ShadowDevice *dev = opaque;
+
+    return !buffer_is_zero(dev->history, sizeof(dev->history));
+}
+
+static const VMStateDescription vmstate_shadow_serial_lacks = {
+    .name = TYPE_SHADOW_SERIAL "/history",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = serial_history_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT8_ARRAY(parent_obj.history, ShadowSerial,
+                            SHADOW_SEAL_SALT_LEN),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 /* In envelopes only: the outer machine's own migration must not have it. */
 static const VMStateDescription vmstate_shadow_serial = {
     .name = TYPE_SHADOW_SERIAL,
@@ -235,6 +266,21 @@ static const VMStateDescription vmstate_shadow_serial = {
         VMSTATE_STRUCT(uart, ShadowSerial, 0, vmstate_serial, SerialState),
         VMSTATE_STRUCT(console, ShadowSerial, 1, vmstate_shadow_console,
                        ShadowConsole),
+        VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &vmstate_shadow_serial_lacks,
+        NULL
+    }
+};
+
+static const VMStateDescription vmstate_shadow_serial_history = {
+    .name = TYPE_SHADOW_SERIAL "/ahead",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(console, ShadowSerial, 1,
+                       vmstate_shadow_console_history, ShadowConsole),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -286,6 +332,7 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     dc->vmsd = &vmstate_shadow_serial;
     sdc->state = &vmstate_shadow_serial;
     sdc->user_state = &vmstate_shadow_serial_user;
+    sdc->history_state = &vmstate_shadow_serial_history;
     sdc->state_max = shadow_serial_state_max;
     sdc->read = shadow_serial_read;
     sdc->write = shadow_serial_write;
@@ -294,6 +341,8 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->moved = shadow_serial_moved;
     sdc->restored = shadow_serial_restored;
     sdc->protection = shadow_serial_protection;
+    sdc->sent_ahead = shadow_serial_sent_ahead;
+    sdc->leave_out = shadow_serial_leave_out;
     sdc->arrived = shadow_serial_arrived;
     sdc->query = shadow_serial_query;
 }

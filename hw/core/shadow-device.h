@@ -11,6 +11,7 @@
 #include "hw/qdev-core.h"
 #include "qom/object.h"
 #include "qapi/qapi-types-shadow.h"
+#include "shadow/migration/shadow-seal.h"
 #include "shadow/include/compat.h"
 
 typedef struct ShadowGuest ShadowGuest;
@@ -29,6 +30,8 @@ struct ShadowDevice {
     uint32_t irq;
     bool irq_level;
     uint32_t irq_edges;         /* rising edges, modulo 2^32 */
+    /* in a state: the envelope with the history that it lacks; or zeros */
+    uint8_t history[SHADOW_SEAL_SALT_LEN];
     QTAILQ_ENTRY(ShadowDevice) next;
 };
 
@@ -40,6 +43,7 @@ struct ShadowDevice {
  * @state: what is saved, a description of the device's own structure
  * @user_state: the part of it that is the user's, not the machine's: it does
  *              not go back when the machine goes back to a snapshot
+ * @history_state: the part of it that can be sent ahead, and loaded after it
  * @state_max: upper bound of the bytes that @state takes
  * @read, @write: one byte access at an offset below @ports
  * @hold: while held, no access has a side effect and no byte moves
@@ -50,6 +54,8 @@ struct ShadowDevice {
  *              who comes is told if so.  If @broken, the reason, is not NULL
  *              it has just come to that: tell the one who is there, or else
  *              the next
+ * @sent_ahead: what @history_state has now, the other host has
+ * @leave_out: whether @state is saved without that
  * @arrived: a number that changes whenever input arrives
  * @query: fill in all but id, iobase and irq
  */
@@ -61,6 +67,7 @@ struct ShadowDeviceClass {
     unsigned ports;
     const VMStateDescription *state;
     const VMStateDescription *user_state;
+    const VMStateDescription *history_state;
     size_t (*state_max)(ShadowDevice *dev);
     uint8_t (*read)(ShadowDevice *dev, unsigned offset);
     void (*write)(ShadowDevice *dev, unsigned offset, uint8_t val);
@@ -70,6 +77,8 @@ struct ShadowDeviceClass {
     void (*restored)(ShadowDevice *dev, bool snapshot);
     void (*protection)(ShadowDevice *dev, bool unprotected,
                        const char *broken);
+    void (*sent_ahead)(ShadowDevice *dev);
+    void (*leave_out)(ShadowDevice *dev, bool leave_out);
     uint64_t (*arrived)(ShadowDevice *dev);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };

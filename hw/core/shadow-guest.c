@@ -11,6 +11,7 @@
 #include "system/reset.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/trace.h"
@@ -110,6 +111,7 @@ bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
         error_setg(errp, "shadow-guest '%s' is being migrated", g->id);
         return false;
     }
+    shadow_history_forget(g);
     dev->guest = g;
     shadow_guest_insert_device(g, dev);
     shadow_ports_claim(g->ports, dev, dev->iobase, sdc->ports);
@@ -123,6 +125,7 @@ void shadow_guest_remove_device(ShadowDevice *dev)
     ShadowGuest *g = dev->guest;
 
     if (g) {
+        shadow_history_forget(g);
         shadow_ports_release(g->ports, dev->iobase);
         QTAILQ_REMOVE(&g->devices, dev, next);
         dev->guest = NULL;

@@ -33,6 +33,14 @@ typedef struct ShadowLimit {
     int64_t tokens, time;
 } ShadowLimit;
 
+/* Output that goes, or has come, ahead of the state that lacks it */
+typedef struct ShadowHistory {
+    bool valid;
+    uint8_t salt[SHADOW_SEAL_SALT_LEN];     /* of its envelope */
+    uint8_t *plain;             /* at the destination, or NULL; secret */
+    size_t len;
+} ShadowHistory;
+
 struct ShadowGuest {
     Object parent_obj;
 
@@ -65,6 +73,8 @@ struct ShadowGuest {
     uint64_t settle_mark;
     int64_t settle_time;
     QEMUBH *settle_bh;
+
+    ShadowHistory history;
 
     struct ShadowTold *told;    /* by an event that is still to be sent */
     QEMUTimer *told_timer;
@@ -125,18 +135,30 @@ int shadow_guest_reset(ShadowGuest *g);
 size_t shadow_guest_envelope_size(ShadowGuest *g);
 
 /*
- * Freeze the guest and seal its state; for a @snapshot, that may be restored
- * more than once, leave it active.  @env is memory that the cloud VM cannot
- * see, of @size bytes, at least shadow_guest_envelope_size(); after a failure
- * nothing in it is to be used.  -EAGAIN: input is still being taken in, call
- * again soon.
+ * SHADOW_SAVE_REST: without what SHADOW_SAVE_HISTORY has saved, if it has and
+ * little has come since.  SHADOW_SAVE_SNAPSHOT may be restored more than once.
  */
-int shadow_guest_save(ShadowGuest *g, bool snapshot, uint8_t *env,
-                      size_t size, Error **errp);
+typedef enum ShadowSave {
+    SHADOW_SAVE_ALL,
+    SHADOW_SAVE_SNAPSHOT,
+    SHADOW_SAVE_HISTORY,
+    SHADOW_SAVE_REST,
+} ShadowSave;
 
 /*
- * Load the state from an envelope.  If it is refused nothing has changed.
- * @env, which the cloud VM cannot see, is overwritten.
+ * Seal the guest's state, and freeze it, or leave it active for a snapshot and
+ * for history.  @env is memory that the cloud VM cannot see, of *@size bytes,
+ * at least shadow_guest_envelope_size(); *@size is then how long the envelope
+ * is.  After a failure nothing in it is to be used.  -EAGAIN: input is still
+ * being taken in, call again soon.
+ */
+int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
+                      size_t *size, Error **errp);
+
+/*
+ * Load the state from an envelope, or keep the history that is in it.  If it is
+ * refused nothing has changed.  @env, which the cloud VM cannot see, is
+ * overwritten.
  */
 int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
                          Error **errp);

@@ -6,6 +6,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-builtin-visit.h"
 #include "crypto/secret.h"
+#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-host.h"
 #include "shadow/hw/core/shadow-keys.h"
 
@@ -159,6 +160,10 @@ bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
                                        errp)) {
             return false;
         }
+    }
+    if (!g->history.plain) {
+        /* what is ahead was sealed to the destination before this one */
+        shadow_history_forget(g);
     }
     g_free(g->destination);
     g->destination = g_steal_pointer(&bytes);

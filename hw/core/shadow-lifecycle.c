@@ -17,6 +17,7 @@
 #include "qemu/timer.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-epoch.h"
+#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/trace.h"
@@ -60,6 +61,7 @@ void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
     trace_shadow_guest_state(g->id, ShadowGuestState_str(g->state),
                              ShadowGuestState_str(state));
     g->state = state;
+    shadow_history_forget(g);
     shadow_ports_arm_entry(g->ports, state == SHADOW_GUEST_STATE_RESTORED);
 }
 
@@ -114,6 +116,7 @@ static void lifecycle_protect(ShadowGuest *g)
 void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
                                uint64_t cookie_va, uint64_t cookie)
 {
+    shadow_history_forget(g);
     shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, "bound anew");
     shadow_binding_add_process(g->ports, process, cookie_va, cookie);
     lifecycle_protect(g);
@@ -141,6 +144,7 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
     shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, reason);
     shadow_accel()->changed();
     if (bound) {
+        shadow_history_forget(g);
         trace_shadow_guest_unbound(g->id, reason);
         if (shadow_lifecycle_may_tell(g)) {
             qapi_event_send_shadow_guest_unbound(g->id, reason);
@@ -167,6 +171,7 @@ int shadow_guest_reset(ShadowGuest *g)
     if (g->state != SHADOW_GUEST_STATE_ACTIVE) {
         return shadow_lifecycle_wrong_state(g, "reset", -EBUSY, NULL);
     }
+    shadow_history_forget(g);
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->reset(dev);
     }
@@ -261,5 +266,6 @@ void shadow_lifecycle_start(ShadowGuest *g)
 
 void shadow_lifecycle_stop(ShadowGuest *g)
 {
+    shadow_history_forget(g);
     shadow_transfer_stop(g);
 }

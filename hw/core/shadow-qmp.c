@@ -95,7 +95,8 @@ static int coroutine_fn qmp_save(const char *guest, uint8_t *env, size_t size,
     for (;;) {
         ShadowGuest *g = qmp_find_guest(guest, errp);
         Error *err = NULL;
-        int ret = g ? shadow_guest_save(g, false, env, size, &err) : -ENOENT;
+        int ret = g ? shadow_guest_save(g, SHADOW_SAVE_ALL, env, &size,
+                                        &err) : -ENOENT;
 
         if (ret != -EAGAIN) {
             error_propagate(errp, err);

@@ -10,6 +10,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "shadow/hw/core/shadow-epoch.h"
+#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/migration/shadow-state.h"
@@ -133,18 +134,42 @@ static int64_t transfer_us_since(int64_t start)
     return (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
 }
 
-static bool transfer_seal(ShadowGuest *g, ShadowSealPurpose purpose,
-                          uint8_t *env, Error **errp)
+/* Returns how long the payload is, or 0 on failure. */
+static size_t transfer_put(ShadowGuest *g, ShadowSave what, uint8_t *out,
+                           Error **errp)
 {
+    size_t rest = what == SHADOW_SAVE_REST ?
+                  shadow_history_save_rest(g, out) : 0;
+    bool ok;
+
+    if (rest) {
+        return rest;
+    }
+    ok = what == SHADOW_SAVE_HISTORY ? shadow_state_save_history(g, out, errp)
+                                     : shadow_state_save(g, out, errp);
+    return ok ? shadow_state_size(g) : 0;
+}
+
+/* Returns how long the envelope is, or 0 on failure. */
+static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *env,
+                            Error **errp)
+{
+    static const ShadowSealPurpose purposes[] = {
+        [SHADOW_SAVE_ALL] = SHADOW_SEAL_MIGRATION,
+        [SHADOW_SAVE_SNAPSHOT] = SHADOW_SEAL_SNAPSHOT,
+        [SHADOW_SAVE_HISTORY] = SHADOW_SEAL_HISTORY,
+        [SHADOW_SAVE_REST] = SHADOW_SEAL_MIGRATION,
+    };
     ShadowSealInfo info = {
-        .purpose = purpose,
+        .purpose = purposes[what],
         .epoch = g->epoch + 1,
     };
+    size_t len = transfer_put(g, what, shadow_keys_payload(g, env), errp);
 
     pstrcpy(info.tag, sizeof(info.tag), g->id);
     memcpy(info.host_id, shadow_host_id, sizeof(info.host_id));
-    return shadow_state_save(g, shadow_keys_payload(g, env), errp) &&
-           shadow_keys_seal(g, &info, env, shadow_state_size(g), errp);
+    return len && shadow_keys_seal(g, &info, env, len, errp) ?
+           shadow_keys_envelope_size(g, len) : 0;
 }
 
 static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
@@ -156,19 +181,24 @@ static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
     return shadow_lifecycle_refuse(g, -EPERM, local, errp);
 }
 
-int shadow_guest_save(ShadowGuest *g, bool snapshot, uint8_t *env,
-                      size_t size, Error **errp)
+static bool transfer_freezes(ShadowSave what)
 {
-    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    return what == SHADOW_SAVE_ALL || what == SHADOW_SAVE_REST;
+}
+
+/* Whether the guest can be saved, into @size bytes */
+static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
+                             Error **errp)
+{
     size_t need = shadow_guest_envelope_size(g);
-    ShadowTold told = { .snapshot = snapshot, .size = need };
     Error *local = NULL;
 
-    if (snapshot && !g->snapshots) {
+    if (what == SHADOW_SAVE_SNAPSHOT && !g->snapshots) {
         return transfer_no_snapshots(g, errp);
     }
     if (g->state != SHADOW_GUEST_STATE_ACTIVE) {
-        bool again = g->state == SHADOW_GUEST_STATE_FROZEN && !snapshot;
+        bool again = g->state == SHADOW_GUEST_STATE_FROZEN &&
+                     transfer_freezes(what);
 
         return shadow_lifecycle_wrong_state(g, "save",
                                             again ? -EALREADY : -EBUSY, errp);
@@ -182,26 +212,57 @@ int shadow_guest_save(ShadowGuest *g, bool snapshot, uint8_t *env,
         error_setg(errp, "%zu bytes are needed", need);
         return -ENOSPC;
     }
-    if (!transfer_settled(g)) {
+    if (what != SHADOW_SAVE_HISTORY && !transfer_settled(g)) {
         error_setg(errp, "input is being taken in");
         return -EAGAIN;
     }
-    if (!transfer_seal(g, snapshot ? SHADOW_SEAL_SNAPSHOT :
-                       SHADOW_SEAL_MIGRATION, env, &local) ||
-        !shadow_epoch_store(g, g->epoch + 1, false, &local)) {
-        return shadow_lifecycle_refuse(g, -EIO, local, errp);
-    }
-    g->epoch++;
+    return 0;
+}
+
+static void transfer_saved(ShadowGuest *g, ShadowSave what, size_t size,
+                           int64_t start)
+{
+    ShadowTold told = {
+        .snapshot = what == SHADOW_SAVE_SNAPSHOT,
+        .epoch = g->epoch,
+        .size = size,
+    };
+
     g->saves++;
-    g->snapshots_saved += snapshot;
-    if (!snapshot) {
+    g->snapshots_saved += told.snapshot;
+    if (transfer_freezes(what)) {
         shadow_lifecycle_hold(g, true);
         shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_FROZEN);
     }
-    told.epoch = g->epoch;
     told.us = transfer_us_since(start);
-    trace_shadow_guest_saved(g->id, told.epoch, need, told.us);
+    trace_shadow_guest_saved(g->id, told.epoch, size, told.us);
     transfer_tell_soon(g, &told);
+}
+
+int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
+                      size_t *size, Error **errp)
+{
+    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    Error *local = NULL;
+    size_t len;
+    int ret = transfer_may_save(g, what, *size, errp);
+
+    if (ret) {
+        return ret;
+    }
+    len = transfer_seal(g, what, env, &local);
+    if (!len || !shadow_epoch_store(g, g->epoch + 1, false, &local)) {
+        return shadow_lifecycle_refuse(g, -EIO, local, errp);
+    }
+    *size = len;
+    g->epoch++;
+    if (what == SHADOW_SAVE_HISTORY) {
+        shadow_history_sent(g, env);
+        trace_shadow_history_sent(g->id, g->epoch, len,
+                                  transfer_us_since(start));
+    } else {
+        transfer_saved(g, what, len, start);
+    }
     return 0;
 }
 
@@ -226,6 +287,9 @@ static bool transfer_accept(ShadowGuest *g, void *opaque, Error **errp)
 {
     TransferArrival *arrival = opaque;
 
+    if (!shadow_history_join(g, errp)) {
+        return false;
+    }
     arrival->loaded = true;
     return shadow_epoch_store(g, MAX(g->epoch, arrival->info.epoch), false,
                               errp);
@@ -272,37 +336,31 @@ static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
     if (in_place) {
         shadow_lifecycle_hold(g, false);
         shadow_guest_irq_changed(g);
+        if (ok) {
+            shadow_history_forget(g);
+        }
     } else if (ok) {
         shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_RESTORED);
     }
     return ok;
 }
 
-int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
-                         Error **errp)
+static int transfer_open(ShadowGuest *g, uint8_t *env, size_t len,
+                         uint8_t **plain, size_t *plain_len,
+                         ShadowSealInfo *info, Error **errp)
 {
-    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     ShadowSealExpect expect = {
         .tag = g->id,
         .purpose = SHADOW_SEAL_MIGRATION,
         .last_epoch = g->epoch,
         .host_id = shadow_host_id,
         .snapshots = g->snapshots,
+        .history = true,
     };
-    TransferArrival arrival = { };
-    ShadowSealResult result;
     Error *local = NULL;
-    uint8_t *plain;
-    size_t plain_len;
-    ShadowTold told = { .restored = true, .size = len };
-    bool ok, fits;
+    ShadowSealResult result = shadow_keys_open(g, &expect, env, len, plain,
+                                               plain_len, info, &local);
 
-    if (!transfer_may_restore(g, false) &&
-        !(g->snapshots && transfer_may_restore(g, true))) {
-        return transfer_may_not_restore(g, errp);
-    }
-    result = shadow_keys_open(g, &expect, env, len, &plain, &plain_len,
-                              &arrival.info, &local);
     if (result == SHADOW_SEAL_WRONG_PURPOSE) {
         error_free(local);
         return transfer_no_snapshots(g, errp);
@@ -311,25 +369,70 @@ int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
         return shadow_lifecycle_refuse(g, transfer_open_errno(result), local,
                                        errp);
     }
-    told.snapshot = arrival.info.purpose == SHADOW_SEAL_SNAPSHOT;
-    told.epoch = arrival.info.epoch;
-    fits = transfer_may_restore(g, told.snapshot);
-    ok = fits && transfer_load(g, plain, plain_len, &arrival, &local);
-    shadow_wipe(plain, plain_len);
-    if (!fits) {
-        return transfer_may_not_restore(g, errp);
-    }
-    if (!ok) {
-        return shadow_lifecycle_refuse(g, arrival.loaded ? -EIO : -EINVAL,
-                                       local, errp);
-    }
+    return 0;
+}
+
+static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
+                              size_t len, int64_t start)
+{
+    ShadowTold told = {
+        .restored = true,
+        .snapshot = info->purpose == SHADOW_SEAL_SNAPSHOT,
+        .epoch = info->epoch,
+        .size = len,
+    };
+
     g->epoch = MAX(g->epoch, told.epoch);
     g->restores++;
     g->snapshots_restored += told.snapshot;
     told.us = transfer_us_since(start);
     trace_shadow_guest_restored(g->id, told.epoch, len, told.us);
     transfer_tell_soon(g, &told);
-    return 0;
+}
+
+/* Take what was in the envelope @env, which is genuine. */
+static int transfer_take(ShadowGuest *g, const uint8_t *env,
+                         const uint8_t *plain, size_t plain_len,
+                         TransferArrival *arrival, Error **errp)
+{
+    Error *local = NULL;
+    int ret = 0;
+
+    if (!transfer_may_restore(g, arrival->info.purpose ==
+                                 SHADOW_SEAL_SNAPSHOT)) {
+        return transfer_may_not_restore(g, errp);
+    }
+    if (arrival->info.purpose == SHADOW_SEAL_HISTORY) {
+        ret = shadow_history_keep(g, env, plain, plain_len, &local);
+    } else if (!transfer_load(g, plain, plain_len, arrival, &local)) {
+        ret = arrival->loaded ? -EIO : -EINVAL;
+    }
+    return ret ? shadow_lifecycle_refuse(g, ret, local, errp) : 0;
+}
+
+int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
+                         Error **errp)
+{
+    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    TransferArrival arrival = { };
+    uint8_t *plain;
+    size_t plain_len;
+    int ret;
+
+    if (!transfer_may_restore(g, false) &&
+        !(g->snapshots && transfer_may_restore(g, true))) {
+        return transfer_may_not_restore(g, errp);
+    }
+    ret = transfer_open(g, env, len, &plain, &plain_len, &arrival.info, errp);
+    if (ret) {
+        return ret;
+    }
+    ret = transfer_take(g, env, plain, plain_len, &arrival, errp);
+    shadow_wipe(plain, plain_len);
+    if (!ret && arrival.info.purpose != SHADOW_SEAL_HISTORY) {
+        transfer_restored(g, &arrival.info, len, start);
+    }
+    return ret;
 }
 
 void shadow_transfer_start(ShadowGuest *g)

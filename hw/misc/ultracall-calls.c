@@ -84,7 +84,8 @@ static int call_probe(UltracallCall *call)
     struct ultracall_probe probe = {
         .version = cpu_to_le32(ULTRACALL_VERSION),
         .features = cpu_to_le32(shadow_accel()->features() |
-                                ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM),
+                                ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
+                                ULTRACALL_F_HISTORY),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
         .tag_max = cpu_to_le32(ULTRACALL_TAG_MAX),
     };
@@ -174,22 +175,28 @@ static int call_state_size(UltracallCall *call)
  */
 static int call_save(UltracallCall *call)
 {
+    static const ShadowSave what[] = {
+        [0] = SHADOW_SAVE_ALL,
+        [ULTRACALL_SAVE_SNAPSHOT] = SHADOW_SAVE_SNAPSHOT,
+        [ULTRACALL_SAVE_HISTORY] = SHADOW_SAVE_HISTORY,
+        [ULTRACALL_SAVE_REST] = SHADOW_SAVE_REST,
+    };
     size_t need = shadow_guest_envelope_size(call->guest);
-    bool snapshot = call->flags & ULTRACALL_SAVE_SNAPSHOT;
+    size_t size = MIN(call->len, need);
     uint8_t *env;
     int ret;
 
-    if (call->flags & ~(uint64_t)ULTRACALL_SAVE_SNAPSHOT) {
+    if (call->flags && (call->flags >= ARRAY_SIZE(what) ||
+                        !is_power_of_2(call->flags))) {
         return -EINVAL;
     }
     env = shadow_scratch_take(SHADOW_SCRATCH_ENVELOPE, need);
     if (!env) {
         return -ENOMEM;
     }
-    ret = shadow_guest_save(call->guest, snapshot, env,
-                            MIN(call->len, need), NULL);
+    ret = shadow_guest_save(call->guest, what[call->flags], env, &size, NULL);
     if (!ret) {
-        call_write(call, env, need);
+        call_write(call, env, size);
     } else if (ret == -ENOSPC) {
         call->value = need;
     }

@@ -11,6 +11,7 @@
 #include "qemu/timer.h"
 #include "qobject/qdict.h"
 #include "qom/object_interfaces.h"
+#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/include/ultracall.h"
 #include "shadow/migration/shadow-state.h"
@@ -88,6 +89,7 @@ static void renew(unsigned which)
                                       shadow_state_size(g), false, agree,
                                       NULL, NULL));
     }
+    shadow_history_forget(g);
     qemu_bh_cancel(g->settle_bh);
     g->settle = SHADOW_SETTLE_NONE;
     g->challenged = false;
@@ -153,11 +155,14 @@ const FuzzGuest *fuzz_guest(unsigned which)
     return &g;
 }
 
-uint8_t *fuzz_guest_seal(unsigned which, uint64_t epoch, const uint8_t *host,
-                         size_t *len)
+uint8_t *fuzz_guest_seal(unsigned which, bool history, uint64_t epoch,
+                         const uint8_t *host, size_t *len)
 {
     ShadowGuest *g = guests[which];
-    ShadowSealInfo info = { .purpose = SHADOW_SEAL_MIGRATION, .epoch = epoch };
+    ShadowSealInfo info = {
+        .purpose = history ? SHADOW_SEAL_HISTORY : SHADOW_SEAL_MIGRATION,
+        .epoch = epoch,
+    };
     g_autofree uint8_t *plain = NULL;
     uint8_t *env;
 

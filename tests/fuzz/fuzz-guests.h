@@ -31,9 +31,9 @@ unsigned fuzz_guest_named(uint64_t tag, uint64_t len);
 ShadowGuest *fuzz_guest_object(unsigned which);
 const FuzzGuest *fuzz_guest(unsigned which);
 
-/* An envelope of the guest's present state, or NULL */
-uint8_t *fuzz_guest_seal(unsigned which, uint64_t epoch, const uint8_t *host,
-                         size_t *len);
+/* An envelope of the guest's present state, or of history, or NULL */
+uint8_t *fuzz_guest_seal(unsigned which, bool history, uint64_t epoch,
+                         const uint8_t *host, size_t *len);
 
 /* Half @half of the answer to vm2's challenge; false without the guest. */
 bool fuzz_guest_prove(uint8_t answer[16], unsigned half);

@@ -6,7 +6,8 @@
  * Input: 1 byte (the number of operations; bit 7: refuse in the end; bit 6: see
  * below), the operations, of 2 bytes each, and the state.  With bit 6, not the
  * state, but changes to the one that a guest has after the operations: each an
- * offset (2 bytes, big-endian) and a value.
+ * offset (2 bytes, big-endian) and a value.  With bit 5 not the state, but the
+ * output that was sent ahead of it.
  */
 #include "qemu/osdep.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
@@ -17,6 +18,7 @@
 
 #define REFUSE 0x80
 #define CHANGE 0x40
+#define HISTORY 0x20
 
 static const char *const args[] = {
     "-object", "shadow-guest,id=vm1,secret=key0,incoming=on",
@@ -136,13 +138,26 @@ static void run(FuzzInput ops)
     }
 }
 
-static uint8_t *changed_state(FuzzInput ops, FuzzInput changes)
+/* Whatever was sent ahead, the guest works. */
+static void join(const uint8_t *history, size_t len)
+{
+    if (len) {
+        shadow_state_load_history(guest, history, len, NULL);
+    }
+}
+
+static uint8_t *changed_state(FuzzInput ops, FuzzInput changes, bool history)
 {
     uint8_t *state;
 
     run(ops);
     hold(true);
-    state = fuzz_state(guest);
+    if (history) {
+        state = g_malloc(state_size);
+        fuzz_assert(shadow_state_save_history(guest, state, NULL));
+    } else {
+        state = fuzz_state(guest);
+    }
     while (changes.len) {
         uint16_t at = fuzz_u16(&changes) % state_size;
 
@@ -178,9 +193,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         renew();
     }
     if (first & CHANGE) {
-        g_autofree uint8_t *state = changed_state(ops, in);
+        g_autofree uint8_t *state = changed_state(ops, in, first & HISTORY);
 
-        used = load(state, state_size, yes);
+        used = first & HISTORY ? load(power_on, state_size, true)
+                               : load(state, state_size, yes);
+        if (first & HISTORY) {
+            join(state, state_size);
+        }
+    } else if (first & HISTORY) {
+        used = load(power_on, state_size, true);
+        join(in.data, in.len);
     } else {
         used = load(in.data, in.len, yes);
     }

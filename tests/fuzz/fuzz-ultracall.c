@@ -26,6 +26,7 @@
 /* An envelope that another host has sealed */
 typedef struct Genuine {
     unsigned guest;
+    bool history;
     uint64_t epoch;
     size_t len;
     uint8_t *bytes;
@@ -47,18 +48,18 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static bool is_genuine(unsigned guest, uint64_t va, size_t len,
-                       uint64_t epoch_before)
+static const Genuine *find_genuine(unsigned guest, uint64_t va, size_t len,
+                                   uint64_t epoch_before)
 {
     for (unsigned i = 0; i < n_genuine; i++) {
         const Genuine *e = &genuine[i];
 
         if (e->guest == guest && e->len == len && e->epoch > epoch_before &&
             fuzz_memory_equals(va, e->bytes, len)) {
-            return true;
+            return e;
         }
     }
-    return false;
+    return NULL;
 }
 
 static bool documented(int64_t status)
@@ -89,22 +90,27 @@ static void check_success(uint32_t nr, unsigned which, const FuzzGuest *was,
                           const UltracallRegs *regs, bool nested)
 {
     const FuzzGuest *g = fuzz_guest(which);
+    const Genuine *env;
 
     fuzz_assert(!nested || nr == ULTRACALL_PROBE || nr == ULTRACALL_REGISTER ||
                 nr == ULTRACALL_QUERY);
     switch (nr) {
     case ULTRACALL_SAVE:
         fuzz_assert(was->state == SHADOW_GUEST_STATE_ACTIVE &&
-                    g->state == SHADOW_GUEST_STATE_FROZEN &&
+                    g->state == (regs->arg[4] == ULTRACALL_SAVE_HISTORY ?
+                                 SHADOW_GUEST_STATE_ACTIVE :
+                                 SHADOW_GUEST_STATE_FROZEN) &&
                     g->epoch == was->epoch + 1);
         break;
     case ULTRACALL_RESTORE:
+        env = find_genuine(which, regs->arg[2], regs->arg[3], was->epoch);
         fuzz_assert(was->state == SHADOW_GUEST_STATE_INCOMING ||
                     was->state == SHADOW_GUEST_STATE_GONE);
-        fuzz_assert(g->state == SHADOW_GUEST_STATE_RESTORED &&
+        fuzz_assert(env);
+        fuzz_assert(env->history ? g->state == was->state &&
+                                   g->epoch == was->epoch :
+                    g->state == SHADOW_GUEST_STATE_RESTORED &&
                     g->epoch > was->epoch);
-        fuzz_assert(is_genuine(which, regs->arg[2], regs->arg[3],
-                               was->epoch));
         break;
     case ULTRACALL_COMMIT:
         fuzz_assert(was->state == SHADOW_GUEST_STATE_FROZEN &&
@@ -170,7 +176,7 @@ static void operate_call(FuzzInput *in)
     fuzz_memory_tag(tag, &regs.arg[0], &regs.arg[1]);
     regs.arg[2] = fuzz_memory_address(fuzz_u16(in));
     regs.arg[3] = lens[fuzz_u8(in) % ARRAY_SIZE(lens)];
-    regs.arg[4] = fuzz_u8(in) % 4;
+    regs.arg[4] = fuzz_u8(in) % 8;
     if (how & 0x40) {
         regs.arg[fuzz_u8(in) % ULTRACALL_ARGS] =
             (uint64_t)fuzz_u32(in) << 32 | fuzz_u32(in);
@@ -206,7 +212,7 @@ static void operate_port(uint8_t op, FuzzInput *in)
 }
 
 /* Put an envelope of another host's into memory, perhaps altered. */
-static void operate_envelope(FuzzInput *in)
+static void operate_envelope(bool history, FuzzInput *in)
 {
     static const uint8_t them[SHADOW_SEAL_HOST_ID_LEN] = "them";
     unsigned which = fuzz_u8(in) % FUZZ_GUESTS;
@@ -219,12 +225,12 @@ static void operate_envelope(FuzzInput *in)
     if (n_genuine == MAX_GENUINE) {
         return;
     }
-    env = fuzz_guest_seal(which, epoch, them, &len);
+    env = fuzz_guest_seal(which, history, epoch, them, &len);
     if (!env) {
         return;
     }
     genuine[n_genuine++] = (Genuine) {
-        which, epoch, len, g_memdup2(env, len)
+        which, history, epoch, len, g_memdup2(env, len)
     };
     if (alter) {
         env[fuzz_u16(in) % len] ^= alter;
@@ -261,7 +267,7 @@ static void operate(uint8_t op, FuzzInput *in)
         fuzz_guests_later(fuzz_u8(in));
         break;
     case 13:
-        operate_envelope(in);
+        operate_envelope(op & 0x10, in);
         break;
     case 14:
         fuzz_guests_operator(op >> 4);

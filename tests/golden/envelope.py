@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 HERE = pathlib.Path(__file__).parent
-MIGRATION, SNAPSHOT = 1, 2
+MIGRATION, SNAPSHOT, HISTORY = 1, 2, 3
 
 
 def mac(key, message):
@@ -113,6 +113,7 @@ GOLDEN = {
     # sealed well by one who has the secret, and still not acceptable
     'bad-padding-1-1.bin': envelope_1_1(QTEST_SECRET, body(b'', b'x')),
     'snapshot-1-1.bin': envelope_1_1(QTEST_SECRET, body(b''), purpose=SNAPSHOT),
+    'history-1-1.bin': envelope_1_1(QTEST_SECRET, body(b'golden output'), purpose=HISTORY),
 }
 
 

@@ -134,11 +134,16 @@ static void test_genuine(void)
 {
     g_autoptr(GByteArray) other = other_envelope();
     g_autoptr(GByteArray) snapshot = golden_read("snapshot-1-1.bin");
+    g_autoptr(GByteArray) history = golden_read("history-1-1.bin");
     g_autoptr(GByteArray) own = NULL;
     QTestState *qts = host_start(&own);
 
     check_refused(qts, "vm1", other, -ESTALE, "is not newer than");
     check_refused(qts, "vm1", snapshot, -EPERM, "a snapshot would let");
+    /* which is kept for what may come */
+    g_assert_cmpint(shadow_restore(qts, "vm1", history->data, history->len),
+                    ==, 0);
+    shadow_assert_state(qts, "vm1", "gone");
     qtest_quit(qts);
 }
 

@@ -179,7 +179,7 @@ static void test_query(void)
 
 static void test_flags(void)
 {
-    static const uint64_t unknown[] = { 2, 3, 1ULL << 32, UINT64_MAX };
+    static const uint64_t unknown[] = { 3, 5, 8, 1ULL << 32, UINT64_MAX };
     QTestState *qts = start(",snapshots=on");
 
     for (unsigned i = 0; i < ARRAY_SIZE(unknown); i++) {

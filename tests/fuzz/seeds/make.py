@@ -53,7 +53,7 @@ OPEN = {
     'host-stale': envelope(HOST | SEALED, changes=[change(15, 4)]),
 }
 
-REFUSE, CHANGE = 0x80, 0x40
+REFUSE, CHANGE, HISTORY = 0x80, 0x40, 0x20
 
 
 def write(reg, value):
@@ -82,6 +82,9 @@ LOAD = {
     'power-on': state(),
     'refused': state(flags=CHANGE | REFUSE),
     'output': state(*[write(0, ord(c)) for c in 'output']),
+    'history': state(*[write(0, ord(c)) for c in 'history'], flags=CHANGE | HISTORY),
+    'history-altered': state(*[write(0, ord(c)) for c in 'history'], flags=CHANGE | HISTORY,
+                             rest=b'\0\x20\1'),
     'fifo-input': state(*FIFO, typed(15), typed(15), read(0)),
     'fifo-timeout': state(*FIFO, typed(3), later(255, 15), read(2), read(5)),
     'loopback': state(write(4, 0x1b), write(0, 65), read(5), read(0)),
@@ -132,8 +135,8 @@ def wait(time=1):
     return bytes([12, time])
 
 
-def place_envelope(guest, epoch, where=0x4000, alter=b'\0'):
-    return bytes([13, guest, epoch]) + place(where) + alter
+def place_envelope(guest, epoch, where=0x4000, alter=b'\0', history=False):
+    return bytes([13 | history << 4, guest, epoch]) + place(where) + alter
 
 
 def operator(what):
@@ -177,6 +180,11 @@ ULTRACALL = {
     'removed': BOUND2 + operator(12) + call(QUERY, VM2) + port_read(7) + operator(14) + TAKEN,
     'cloud-vm-reset': BOUND + operator(4) + port_read(7),
     'reset': BOUND + types(3) + call(RESET) + port_read(2),
+    'history': call(SAVE, length=4224, flags=2) + port_write(2, 65) +
+               call(SAVE, length=4224, flags=4) + wait() + call(SAVE, length=4224, flags=4),
+    'history-kept': BOUND2 + place_envelope(VM2, 5, history=True) +
+                    call(RESTORE, VM2, where=0x4000, length=4224) + place_envelope(VM2, 6) +
+                    call(RESTORE, VM2, where=0x4000, length=4224) + port_read(7),
     'late-writes': BOUND + SAVED + port_write(2, 65) + call(ABORT) + port_read(7),
 }
 

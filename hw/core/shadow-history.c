@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Output that is sent to another host ahead of the state that lacks it, so
+ * that little is left to send while the nested guest stands still.
+ *
+ * The salt of the envelope that it was sent in names it, within the sealed
+ * state: the cloud VM can neither leave it out nor put another in its place.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/cutils.h"
+#include "shadow/hw/core/shadow-history.h"
+#include "shadow/migration/shadow-state.h"
+#include "shadow/trace.h"
+
+void shadow_history_forget(ShadowGuest *g)
+{
+    ShadowHistory *h = &g->history;
+
+    if (!h->valid) {
+        return;
+    }
+    if (h->plain) {
+        shadow_wipe(h->plain, h->len);
+        g_free(h->plain);
+    }
+    *h = (ShadowHistory) { };
+    trace_shadow_history_forgotten(g->id);
+}
+
+static void history_set(ShadowGuest *g, const uint8_t *env, uint8_t *plain,
+                        size_t len)
+{
+    shadow_history_forget(g);
+    g->history = (ShadowHistory) { .valid = true, .plain = plain, .len = len };
+    memcpy(g->history.salt, shadow_seal_salt(env), sizeof(g->history.salt));
+}
+
+void shadow_history_sent(ShadowGuest *g, const uint8_t *env)
+{
+    ShadowDevice *dev;
+
+    history_set(g, env, NULL, 0);
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        SHADOW_DEVICE_GET_CLASS(dev)->sent_ahead(dev);
+    }
+}
+
+size_t shadow_history_save_rest(ShadowGuest *g, uint8_t *out)
+{
+    bool ok = g->history.valid && !g->history.plain &&
+              shadow_state_size(g) > SHADOW_STATE_REST_SIZE &&
+              shadow_state_save_rest(g, g->history.salt, out, NULL);
+
+    return ok ? SHADOW_STATE_REST_SIZE : 0;
+}
+
+int shadow_history_keep(ShadowGuest *g, const uint8_t *env,
+                        const uint8_t *plain, size_t len, Error **errp)
+{
+    uint8_t *copy = g_try_malloc(MAX(len, 1));
+
+    if (!copy) {
+        error_setg(errp, "there is no memory for the history of shadow-guest "
+                   "'%s'", g->id);
+        return -ENOMEM;
+    }
+    memcpy(copy, plain, len);
+    history_set(g, env, copy, len);
+    trace_shadow_history_kept(g->id, len);
+    return 0;
+}
+
+static bool history_is_kept(ShadowGuest *g, const uint8_t *salt)
+{
+    return g->history.valid && g->history.plain &&
+           !memcmp(g->history.salt, salt, sizeof(g->history.salt));
+}
+
+bool shadow_history_join(ShadowGuest *g, Error **errp)
+{
+    ShadowDevice *dev;
+    unsigned lack = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        if (buffer_is_zero(dev->history, sizeof(dev->history))) {
+            continue;
+        }
+        if (!history_is_kept(g, dev->history)) {
+            error_setg(errp, "the history that '%s' was sent ahead %s",
+                       shadow_device_name(dev), g->history.valid ?
+                       "is not the one that has arrived" : "has not arrived");
+            return false;
+        }
+        memset(dev->history, 0, sizeof(dev->history));
+        lack++;
+    }
+    if (!lack) {
+        return true;
+    }
+    if (lack != shadow_guest_n_devices(g)) {
+        error_setg(errp, "not all devices were sent their history ahead");
+        return false;
+    }
+    return shadow_state_load_history(g, g->history.plain, g->history.len,
+                                     errp);
+}
