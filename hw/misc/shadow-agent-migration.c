@@ -18,9 +18,6 @@
 /* How long a SAVE may take to settle, before the migration is failed */
 #define AGENT_SAVE_TIMEOUT_MS 2000
 
-/* Also bounds the allocation when an envelope arrives */
-#define AGENT_ENVELOPE_MAX (17 * MiB)
-
 static void agent_end_migration(ShadowAgent *a, uint32_t nr)
 {
     int64_t ret = shadow_agent_call(a, nr, NULL, 0, NULL);
@@ -38,7 +35,7 @@ static void agent_end_migration(ShadowAgent *a, uint32_t nr)
  * once: nobody answers a file, and a program without a return path may be
  * anything.
  */
-static bool agent_is_snapshot(void)
+bool shadow_agent_is_snapshot(void)
 {
     QEMUFile *f = migrate_get_current()->to_dst_file;
     Object *ioc = f ? OBJECT(qemu_file_get_ioc(f)) : NULL;
@@ -69,15 +66,41 @@ static bool agent_may_snapshot(ShadowAgent *a, Error **errp)
     return true;
 }
 
+int64_t shadow_agent_make_room(ShadowAgent *a)
+{
+    uint64_t size;
+    int64_t ret = shadow_agent_call(a, ULTRACALL_STATE_SIZE, NULL, 0, &size);
+
+    if (ret) {
+        return ret;
+    }
+    if (size > SHADOW_AGENT_ENVELOPE_MAX) {
+        return -EFBIG;
+    }
+    if (a->room_len != size) {
+        g_free(a->room);
+        a->room = g_try_malloc(size);
+        a->room_len = a->room ? size : 0;
+    }
+    if (!a->room) {
+        return -ENOMEM;
+    }
+    memset(a->room, 0, size);
+    return 0;
+}
+
 static int agent_migration_setup(ShadowAgent *a, Error **errp)
 {
-    if (agent_is_snapshot()) {
+    a->sent_ahead = false;
+    if (shadow_agent_is_snapshot()) {
         return agent_may_snapshot(a, errp) ? 0 : -EPERM;
     }
     if (!migrate_return_path()) {
         warn_report("shadow-agent: without the return-path capability "
                     "the console of '%s' stays frozen here", a->guest);
     }
+    /* if there is none now, there may be when the guest is saved */
+    shadow_agent_make_room(a);
     return 0;
 }
 
@@ -124,36 +147,39 @@ static void agent_vm_state(void *opaque, bool running, RunState state)
     }
 }
 
+/* The room was made before; only if it is not enough, now. */
 static int64_t agent_save(ShadowAgent *a, bool snapshot)
 {
     int64_t end = g_get_monotonic_time() + AGENT_SAVE_TIMEOUT_MS * 1000;
+    uint64_t flags = snapshot ? ULTRACALL_SAVE_SNAPSHOT :
+                     a->sent_ahead ? ULTRACALL_SAVE_REST : 0;
+    bool made = false;
+    uint64_t len;
     int64_t ret;
-    uint64_t size;
 
-    ret = shadow_agent_call(a, ULTRACALL_STATE_SIZE, NULL, 0, &size);
-    if (ret) {
-        return ret;
-    }
-    if (size > AGENT_ENVELOPE_MAX) {
-        return -EFBIG;
-    }
-    a->envelope = g_malloc0(size);
-    a->envelope_len = size;
     for (;;) {
-        ret = shadow_agent_call_flags(a, ULTRACALL_SAVE,
-                                      snapshot ? ULTRACALL_SAVE_SNAPSHOT : 0,
-                                      a->envelope, size, NULL);
+        ret = shadow_agent_call_flags(a, ULTRACALL_SAVE, flags, a->room,
+                                      a->room_len, &len);
+        if (ret == -ENOSPC && !made) {
+            made = true;
+            ret = shadow_agent_make_room(a) ?: -EAGAIN;
+        }
         if (ret != -EAGAIN || g_get_monotonic_time() > end) {
-            return ret;
+            break;
         }
         g_usleep(100);
     }
+    if (!ret) {
+        a->envelope = a->room;
+        a->envelope_len = len;
+    }
+    return ret;
 }
 
 static int agent_pre_save(void *opaque)
 {
     ShadowAgent *a = opaque;
-    bool snapshot = agent_is_snapshot();
+    bool snapshot = shadow_agent_is_snapshot();
     Error *err = NULL;
     int64_t ret;
 
@@ -165,16 +191,16 @@ static int agent_pre_save(void *opaque)
     if (ret) {
         error_report("shadow-agent: the outer QEMU did not save the console "
                      "of '%s': %s", a->guest, strerror(-ret));
-        g_clear_pointer(&a->envelope, g_free);
         return ret;
     }
     a->frozen = !snapshot;
     return 0;
 }
 
+/* The room is kept until the guest runs, or never will. */
 static int agent_post_save(void *opaque)
 {
-    g_clear_pointer(&SHADOW_AGENT(opaque)->envelope, g_free);
+    SHADOW_AGENT(opaque)->envelope = NULL;
     return 0;
 }
 
@@ -182,7 +208,7 @@ static const char agent_allow_snapshots[] =
     "going back to a snapshot is for the operator of the outer QEMU to allow, "
     "with -object shadow-guest,snapshots=on,...";
 
-static const char *agent_restore_hint(int64_t ret)
+const char *shadow_agent_restore_hint(int64_t ret)
 {
     switch (ret) {
     case -EBADMSG:
@@ -190,7 +216,8 @@ static const char *agent_restore_hint(int64_t ret)
     case -ESTALE:
         return "the state is not newer than what that host has seen";
     case -EINVAL:
-        return "the guest has other devices there";
+        return "the guest has other devices there, or lacks the output that "
+               "was sent ahead";
     case -EPERM:
         return agent_allow_snapshots;
     case -EBUSY:
@@ -213,7 +240,7 @@ static int agent_post_load(void *opaque, int version_id)
     g_clear_pointer(&a->envelope, g_free);
     if (ret) {
         error_report("shadow-agent: the outer QEMU refused the console of "
-                     "'%s': %s", a->guest, agent_restore_hint(ret));
+                     "'%s': %s", a->guest, shadow_agent_restore_hint(ret));
         return ret;
     }
     a->restored = true;
@@ -224,7 +251,7 @@ static int agent_post_load(void *opaque, int version_id)
 
 static bool agent_envelope_len_valid(void *opaque, int version_id)
 {
-    return SHADOW_AGENT(opaque)->envelope_len <= AGENT_ENVELOPE_MAX;
+    return SHADOW_AGENT(opaque)->envelope_len <= SHADOW_AGENT_ENVELOPE_MAX;
 }
 
 const VMStateDescription vmstate_shadow_agent = {

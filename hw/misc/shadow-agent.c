@@ -341,6 +341,7 @@ static void agent_realize(DeviceState *dev, Error **errp)
     }
     qemu_set_fd_handler(a->uio.fd, agent_interrupt, NULL, a);
     shadow_agent_migration_start(a);
+    shadow_agent_history_start(a);
     a->exit.notify = agent_exit;
     qemu_add_exit_notifier(&a->exit);
     a->resync = true;
@@ -371,6 +372,23 @@ static void agent_build_aml(AcpiDevAmlIf *adev, Aml *scope)
     }
 }
 
+/* At run time too: it depends on the host that the guest goes to next. */
+
+static bool agent_get_history_ahead(Object *obj, Error **errp)
+{
+    return SHADOW_AGENT(obj)->history_ahead;
+}
+
+static void agent_set_history_ahead(Object *obj, bool value, Error **errp)
+{
+    SHADOW_AGENT(obj)->history_ahead = value;
+}
+
+static void agent_init(Object *obj)
+{
+    SHADOW_AGENT(obj)->history_ahead = true;
+}
+
 static const Property agent_properties[] = {
     DEFINE_PROP_STRING("guest", ShadowAgent, guest),
 };
@@ -385,6 +403,11 @@ static void agent_class_init(ObjectClass *oc, ShadowClassData *data)
     dc->hotpluggable = false;
     RESETTABLE_CLASS(oc)->phases.hold = agent_reset_hold;
     device_class_set_props(dc, agent_properties);
+    object_class_property_add_bool(oc, "history-ahead",
+                                   agent_get_history_ahead,
+                                   agent_set_history_ahead);
+    object_class_property_set_description(oc, "history-ahead",
+        "send output while the nested guest still runs");
     ACPI_DEV_AML_IF_CLASS(oc)->build_dev_aml = agent_build_aml;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
@@ -394,6 +417,7 @@ static const TypeInfo agent_types[] = {
         .name = TYPE_SHADOW_AGENT,
         .parent = TYPE_ISA_DEVICE,
         .instance_size = sizeof(ShadowAgent),
+        .instance_init = agent_init,
         .class_init = agent_class_init,
         .interfaces = (InterfaceInfo[]) {
             { TYPE_ACPI_DEV_AML_IF },

@@ -3,6 +3,7 @@
 #ifndef SHADOW_AGENT_H
 #define SHADOW_AGENT_H
 
+#include "qemu/units.h"
 #include "hw/isa/isa.h"
 #include "migration/vmstate.h"
 #define ULTRACALL_CLIENT
@@ -36,6 +37,10 @@ struct ShadowAgent {
     bool restored;              /* RESTORE succeeded, and not yet run */
     uint32_t envelope_len;
     uint8_t *envelope;
+    uint8_t *room;              /* for what is saved, while migrating */
+    uint64_t room_len;
+    bool history_ahead;
+    bool sent_ahead;            /* in this migration */
     NotifierWithReturn migration;
     Notifier shutdown;
     Notifier exit;
@@ -65,6 +70,24 @@ void shadow_agent_poll(ShadowAgent *a);
 
 /* Take part in migrations from now on. */
 void shadow_agent_migration_start(ShadowAgent *a);
+
+/* Whether the state that is being saved may be loaded more than once */
+bool shadow_agent_is_snapshot(void);
+
+/*
+ * Have room for an envelope, in memory that is really there: while the guest
+ * stands still each new page would take its time.  -EFBIG, -ENOMEM.
+ */
+int64_t shadow_agent_make_room(ShadowAgent *a);
+
+/* Why the outer QEMU did not take what arrived */
+const char *shadow_agent_restore_hint(int64_t ret);
+
+/* Send output ahead of the state, from now on.  (shadow-agent-history.c) */
+void shadow_agent_history_start(ShadowAgent *a);
+
+/* Also bounds the allocation when an envelope arrives */
+#define SHADOW_AGENT_ENVELOPE_MAX (17 * MiB)
 
 extern const VMStateDescription vmstate_shadow_agent;
 

@@ -3,9 +3,10 @@
  *
  *     ultracall [--once] CALL GUEST [FILE]
  *
- * CALL is unbind, reset, state-size, save, restore, commit, abort or query.
- * FILE takes the envelope of save, and has the one for restore.  With --once,
- * save is not called again while input is being taken in.
+ * CALL is unbind, reset, state-size, save, restore, commit, abort or query; or
+ * history or rest, which are save with a flag.  FILE takes the envelope
+ * of save, and has the one for restore.  With --once, save is not called again
+ * while input is being taken in.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,8 +32,17 @@ static const char *const state_names[] = {
 };
 #define N_STATES (sizeof(state_names) / sizeof(state_names[0]))
 
+static const struct {
+    const char *name;
+    uint64_t flags;
+} saves[] = {
+    { "history", ULTRACALL_SAVE_HISTORY },
+    { "rest", ULTRACALL_SAVE_REST },
+};
+
 static struct ultracall_client client;
 static const char *guest;
+static uint64_t flags;
 
 static void fail(const char *what)
 {
@@ -43,11 +53,17 @@ static void fail(const char *what)
 static int64_t call(uint32_t nr, void *buf, size_t len, uint64_t *value)
 {
     return ultracall(&client, nr, (uintptr_t)guest, strlen(guest),
-                     (uintptr_t)buf, len, 0, value);
+                     (uintptr_t)buf, len, flags, value);
 }
 
 static uint32_t call_number(const char *name)
 {
+    for (size_t i = 0; i < sizeof(saves) / sizeof(saves[0]); i++) {
+        if (!strcmp(saves[i].name, name)) {
+            flags = saves[i].flags;
+            return ULTRACALL_SAVE;
+        }
+    }
     for (uint32_t nr = 0; nr < N_CALLS; nr++) {
         if (call_names[nr] && !strcmp(call_names[nr], name)) {
             return nr;
@@ -78,7 +94,7 @@ static int64_t save(const char *path, bool once, uint64_t *value)
     }
     if (!ret) {
         f = fopen(path, "w");
-        if (!f || fwrite(envelope, size, 1, f) != 1 || fclose(f)) {
+        if (!f || fwrite(envelope, *value, 1, f) != 1 || fclose(f)) {
             fail(path);
         }
     }
