@@ -156,7 +156,7 @@ static void assert_works(QTestState *qts, unsigned n)
 static void test_idle(void)
 {
     struct rlimit files;
-    QTestState *qts = shadow_start("", "");
+    QTestState *qts = shadow_start("", " ");
     unsigned none = descriptors(qts).watched;
     Descriptors before;
     unsigned memory;
@@ -188,22 +188,39 @@ static void test_idle(void)
     qtest_quit(qts);
 }
 
+static void add_com(QTestState *qts, const char *id, const char *chardev,
+                    unsigned iobase)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': "
+                             "{'driver': 'shadow-serial', 'guest': 'vm1', "
+                             "'id': %s, 'chardev': %s, 'iobase': %u}}", id,
+                             chardev, iobase);
+}
+
+/* vm1 with com1, of which @idle descriptors are watched then */
+static QTestState *start_com1(unsigned *idle)
+{
+    QTestState *qts = shadow_start("", SHADOW_CHARDEV, shadow_dir);
+
+    *idle = descriptors(qts).watched + WATCHED_IDLE;
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    add_com(qts, "com1", "c0", COM1);
+    wait_watched(qts, *idle);
+    return qts;
+}
+
 /* The main loop has no part in it: see shadow-loop.h */
 static void test_watched(void)
 {
-    QTestState *qts = shadow_start("", "");
-    unsigned none = descriptors(qts).watched;
-    int user;
+    unsigned idle;
+    QTestState *qts = start_com1(&idle);
+    int user = user_connect("c0");
 
-    qtest_quit(qts);
-    qts = shadow_start_com1();
-    wait_watched(qts, none + WATCHED_IDLE);
-    user = user_connect("c0");
     shadow_wait_connected(qts, "com1", true);
-    wait_watched(qts, none + WATCHED_IDLE);
+    wait_watched(qts, idle);
     close(user);
     shadow_wait_connected(qts, "com1", false);
-    wait_watched(qts, none + WATCHED_IDLE);
+    wait_watched(qts, idle);
     qtest_quit(qts);
 }
 
@@ -213,8 +230,8 @@ static void test_watched(void)
  */
 static void test_kept_open(void)
 {
-    QTestState *qts = shadow_start_com1();
-    unsigned idle = descriptors(qts).watched;
+    unsigned idle;
+    QTestState *qts = start_com1(&idle);
     int pair[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), ==, 0);
@@ -262,15 +279,6 @@ static void limit_files_to_those_open(QTestState *qts)
             return;
         }
     }
-}
-
-static void add_com(QTestState *qts, const char *id, const char *chardev,
-                    unsigned iobase)
-{
-    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': "
-                             "{'driver': 'shadow-serial', 'guest': 'vm1', "
-                             "'id': %s, 'chardev': %s, 'iobase': %u}}", id,
-                             chardev, iobase);
 }
 
 /* What has no descriptors for a loop of its own has the main loop's. */
