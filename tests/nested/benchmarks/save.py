@@ -7,7 +7,7 @@ from ._calls import COUNT, LEAST, Turns, full_history, paused
 NAME = 'save'
 TITLE = 'SAVE ultracall'
 UNIT = 'us'
-WAITED = 'SAVE with the calls before it that found input arriving'
+WAITED = 'SAVE while input arrives'
 GOALS = [Goal('SAVE', LEAST, at_most=3), Goal('SAVE', limit=500),
          Goal('SAVE', limit=500, figure='total', title=WAITED)]
 
