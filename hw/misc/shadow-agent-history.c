@@ -24,18 +24,18 @@ static bool history_is_active(void *opaque)
            !shadow_agent_is_snapshot();
 }
 
-/* What cannot be sent ahead is not missed: all goes with the state then. */
+/*
+ * Into the room that was made just before.  What cannot be sent ahead is not
+ * missed: all goes with the state then.
+ */
 static int history_save_setup(QEMUFile *f, void *opaque, Error **errp)
 {
     ShadowAgent *a = opaque;
     uint64_t len;
-    int64_t ret = shadow_agent_make_room(a);
+    int64_t ret = shadow_agent_call_flags(a, ULTRACALL_SAVE,
+                                          ULTRACALL_SAVE_HISTORY, a->room,
+                                          a->room_len, &len);
 
-    if (!ret) {
-        ret = shadow_agent_call_flags(a, ULTRACALL_SAVE,
-                                      ULTRACALL_SAVE_HISTORY, a->room,
-                                      a->room_len, &len);
-    }
     a->sent_ahead = !ret;
     if (ret) {
         len = 0;

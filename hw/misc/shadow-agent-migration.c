@@ -66,7 +66,11 @@ static bool agent_may_snapshot(ShadowAgent *a, Error **errp)
     return true;
 }
 
-int64_t shadow_agent_make_room(ShadowAgent *a)
+/*
+ * Have room for an envelope, in memory that is really there: while the guest
+ * stands still each new page would take its time.  -EFBIG, -ENOMEM.
+ */
+static int64_t agent_make_room(ShadowAgent *a)
 {
     uint64_t size;
     int64_t ret = shadow_agent_call(a, ULTRACALL_STATE_SIZE, NULL, 0, &size);
@@ -100,7 +104,7 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
                     "the console of '%s' stays frozen here", a->guest);
     }
     /* if there is none now, there may be when the guest is saved */
-    shadow_agent_make_room(a);
+    agent_make_room(a);
     return 0;
 }
 
@@ -162,7 +166,7 @@ static int64_t agent_save(ShadowAgent *a, bool snapshot)
                                       a->room_len, &len);
         if (ret == -ENOSPC && !made) {
             made = true;
-            ret = shadow_agent_make_room(a) ?: -EAGAIN;
+            ret = agent_make_room(a) ?: -EAGAIN;
         }
         if (ret != -EAGAIN || g_get_monotonic_time() > end) {
             break;

@@ -74,12 +74,6 @@ void shadow_agent_migration_start(ShadowAgent *a);
 /* Whether the state that is being saved may be loaded more than once */
 bool shadow_agent_is_snapshot(void);
 
-/*
- * Have room for an envelope, in memory that is really there: while the guest
- * stands still each new page would take its time.  -EFBIG, -ENOMEM.
- */
-int64_t shadow_agent_make_room(ShadowAgent *a);
-
 /* Why the outer QEMU did not take what arrived */
 const char *shadow_agent_restore_hint(int64_t ret);
 
