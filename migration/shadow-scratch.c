@@ -18,7 +18,9 @@ static struct {
 
 uint8_t *shadow_scratch_take(ShadowScratch which, size_t len)
 {
-    assert(!scratch[which].taken);
+    if (scratch[which].taken) {
+        return NULL;
+    }
     if (!scratch[which].data || scratch[which].size < len) {
         g_free(scratch[which].data);
         scratch[which].data = g_try_malloc(MAX(len, 1));

@@ -18,7 +18,7 @@ typedef enum ShadowScratch {
 
 /*
  * @len bytes, of which each has any value, or NULL if there is no memory for
- * them.  Until it is given back, nobody else may take @which.
+ * them, or if somebody has not given @which back yet.
  */
 uint8_t *shadow_scratch_take(ShadowScratch which, size_t len);
 
