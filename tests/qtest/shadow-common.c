@@ -369,6 +369,23 @@ QDict *shadow_query(QTestState *qts, const char *guest)
     return d;
 }
 
+QDict *shadow_view(QTestState *qts)
+{
+    QDict *g = shadow_query(qts, "vm1");
+
+    qdict_del(g, "calls");
+    qdict_del(g, "refusals");
+    return g;
+}
+
+void shadow_assert_same(QTestState *qts, QDict *before)
+{
+    QDict *now = shadow_view(qts);
+
+    g_assert_true(qobject_is_equal(QOBJECT(now), QOBJECT(before)));
+    qobject_unref(now);
+}
+
 QDict *shadow_query_device(QTestState *qts, const char *device)
 {
     QDict *g = shadow_query(qts, "vm1");

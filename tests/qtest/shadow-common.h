@@ -126,6 +126,9 @@ void user_expect_notice(int fd, const char *what, unsigned input,
 /* Queries */
 QDict *shadow_query(QTestState *qts, const char *guest);
 QDict *shadow_query_device(QTestState *qts, const char *device);
+/* All of vm1 that can be queried, but for what counts calls; and again */
+QDict *shadow_view(QTestState *qts);
+void shadow_assert_same(QTestState *qts, QDict *before);
 uint64_t shadow_count(QTestState *qts, const char *device, const char *key);
 void shadow_wait_count(QTestState *qts, const char *device, const char *key,
                        uint64_t val);

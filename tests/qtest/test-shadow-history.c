@@ -85,30 +85,12 @@ static int restore(QTestState *qts, GByteArray *env)
     return shadow_restore(qts, "vm1", env->data, env->len);
 }
 
-/* All of vm1 that can be queried, but for what counts calls */
-static QDict *view(QTestState *qts)
-{
-    QDict *g = shadow_query(qts, "vm1");
-
-    qdict_del(g, "calls");
-    qdict_del(g, "refusals");
-    return g;
-}
-
-static void assert_same(QTestState *qts, QDict *before)
-{
-    QDict *now = view(qts);
-
-    g_assert_true(qobject_is_equal(QOBJECT(now), QOBJECT(before)));
-    qobject_unref(now);
-}
-
 static void refused(QTestState *qts, GByteArray *env, int err)
 {
-    QDict *before = view(qts);
+    QDict *before = shadow_view(qts);
 
     g_assert_cmpint(restore(qts, env), ==, err);
-    assert_same(qts, before);
+    shadow_assert_same(qts, before);
     qobject_unref(before);
 }
 

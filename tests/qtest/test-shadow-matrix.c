@@ -21,24 +21,6 @@ static QTestState *start_small(const char *guest_props)
     return shadow_start(guest_props, SMALL_COM1);
 }
 
-/* All of vm1 that can be queried, but for what counts calls */
-static QDict *view(QTestState *qts)
-{
-    QDict *g = shadow_query(qts, "vm1");
-
-    qdict_del(g, "calls");
-    qdict_del(g, "refusals");
-    return g;
-}
-
-static void assert_same(QTestState *qts, QDict *before)
-{
-    QDict *now = view(qts);
-
-    g_assert_true(qobject_is_equal(QOBJECT(now), QOBJECT(before)));
-    qobject_unref(now);
-}
-
 static uint64_t refusals(QTestState *qts)
 {
     QDict *g = shadow_query(qts, "vm1");
@@ -68,7 +50,7 @@ static Target target_prepare(void)
     qtest_quit(from);
     shadow_bind(t.qts, "vm1", SHADOW_PROCESS, 0);
     qtest_bufwrite(t.qts, SHADOW_BUF, t.env->data, t.env->len);
-    t.before = view(t.qts);
+    t.before = shadow_view(t.qts);
     return t;
 }
 
@@ -82,7 +64,7 @@ static void target_refuses(Target *t, size_t len, int err)
 /* Nothing has happened, and the same bytes are still good. */
 static void target_finish(Target *t)
 {
-    assert_same(t->qts, t->before);
+    shadow_assert_same(t->qts, t->before);
     g_assert_cmpint(shadow_call(t->qts, ULTRACALL_RESTORE, "vm1", SHADOW_BUF,
                                 t->env->len, 0), ==, 0);
     shadow_run(t->qts);
@@ -130,7 +112,7 @@ static void test_flips(void)
             target_refuses(&t, ENVELOPE_LEN, regions[i].err);
             qtest_writeb(t.qts, SHADOW_BUF + off, good);
         }
-        assert_same(t.qts, t.before);
+        shadow_assert_same(t.qts, t.before);
         g_test_message("%s: %zu bytes", regions[i].name, regions[i].len);
     }
     g_assert_cmpuint(off, ==, ENVELOPE_LEN);
@@ -160,7 +142,7 @@ static void test_lengths(void)
         for (uint64_t n = 0; n <= lengths[i].to - lengths[i].from; n++) {
             target_refuses(&t, lengths[i].from + n, lengths[i].err);
         }
-        assert_same(t.qts, t.before);
+        shadow_assert_same(t.qts, t.before);
     }
     target_finish(&t);
 }
@@ -180,14 +162,14 @@ static const int replayed[HOSTS][HOSTS] = {
 
 static void replay_all(QTestState *qts, GPtrArray *envs, const int err[HOSTS])
 {
-    QDict *before = view(qts);
+    QDict *before = shadow_view(qts);
 
     for (unsigned i = 0; i < envs->len; i++) {
         GByteArray *env = g_ptr_array_index(envs, i);
 
         g_assert_cmpint(shadow_restore(qts, "vm1", env->data, env->len), ==,
                         err[i % HOSTS]);
-        assert_same(qts, before);
+        shadow_assert_same(qts, before);
     }
     qobject_unref(before);
 }

@@ -12,11 +12,22 @@ COUNT = 21
 HISTORY = 192 * 1024
 
 
-def full_history(vm):
-    """As much output as the port keeps; the user VM's client has all of it."""
-    vm.console.command(f'measure output {HISTORY + 4096} >/dev/ttyS0')
-    device, = vm.state()['devices']
-    assert device['output-produced'] - device['output-start'] == HISTORY, device
+class FullConsole:
+    """Base of benchmarks that save the user VM with a shadow console, when there is as much
+    output as its port keeps; its client has all of it."""
+
+    def __init__(self, env):
+        self.env = env
+
+    def __enter__(self):
+        self.vm = self.env.shadow()
+        self.vm.console.command(f'measure output {HISTORY + 4096} >/dev/ttyS0')
+        device, = self.vm.state()['devices']
+        assert device['output-produced'] - device['output-start'] == HISTORY, device
+        return self
+
+    def __exit__(self, *_):
+        pass
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 """What L1 has to carry, and what of that is the console's: its history, when it is full"""
 
 from . import Goal
-from ._calls import full_history, paused
+from ._calls import FullConsole, paused
 
 NAME = 'envelope'
 TITLE = 'size of a sealed envelope'
@@ -12,18 +12,7 @@ GOALS = [Goal('envelope', 'payload', at_most=1, plus=128)]
 FILE = '/tmp/envelope'
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-
-    def __enter__(self):
-        self.vm = self.env.shadow()
-        full_history(self.vm)
-        return self
-
-    def __exit__(self, *_):
-        pass
-
+class Bench(FullConsole):
     def envelope(self):
         guest = self.vm.guest
         with paused(self.vm):

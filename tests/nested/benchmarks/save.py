@@ -2,7 +2,7 @@
 """SAVE, seen from L1, with a full history"""
 
 from . import Goal
-from ._calls import COUNT, LEAST, Turns, full_history, paused
+from ._calls import COUNT, LEAST, FullConsole, Turns, paused
 
 NAME = 'save'
 TITLE = 'SAVE ultracall'
@@ -12,18 +12,7 @@ GOALS = [Goal('SAVE', LEAST, at_most=3), Goal('SAVE', limit=500),
          Goal('SAVE', limit=500, figure='total', title=WAITED)]
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-
-    def __enter__(self):
-        self.vm = self.env.shadow()
-        full_history(self.vm)
-        return self
-
-    def __exit__(self, *_):
-        pass
-
+class Bench(FullConsole):
     def measure(self):
         with paused(self.vm):
             return self.vm.host.run(f'measure-save save {self.vm.guest} {COUNT}', check=True)[1]
