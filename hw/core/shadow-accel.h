@@ -27,6 +27,12 @@ typedef struct ShadowAccel {
     /* Bindings or claimed ports have changed.  With the BQL. */
     void (*changed)(void);
 
+    /*
+     * Read 8 bytes at @va of L1's address space @process, as its kernel may.
+     * False if they cannot be read.  From any thread, in an RCU section.
+     */
+    bool (*peek)(uint64_t process, uint64_t va, uint64_t *val);
+
     /* A CPU rang the doorbell: make the call that its registers hold. */
     void (*doorbell)(CPUState *cpu);
 } ShadowAccel;

@@ -5,7 +5,9 @@
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
 #include "qemu/qht.h"
+#include "qemu/timer.h"
 #include "qemu/xxhash.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-binding.h"
 #include "shadow/hw/core/shadow-ports.h"
 
@@ -18,30 +20,52 @@
  */
 #define SHADOW_MAX_KEYS 512
 
+/*
+ * For how long an access waits for L0 to see whose it is.  L1's kernel moves a
+ * page in far less; after that a guest that runs on without its port is better
+ * off than one that stands still.
+ */
+#define SHADOW_UNSURE_MS 1000
+
 typedef enum ShadowKeyKind {
     SHADOW_KEY_PROCESS,
     SHADOW_KEY_ROOT,
     SHADOW_KEY_VMCB,
 } ShadowKeyKind;
 
-/* One way to recognize a guest; immutable while it is in the table. */
+/* By what a process is known to live. */
+typedef struct ShadowCookie {
+    struct rcu_head rcu;
+    uint64_t va;
+    uint64_t value;
+    bool stale;             /* atomic: something else has been seen there */
+} ShadowCookie;
+
+/* One way to recognize a guest. */
 typedef struct ShadowKey {
     struct rcu_head rcu;
     ShadowKeyKind kind;
     uint64_t value;
     ShadowPorts *ports;
-    uint64_t cookie_va;
-    uint64_t cookie;
+    ShadowCookie *cookie;   /* RCU; of a process */
+    bool alone;             /* atomic: no other address space may be it */
 } ShadowKey;
 
-bool shadow_bindings_exist;
+/*
+ * What a CPU has entered: a ShadowPorts with the low bits that make it somebody
+ * who is served by nobody.
+ */
+#define RUNNING_UNSURE  1UL     /* it cannot be seen whether it is the guest */
+#define RUNNING_ENDED   2UL     /* its binding has ended since */
+#define RUNNING_FLAGS   3UL
+
+bool shadow_bindings_used;
 
 static struct qht shadow_keys;
-static unsigned shadow_n_keys;
 /* counts removals, so that an entry that races with one is seen */
 static unsigned shadow_generation;
-static ShadowPorts *shadow_running[SHADOW_MAX_CPUS];
-/* writers of the table: the BQL's holder, and CPUs that follow a new root */
+static uintptr_t shadow_running[SHADOW_MAX_CPUS];
+/* writers of the table: the BQL's holder, and CPUs that learn something */
 static QemuMutex shadow_keys_lock;
 
 static bool shadow_key_equal(const void *a, const void *b)
@@ -63,35 +87,45 @@ static ShadowKey *shadow_key_find(ShadowKeyKind kind, uint64_t value)
     return qht_lookup(&shadow_keys, &key, shadow_key_hash(&key));
 }
 
+/* Takes it from the table; the caller has taken it from its guest's list. */
 static void shadow_key_remove_locked(ShadowKey *key)
 {
     qht_remove(&shadow_keys, key, shadow_key_hash(key));
-    qatomic_set(&shadow_bindings_exist, --shadow_n_keys > 0);
     qatomic_inc(&shadow_generation);
+    if (key->cookie) {
+        g_free_rcu(key->cookie, rcu);
+    }
     g_free_rcu(key, rcu);
 }
 
-static void shadow_key_add_locked(ShadowKeyKind kind, uint64_t value,
-                                  ShadowPorts *ports, uint64_t cookie_va,
-                                  uint64_t cookie)
+static void shadow_key_drop_locked(ShadowKey *key)
+{
+    g_ptr_array_remove(key->ports->keys, key);
+    shadow_key_remove_locked(key);
+}
+
+static ShadowKey *shadow_key_add_locked(ShadowKeyKind kind, uint64_t value,
+                                        ShadowPorts *ports)
 {
     ShadowKey *old = shadow_key_find(kind, value);
     ShadowKey *key;
 
     if (old) {
-        g_ptr_array_remove(old->ports->keys, old);
-        shadow_key_remove_locked(old);
+        shadow_key_drop_locked(old);
     }
     if (ports->keys->len >= SHADOW_MAX_KEYS) {
-        shadow_key_remove_locked(g_ptr_array_steal_index(ports->keys, 0));
+        shadow_key_drop_locked(g_ptr_array_index(ports->keys, 0));
     }
     key = g_new0(ShadowKey, 1);
-    *key = (ShadowKey) { .kind = kind, .value = value, .ports = ports,
-                         .cookie_va = cookie_va, .cookie = cookie };
-    g_ptr_array_add(ports->keys, key);
-    shadow_n_keys++;
+    *key = (ShadowKey) { .kind = kind, .value = value, .ports = ports };
+    return key;
+}
+
+static void shadow_key_publish_locked(ShadowKey *key)
+{
+    g_ptr_array_add(key->ports->keys, key);
     qht_insert(&shadow_keys, key, shadow_key_hash(key), NULL);
-    qatomic_set(&shadow_bindings_exist, true);
+    qatomic_set(&shadow_bindings_used, true);
 }
 
 static bool shadow_ports_has(ShadowPorts *ports, ShadowKeyKind kind)
@@ -113,91 +147,256 @@ bool shadow_binding_by_process(ShadowPorts *ports)
     return shadow_ports_has(ports, SHADOW_KEY_PROCESS);
 }
 
-bool shadow_binding_process(ShadowPorts *ports, uint64_t *process,
-                            uint64_t *cookie_va, uint64_t *cookie)
+bool shadow_binding_by_tag(ShadowPorts *ports)
 {
+    return shadow_ports_has(ports, SHADOW_KEY_VMCB);
+}
+
+/* What tells whether a process lives */
+
+typedef enum ShadowLife {
+    SHADOW_LIFE_SEEN,
+    SHADOW_LIFE_UNSURE,
+    SHADOW_LIFE_OVER,
+} ShadowLife;
+
+/* Notes it if it is over: with the cookie, in case there is a new one soon. */
+static ShadowLife shadow_key_look(ShadowKey *key, ShadowPeek *peek, void *cpu)
+{
+    ShadowCookie *cookie = qatomic_rcu_read(&key->cookie);
+    uint64_t seen;
+
+    if (!peek(cpu, cookie->va, &seen)) {
+        return SHADOW_LIFE_UNSURE;
+    }
+    if (seen == cookie->value) {
+        return SHADOW_LIFE_SEEN;
+    }
+    qatomic_set(&cookie->stale, true);
+    shadow_ports_schedule(key->ports, SHADOW_PORTS_STALE);
+    return SHADOW_LIFE_OVER;
+}
+
+static bool shadow_accel_look(void *process, uint64_t va, uint64_t *val)
+{
+    return shadow_accel()->peek(*(uint64_t *)process, va, val);
+}
+
+/* The guest's processes are copied: @fn may change them. */
+static GArray *shadow_binding_processes(ShadowPorts *ports)
+{
+    GArray *list = g_array_new(false, false, sizeof(uint64_t));
     QEMU_LOCK_GUARD(&shadow_keys_lock);
 
     for (guint i = 0; i < ports->keys->len; i++) {
         ShadowKey *key = g_ptr_array_index(ports->keys, i);
 
         if (key->kind == SHADOW_KEY_PROCESS) {
-            *process = key->value;
-            *cookie_va = key->cookie_va;
-            *cookie = key->cookie;
+            g_array_append_val(list, key->value);
+        }
+    }
+    return list;
+}
+
+void shadow_binding_foreach_process(ShadowPorts *ports,
+                                    void (*fn)(uint64_t process, void *opaque),
+                                    void *opaque)
+{
+    g_autoptr(GArray) list = shadow_binding_processes(ports);
+
+    for (guint i = 0; i < list->len; i++) {
+        fn(g_array_index(list, uint64_t, i), opaque);
+    }
+}
+
+static bool shadow_binding_any(ShadowPorts *ports, ShadowLife life)
+{
+    RCU_READ_LOCK_GUARD();
+    g_autoptr(GArray) list = shadow_binding_processes(ports);
+    bool any = false;
+
+    for (guint i = 0; i < list->len; i++) {
+        uint64_t process = g_array_index(list, uint64_t, i);
+        ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+
+        any |= key && key->ports == ports &&
+               shadow_key_look(key, shadow_accel_look, &process) == life;
+    }
+    return any;
+}
+
+bool shadow_binding_lives(ShadowPorts *ports)
+{
+    return shadow_binding_any(ports, SHADOW_LIFE_SEEN);
+}
+
+void shadow_binding_look(ShadowPorts *ports)
+{
+    shadow_binding_any(ports, SHADOW_LIFE_OVER);
+}
+
+bool shadow_binding_is_process(ShadowPorts *ports, const ShadowEntry *caller)
+{
+    g_autoptr(GArray) list = shadow_binding_processes(ports);
+
+    for (guint i = 0; i < list->len; i++) {
+        uint64_t process = g_array_index(list, uint64_t, i);
+
+        if (process == caller->process ||
+            (caller->alias && process == caller->alias)) {
             return true;
         }
     }
     return false;
 }
 
-bool shadow_binding_by_tag(ShadowPorts *ports)
+bool shadow_binding_is_stale(ShadowPorts *ports)
 {
-    return shadow_ports_has(ports, SHADOW_KEY_VMCB);
+    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    unsigned stale = 0, fresh = 0;
+
+    for (guint i = 0; i < ports->keys->len; i++) {
+        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+
+        if (key->kind == SHADOW_KEY_PROCESS) {
+            *(qatomic_read(&key->cookie->stale) ? &stale : &fresh) += 1;
+        }
+    }
+    for (guint i = ports->keys->len; fresh && i-- > 0; ) {
+        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+
+        if (key->kind == SHADOW_KEY_PROCESS &&
+            qatomic_read(&key->cookie->stale)) {
+            shadow_key_drop_locked(key);
+        }
+    }
+    return stale && !fresh;
 }
 
+/* Ends and beginnings */
+
 /*
- * Take back what CPUs have been told.  Pairs with shadow_binding_enter(): a
- * CPU either sees the new generation, or is seen here.
+ * Pairs with shadow_binding_enter(): a CPU either sees the new generation, or
+ * is seen here.
  */
 static void shadow_binding_recall(ShadowPorts *ports)
 {
+    uintptr_t was;
+
     smp_mb(); /* the table is changed before the CPUs are looked at */
     for (unsigned i = 0; i < SHADOW_MAX_CPUS; i++) {
-        if (qatomic_read(&shadow_running[i]) == ports) {
-            qatomic_cmpxchg(&shadow_running[i], ports, NULL);
+        while (was = qatomic_read(&shadow_running[i]),
+               (was & ~RUNNING_FLAGS) == (uintptr_t)ports &&
+               !(was & RUNNING_ENDED)) {
+            qatomic_cmpxchg(&shadow_running[i], was,
+                            (uintptr_t)ports | RUNNING_ENDED);
         }
     }
 }
 
-static void shadow_binding_remove_kind(ShadowPorts *ports, bool process)
+void shadow_binding_forget(ShadowPorts *ports)
 {
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    uintptr_t was;
 
-    for (guint i = ports->keys->len; i-- > 0; ) {
-        ShadowKey *key = g_ptr_array_index(ports->keys, i);
-
-        if ((key->kind == SHADOW_KEY_PROCESS) == process) {
-            g_ptr_array_remove_index(ports->keys, i);
-            shadow_key_remove_locked(key);
+    smp_mb(); /* as above */
+    for (unsigned i = 0; i < SHADOW_MAX_CPUS; i++) {
+        while (was = qatomic_read(&shadow_running[i]),
+               (was & ~RUNNING_FLAGS) == (uintptr_t)ports) {
+            qatomic_cmpxchg(&shadow_running[i], was, 0);
         }
     }
 }
 
 bool shadow_binding_remove(ShadowPorts *ports)
 {
-    bool any = shadow_binding_by_process(ports) ||
-               shadow_binding_by_tag(ports);
+    bool any = false;
 
-    shadow_binding_remove_kind(ports, true);
-    shadow_binding_remove_kind(ports, false);
+    WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
+        while (ports->keys->len) {
+            shadow_key_drop_locked(g_ptr_array_index(ports->keys, 0));
+            any = true;
+        }
+    }
     shadow_binding_recall(ports);
+    qatomic_set(&ports->unsure_since, 0);
     return any;
 }
 
-void shadow_binding_add_process(ShadowPorts *ports, uint64_t process,
-                                uint64_t cookie_va, uint64_t cookie)
+/* L1 uses the page table for another process now. */
+static void shadow_binding_take_over(ShadowPorts *ports, uint64_t process)
 {
     ShadowPorts *other = NULL;
-    ShadowKey *key;
 
     WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
-        key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+        ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+
         if (key && key->ports != ports) {
             other = key->ports;
+            qatomic_set(&key->cookie->stale, true);
         }
     }
     if (other) {
-        /* L1 uses the page table for another process now */
         other->on_stale(other->guest);
     }
-    shadow_binding_remove_kind(ports, true);
+}
+
+static void shadow_key_add_process_locked(ShadowPorts *ports, uint64_t process,
+                                          uint64_t cookie_va, uint64_t cookie,
+                                          bool alone)
+{
+    ShadowKey *key = shadow_key_add_locked(SHADOW_KEY_PROCESS, process, ports);
+
+    key->alone = alone;
+    key->cookie = g_new0(ShadowCookie, 1);
+    *key->cookie = (ShadowCookie) { .va = cookie_va, .value = cookie };
+    shadow_key_publish_locked(key);
+}
+
+void shadow_binding_add_process(ShadowPorts *ports, const ShadowEntry *caller,
+                                uint64_t cookie_va, uint64_t cookie)
+{
+    uint64_t alias = caller->alias;
+
+    shadow_binding_take_over(ports, caller->process);
     WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
-        shadow_key_add_locked(SHADOW_KEY_PROCESS, process, ports,
-                              cookie_va, cookie);
+        /* an address space that is another guest's is not this one's too */
+        if (alias && shadow_key_find(SHADOW_KEY_PROCESS, alias)) {
+            alias = 0;
+        }
+        shadow_key_add_process_locked(ports, caller->process, cookie_va,
+                                      cookie, !alias);
+        if (alias) {
+            shadow_key_add_process_locked(ports, alias, cookie_va, cookie,
+                                          false);
+        }
     }
     qatomic_set(&ports->map, 0);
-    shadow_binding_recall(ports);
+    qatomic_set(&ports->unsure_since, 0);
+}
+
+void shadow_binding_replace_cookie(ShadowPorts *ports, uint64_t cookie_va,
+                                   uint64_t cookie)
+{
+    QEMU_LOCK_GUARD(&shadow_keys_lock);
+
+    for (guint i = 0; i < ports->keys->len; i++) {
+        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+        ShadowCookie *old = key->cookie;
+        ShadowCookie *new;
+
+        if (old) {
+            new = g_new0(ShadowCookie, 1);
+            *new = (ShadowCookie) { .va = cookie_va, .value = cookie };
+            qatomic_rcu_set(&key->cookie, new);
+            g_free_rcu(old, rcu);
+        }
+    }
+}
+
+static void shadow_key_add_tag_locked(ShadowKeyKind kind, uint64_t value,
+                                      ShadowPorts *ports)
+{
+    shadow_key_publish_locked(shadow_key_add_locked(kind, value, ports));
 }
 
 void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry)
@@ -205,10 +404,12 @@ void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry)
     QEMU_LOCK_GUARD(&shadow_keys_lock);
 
     if (entry->root) {
-        shadow_key_add_locked(SHADOW_KEY_ROOT, entry->root, ports, 0, 0);
+        shadow_key_add_tag_locked(SHADOW_KEY_ROOT, entry->root, ports);
     }
-    shadow_key_add_locked(SHADOW_KEY_VMCB, entry->vmcb, ports, 0, 0);
+    shadow_key_add_tag_locked(SHADOW_KEY_VMCB, entry->vmcb, ports);
 }
+
+/* Nested entries */
 
 /*
  * A tag's binding holds for the nested root, whichever virtual CPU enters,
@@ -221,24 +422,45 @@ static void shadow_binding_follow(const ShadowEntry *entry)
     ShadowKey *vmcb = shadow_key_find(SHADOW_KEY_VMCB, entry->vmcb);
 
     if (root && !vmcb) {
-        shadow_key_add_locked(SHADOW_KEY_VMCB, entry->vmcb, root->ports, 0, 0);
+        shadow_key_add_tag_locked(SHADOW_KEY_VMCB, entry->vmcb, root->ports);
     } else if (vmcb && !root && entry->root) {
-        shadow_key_add_locked(SHADOW_KEY_ROOT, entry->root, vmcb->ports, 0, 0);
+        shadow_key_add_tag_locked(SHADOW_KEY_ROOT, entry->root, vmcb->ports);
     }
 }
 
-static ShadowPorts *shadow_binding_find(const ShadowEntry *entry,
-                                        ShadowPeek *peek, void *cpu)
+/* It was this address space that has called: there is no other. */
+static void shadow_key_settle(uint64_t process)
+{
+    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+
+    if (!key || key->alone) {
+        return;
+    }
+    qatomic_set(&key->alone, true);
+    for (guint i = key->ports->keys->len; i-- > 0; ) {
+        ShadowKey *other = g_ptr_array_index(key->ports->keys, i);
+
+        if (other != key && other->kind == SHADOW_KEY_PROCESS) {
+            shadow_key_drop_locked(other);
+        }
+    }
+}
+
+static uintptr_t shadow_binding_find(const ShadowEntry *entry,
+                                     ShadowPeek *peek, void *cpu)
 {
     ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, entry->process);
     ShadowKey *vmcb;
-    uint64_t cookie;
 
     if (key) {
-        if (peek(cpu, key->cookie_va, &cookie) && cookie == key->cookie) {
-            return key->ports;
+        if (shadow_key_look(key, peek, cpu) != SHADOW_LIFE_SEEN) {
+            return (uintptr_t)key->ports | RUNNING_UNSURE;
         }
-        shadow_ports_schedule(key->ports, SHADOW_PORTS_STALE);
+        if (unlikely(!qatomic_read(&key->alone))) {
+            shadow_key_settle(entry->process);
+        }
+        return (uintptr_t)key->ports;
     }
     key = shadow_key_find(SHADOW_KEY_ROOT, entry->root);
     vmcb = shadow_key_find(SHADOW_KEY_VMCB, entry->vmcb);
@@ -246,7 +468,18 @@ static ShadowPorts *shadow_binding_find(const ShadowEntry *entry,
         shadow_binding_follow(entry);
     }
     key = key ?: vmcb;
-    return key ? key->ports : NULL;
+    return key ? (uintptr_t)key->ports : 0;
+}
+
+/* Since when it cannot be seen whether it is the guest, ms; 0: it can */
+static void shadow_binding_note(ShadowPorts *ports, bool sure)
+{
+    int64_t since = qatomic_read(&ports->unsure_since);
+
+    if (sure ? since : !since) {
+        qatomic_set(&ports->unsure_since,
+                    sure ? 0 : qemu_clock_get_ms(QEMU_CLOCK_REALTIME));
+    }
 }
 
 void shadow_binding_enter(unsigned cpu_index, const ShadowEntry *entry,
@@ -254,26 +487,90 @@ void shadow_binding_enter(unsigned cpu_index, const ShadowEntry *entry,
 {
     ShadowPorts *ports;
     unsigned generation;
+    uintptr_t running;
 
     if (cpu_index >= SHADOW_MAX_CPUS) {
         return;
     }
     do {
         generation = qatomic_read(&shadow_generation);
-        ports = shadow_binding_find(entry, peek, cpu);
-        qatomic_set(&shadow_running[cpu_index], ports);
+        running = shadow_binding_find(entry, peek, cpu);
+        qatomic_set(&shadow_running[cpu_index], running);
         smp_mb(); /* pairs with shadow_binding_recall() */
-    } while (ports && generation != qatomic_read(&shadow_generation));
+    } while (running && generation != qatomic_read(&shadow_generation));
 
-    if (ports && qatomic_read(&ports->entry_armed)) {
+    ports = (ShadowPorts *)(running & ~RUNNING_FLAGS);
+    if (!ports) {
+        return;
+    }
+    shadow_binding_note(ports, !(running & RUNNING_UNSURE));
+    if (qatomic_read(&ports->entry_armed) && !(running & RUNNING_UNSURE)) {
         shadow_ports_schedule(ports, SHADOW_PORTS_ENTERED);
     }
 }
 
-ShadowPorts *shadow_binding_ports(unsigned cpu_index)
+static uintptr_t shadow_binding_running(unsigned cpu_index)
 {
     return cpu_index < SHADOW_MAX_CPUS ?
-           qatomic_rcu_read(&shadow_running[cpu_index]) : NULL;
+           qatomic_read(&shadow_running[cpu_index]) : 0;
+}
+
+ShadowPorts *shadow_binding_entered(unsigned cpu_index, bool *sure)
+{
+    uintptr_t running = shadow_binding_running(cpu_index);
+
+    if (sure) {
+        *sure = !(running & RUNNING_UNSURE);
+    }
+    return running & RUNNING_ENDED ? NULL :
+           (ShadowPorts *)(running & ~RUNNING_FLAGS);
+}
+
+static bool shadow_binding_may_wait(ShadowPorts *ports)
+{
+    int64_t since = qatomic_read(&ports->unsure_since);
+
+    return !since || qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - since <
+                     SHADOW_UNSURE_MS;
+}
+
+ShadowAnswer shadow_binding_ask(unsigned cpu_index, uint16_t port,
+                                unsigned size)
+{
+    uintptr_t running = shadow_binding_running(cpu_index);
+    ShadowPorts *ports = (ShadowPorts *)(running & ~RUNNING_FLAGS);
+    ShadowAnswer answer = { .server = SHADOW_SERVER_OTHER };
+
+    if (!ports || !shadow_ports_claimed(ports, port, size)) {
+        return answer;
+    }
+    if (running & RUNNING_ENDED) {
+        answer.server = SHADOW_SERVER_NOBODY;
+    } else if (running & RUNNING_UNSURE) {
+        answer.server = shadow_binding_may_wait(ports) ?
+                        SHADOW_SERVER_LATER : SHADOW_SERVER_NOBODY;
+    } else if (!qatomic_read(&ports->proved)) {
+        answer.server = SHADOW_SERVER_NOBODY;
+    } else {
+        answer = (ShadowAnswer) { SHADOW_SERVER_DEVICE, ports };
+    }
+    return answer;
+}
+
+uint32_t shadow_answer_read(const ShadowAnswer *answer, uint16_t port,
+                            unsigned size)
+{
+    return answer->server == SHADOW_SERVER_DEVICE ?
+           shadow_ports_read(answer->ports, port, size) :
+           UINT32_MAX >> (32 - 8 * size);
+}
+
+void shadow_answer_write(const ShadowAnswer *answer, uint16_t port,
+                         unsigned size, uint32_t val)
+{
+    if (answer->server == SHADOW_SERVER_DEVICE) {
+        shadow_ports_write(answer->ports, port, size, val);
+    }
 }
 
 static void __attribute__((constructor)) shadow_binding_init(void)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which nested guest a virtual CPU is running, and which of its I/O ports are
- * ours.
+ * Which nested guest a virtual CPU is running, and who serves its I/O ports.
  *
- * The cloud VM's CPUs ask on each nested entry and each nested port access,
- * without a lock; the answers change rarely, under the BQL.  What a CPU has
- * been told stays valid for its RCU read section, and is taken back before a
- * binding or a guest goes away.
+ * The cloud VM's CPUs ask on each nested entry and once for each nested port
+ * access, without a lock; the answers change rarely, under the BQL.  An answer
+ * stays valid for the CPU's RCU read section.
+ *
+ * It fails closed.  While L0 cannot see whether an entry is a bound guest's,
+ * and when a binding has ended under a CPU that has entered the guest, the
+ * claimed ports of that entry are served by nobody, until the next entry.
  */
 #ifndef SHADOW_BINDING_H
 #define SHADOW_BINDING_H
@@ -18,18 +20,33 @@ typedef struct ShadowDevice ShadowDevice;
 typedef struct ShadowGuest ShadowGuest;
 typedef struct ShadowPorts ShadowPorts;
 
-/* What identifies a nested entry.  Addresses are L1-physical. */
+/* What identifies a nested entry, or a caller.  Addresses are L1-physical. */
 typedef struct ShadowEntry {
-    uint64_t process;       /* L1's CR3 without PCID and KPTI bits */
+    uint64_t process;       /* L1's CR3 without PCID */
+    uint64_t alias;         /* of a caller: another that it may be, or 0 */
     uint64_t root;          /* nested page-table root, or 0 */
     uint64_t vmcb;
 } ShadowEntry;
 
 /* CR3 as an identity of an address space (AMD APM vol. 2, 5.3.2) */
-#define SHADOW_PROCESS(cr3) ((cr3) & 0x000fffffffffe000ULL)
+#define SHADOW_PROCESS(cr3) ((cr3) & 0x000ffffffffff000ULL)
 
-/* Whether any nested guest is bound at all. */
-extern bool shadow_bindings_exist;
+/*
+ * With page-table isolation Linux gives a process a pair of address spaces:
+ * this bit tells that of user mode, which makes calls, from that of the kernel,
+ * which makes nested entries.  Without, they are two processes.  So for what a
+ * program (@user) calls under the first, the second is another that it may be;
+ * the cookie decides.
+ */
+#define SHADOW_PTI_USER 0x1000ULL
+static inline uint64_t shadow_process_alias(uint64_t cr3, bool user)
+{
+    return user && cr3 & SHADOW_PTI_USER ?
+           SHADOW_PROCESS(cr3) & ~SHADOW_PTI_USER : 0;
+}
+
+/* Whether any nested guest has ever been bound. */
+extern bool shadow_bindings_used;
 
 /*
  * Read 8 bytes at a virtual address of the running L1 process.
@@ -44,37 +61,94 @@ typedef bool ShadowPeek(void *cpu, uint64_t va, uint64_t *val);
 void shadow_binding_enter(unsigned cpu_index, const ShadowEntry *entry,
                           ShadowPeek *peek, void *cpu);
 
-/* The ports of the nested guest that the CPU entered last, or NULL. */
-ShadowPorts *shadow_binding_ports(unsigned cpu_index);
+/* Who serves an access to a port of the nested guest that a CPU runs */
+typedef enum ShadowServer {
+    SHADOW_SERVER_OTHER,    /* not ours: as if there were no shadow guests */
+    SHADOW_SERVER_DEVICE,
+    SHADOW_SERVER_NOBODY,   /* reads are ones, writes go nowhere */
+    SHADOW_SERVER_LATER,    /* make the access again after the next entry, or
+                               else as NOBODY */
+} ShadowServer;
+
+typedef struct ShadowAnswer {
+    ShadowServer server;
+    ShadowPorts *ports;     /* of a device */
+} ShadowAnswer;
+
+/* To be asked once for an access of @size bytes: the access uses the answer. */
+ShadowAnswer shadow_binding_ask(unsigned cpu_index, uint16_t port,
+                                unsigned size);
+
+/*
+ * Do what the answer, which is not SHADOW_SERVER_OTHER, says: an access of 1, 2
+ * or 4 bytes.  Takes the BQL.
+ */
+uint32_t shadow_answer_read(const ShadowAnswer *answer, uint16_t port,
+                            unsigned size);
+void shadow_answer_write(const ShadowAnswer *answer, uint16_t port,
+                         unsigned size, uint32_t val);
+
+/*
+ * The bound guest that the CPU entered last, or NULL; *@sure, unless @sure is
+ * NULL, tells whether it was seen to be that guest.
+ */
+ShadowPorts *shadow_binding_entered(unsigned cpu_index, bool *sure);
 
 /* What follows is called with the BQL held. */
 
+/* Whether @caller is the process that @ports are bound to. */
+bool shadow_binding_is_process(ShadowPorts *ports, const ShadowEntry *caller);
+
+/* Whether the process that @ports are bound to is seen to live. */
+bool shadow_binding_lives(ShadowPorts *ports);
+
 /*
- * Bind @ports to an L1 process.  @cookie_va holds @cookie for as long as the
- * process lives: its absence ends the binding, since L1 reuses page tables.
- * A guest has at most one such binding: a new one replaces it.
+ * Bind @ports, which are not bound by process, to the process of @caller.
+ * @cookie_va holds @cookie for as long as the process lives.  That it cannot be
+ * read says nothing, since L1 may unmap it for a moment; that it reads as
+ * something else ends the binding, since L1 reuses page tables.
  */
-void shadow_binding_add_process(ShadowPorts *ports, uint64_t process,
+void shadow_binding_add_process(ShadowPorts *ports, const ShadowEntry *caller,
                                 uint64_t cookie_va, uint64_t cookie);
+
+/* The same process has a new cookie.  No CPU sees the guest unbound. */
+void shadow_binding_replace_cookie(ShadowPorts *ports, uint64_t cookie_va,
+                                   uint64_t cookie);
 
 /* Bind @ports to the nested guest that made @entry. */
 void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry);
 
-/* End all of the guest's bindings.  Returns whether there were any. */
+/*
+ * End all of the guest's bindings.  CPUs that have entered it are served by
+ * nobody until their next entry.  Returns whether there were any bindings.
+ */
 bool shadow_binding_remove(ShadowPorts *ports);
 
-bool shadow_binding_by_process(ShadowPorts *ports);
+/*
+ * Forget address spaces that are now another process's.  Returns whether that
+ * was all that the guest was bound to by process; nothing is forgotten then.
+ */
+bool shadow_binding_is_stale(ShadowPorts *ports);
 
-/* What shadow_binding_add_process() was given; false if there is none */
-bool shadow_binding_process(ShadowPorts *ports, uint64_t *process,
-                            uint64_t *cookie_va, uint64_t *cookie);
+bool shadow_binding_by_process(ShadowPorts *ports);
 bool shadow_binding_by_tag(ShadowPorts *ports);
+
+/*
+ * Call @fn for each address space that the guest is bound to: one, or two
+ * until its first nested entry.
+ */
+void shadow_binding_foreach_process(ShadowPorts *ports,
+                                    void (*fn)(uint64_t process, void *opaque),
+                                    void *opaque);
+
+/* Look at the cookies, as a nested entry would; see ShadowAccel. */
+void shadow_binding_look(ShadowPorts *ports);
 
 /*
  * The claimed ports of one nested guest.
  *
  * @on_entry is called from a bottom half after a nested entry that was armed
- * by shadow_ports_arm_entry(); @on_stale when the bound process has died.
+ * by shadow_ports_arm_entry(); @on_stale when the bound process may have died.
  */
 ShadowPorts *shadow_ports_new(ShadowGuest *guest,
                               void (*on_entry)(ShadowGuest *),
@@ -85,6 +159,13 @@ void shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, uint16_t first,
 void shadow_ports_release(ShadowPorts *ports, uint16_t first);
 void shadow_ports_arm_entry(ShadowPorts *ports, bool armed);
 uint64_t shadow_ports_accesses(ShadowPorts *ports);
+
+/* Whether its last entry was seen to be the bound guest's */
+bool shadow_ports_recognized(ShadowPorts *ports);
+
+/* Whether the guest has proved itself, or need not: else nobody serves it. */
+void shadow_ports_set_proved(ShadowPorts *ports, bool proved);
+bool shadow_ports_proved(ShadowPorts *ports);
 
 /* Without the BQL, in an RCU read section: whether any byte is claimed. */
 bool shadow_ports_claimed(ShadowPorts *ports, uint16_t port, unsigned size);

@@ -54,6 +54,9 @@ struct ShadowDevice {
  *              who comes is told if so.  If @broken, the reason, is not NULL
  *              it has just come to that: tell the one who is there, or else
  *              the next
+ * @attached: whether a nested guest is bound to it, and has proved itself where
+ *            it must; if not, for @reason, nothing is read from the user
+ *            until it is and he has connected anew.  May be NULL
  * @sent_ahead: what @history_state has now, the other host has
  * @leave_out: whether @state is saved without that
  * @arrived: a number that changes whenever input arrives
@@ -77,6 +80,7 @@ struct ShadowDeviceClass {
     void (*restored)(ShadowDevice *dev, bool snapshot);
     void (*protection)(ShadowDevice *dev, bool unprotected,
                        const char *broken);
+    void (*attached)(ShadowDevice *dev, bool attached, const char *reason);
     void (*sent_ahead)(ShadowDevice *dev);
     void (*leave_out)(ShadowDevice *dev, bool leave_out);
     uint64_t (*arrived)(ShadowDevice *dev);

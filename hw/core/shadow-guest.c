@@ -175,6 +175,10 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
     info->state = g->state;
     info->bound_by_process = shadow_binding_by_process(g->ports);
     info->bound_by_tag = shadow_binding_by_tag(g->ports);
+    info->bindings = g->bindings;
+    info->proved = g->bind_secret_id && shadow_ports_proved(g->ports) &&
+                   (info->bound_by_process || info->bound_by_tag);
+    info->recognized = shadow_ports_recognized(g->ports);
     info->protection = g->protection;
     info->epoch = g->epoch;
     info->calls = g->calls;
@@ -285,25 +289,13 @@ static void shadow_guest_finalize(Object *obj)
     ShadowGuest *g = SHADOW_GUEST(obj);
 
     shadow_ports_free(g->ports);
+    shadow_register_stop(g);
     shadow_keys_stop(g);
     g_free(g->host_name);
     qapi_free_strList(g->old_secret_ids);
     g_free(g->secret_id);
     g_free(g->bind_secret_id);
     g_free(g->state_file);
-}
-
-static char *get_bind_secret(Object *obj, Error **errp)
-{
-    return g_strdup(SHADOW_GUEST(obj)->bind_secret_id);
-}
-
-static void set_bind_secret(Object *obj, const char *value, Error **errp)
-{
-    ShadowGuest *g = SHADOW_GUEST(obj);
-
-    g_free(g->bind_secret_id);
-    g->bind_secret_id = g_strdup(value);
 }
 
 static char *get_state_file(Object *obj, Error **errp)
@@ -349,10 +341,7 @@ static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
 
     shadow_keys_add_properties(oc);
     shadow_protection_add_properties(oc);
-    object_class_property_add_str(oc, "bind-secret", get_bind_secret,
-                                  set_bind_secret);
-    object_class_property_set_description(oc, "bind-secret",
-        "id of the secret that the nested guest proves itself with");
+    shadow_register_add_properties(oc);
     object_class_property_add_str(oc, "state-file", get_state_file,
                                   set_state_file);
     object_class_property_set_description(oc, "state-file",

@@ -52,6 +52,7 @@ struct ShadowGuest {
     bool incoming;
     bool snapshots;
     bool unprotected;           /* nothing needs to protect it */
+    bool register_ok;           /* a nested guest may bind without a proof */
     bool exposed;               /* and nothing on this host can */
 
     const char *id;
@@ -66,8 +67,8 @@ struct ShadowGuest {
     bool irq_changed;           /* and the cloud VM has not been told */
     QTAILQ_ENTRY(ShadowGuest) irq_next;
     QTAILQ_ENTRY(ShadowGuest) next;
-    uint8_t challenge[32];      /* for REGISTER; random */
-    bool challenged;
+    uint64_t bindings;          /* so far */
+    GQueue challenges;          /* of ShadowChallenge, oldest first */
 
     ShadowSettle settle;
     uint64_t settle_mark;
@@ -106,17 +107,29 @@ void shadow_guest_irq_changed(ShadowGuest *g);
 void shadow_guest_irq_told(ShadowGuest *g);
 void shadow_guest_irq_all_told(void);
 
-void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
+/* -EBUSY if a process that lives and is not @caller has bound it. */
+int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller);
+
+/* The same process only replaces the cookie. */
+void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
                                uint64_t cookie_va, uint64_t cookie);
-void shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
+
+/* Whether the nested guest that made @entry is this one */
+bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index);
 
 /*
- * With a bind-secret, make a new challenge, valid for one answer.  Returns
- * whether the guest has a bind-secret.
+ * With a bind-secret, make a new challenge for the nested guest that made
+ * @entry, valid for one answer.  -EOPNOTSUPP without.
  */
-bool shadow_guest_challenge(ShadowGuest *g, uint8_t challenge[32]);
-int shadow_guest_check_answer(ShadowGuest *g, const uint8_t answer[32],
-                              Error **errp);
+int shadow_guest_challenge(ShadowGuest *g, const ShadowEntry *entry,
+                           uint8_t challenge[32]);
+
+/*
+ * The nested guest that made @entry says that it is this one; @inside: it runs
+ * in the process that is bound.  @answer is to its challenge, or NULL.
+ */
+int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
+                          bool inside, const uint8_t answer[32]);
 
 /*
  * What keeps the guest's port accesses from the cloud VM has changed; @reason

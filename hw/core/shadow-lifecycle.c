@@ -56,11 +56,38 @@ bool shadow_lifecycle_may_tell(ShadowGuest *g)
     return shadow_limit_allows(&g->events);
 }
 
+/*
+ * A user of an active guest is told of each moment in which it was not bound, or
+ * had not proved itself: by the end of his connection, before one more byte is
+ * read from it.  Before a guest is bound for the first time there is nobody
+ * who could have seen anything.
+ */
+static void lifecycle_attach(ShadowGuest *g, const char *reason)
+{
+    bool bound = shadow_binding_by_process(g->ports) ||
+                 shadow_binding_by_tag(g->ports);
+    bool attached = g->state != SHADOW_GUEST_STATE_ACTIVE || !g->bindings ||
+                    (bound && shadow_ports_proved(g->ports));
+    ShadowDevice *dev;
+
+    if (bound && !shadow_ports_proved(g->ports)) {
+        reason = "it has not proved who it is yet";
+    }
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+
+        if (sdc->attached) {
+            sdc->attached(dev, attached, reason);
+        }
+    }
+}
+
 void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
 {
     trace_shadow_guest_state(g->id, ShadowGuestState_str(g->state),
                              ShadowGuestState_str(state));
     g->state = state;
+    lifecycle_attach(g, "no virtual machine is bound to it");
     shadow_history_forget(g);
     shadow_ports_arm_entry(g->ports, state == SHADOW_GUEST_STATE_RESTORED);
 }
@@ -105,63 +132,101 @@ int shadow_lifecycle_wrong_state(ShadowGuest *g, const char *what, int err,
 /* Bindings */
 
 /* What is only watched begins with the accelerator's first look. */
-static void lifecycle_protect(ShadowGuest *g)
+static void lifecycle_bound(ShadowGuest *g, bool by_tag, uint64_t whom)
 {
+    g->bindings++;
+    lifecycle_attach(g, NULL);
     if (shadow_accel()->protection(NULL) == SHADOW_PROTECTION_FORCED) {
         shadow_guest_set_protection(g, SHADOW_PROTECTION_FORCED, "bound");
     }
     shadow_accel()->changed();
+    trace_shadow_guest_bound(g->id, whom);
+    if (shadow_lifecycle_may_tell(g)) {
+        qapi_event_send_shadow_guest_bound(g->id, by_tag);
+    }
 }
 
-void shadow_guest_bind_process(ShadowGuest *g, uint64_t process,
+int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller)
+{
+    if (shadow_binding_by_process(g->ports) &&
+        !shadow_binding_is_process(g->ports, caller) &&
+        shadow_binding_lives(g->ports)) {
+        shadow_lifecycle_refused(g, "another process has bound it");
+        return -EBUSY;
+    }
+    return 0;
+}
+
+void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
                                uint64_t cookie_va, uint64_t cookie)
 {
     shadow_history_forget(g);
-    shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, "bound anew");
-    shadow_binding_add_process(g->ports, process, cookie_va, cookie);
-    lifecycle_protect(g);
-    trace_shadow_guest_bound(g->id, process);
-    if (shadow_lifecycle_may_tell(g)) {
-        qapi_event_send_shadow_guest_bound(g->id, false);
+    if (shadow_binding_is_process(g->ports, caller)) {
+        shadow_binding_replace_cookie(g->ports, cookie_va, cookie);
+    } else {
+        if (shadow_binding_by_process(g->ports) ||
+            shadow_binding_by_tag(g->ports)) {
+            shadow_guest_unbind(g, "another process binds it");
+        }
+        shadow_ports_set_proved(g->ports, !g->bind_secret_id);
+        shadow_binding_add_process(g->ports, caller, cookie_va, cookie);
     }
+    lifecycle_bound(g, false, caller->process);
     shadow_guest_irq_changed(g);
 }
 
-void shadow_guest_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
+void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
 {
     shadow_binding_add_tag(g->ports, entry);
-    lifecycle_protect(g);
-    trace_shadow_guest_bound(g->id, entry->vmcb);
-    if (shadow_lifecycle_may_tell(g)) {
-        qapi_event_send_shadow_guest_bound(g->id, true);
-    }
+    shadow_ports_set_proved(g->ports, true);
+    lifecycle_bound(g, true, entry->vmcb);
+}
+
+void shadow_lifecycle_proved(ShadowGuest *g)
+{
+    shadow_ports_set_proved(g->ports, true);
+    lifecycle_attach(g, NULL);
+}
+
+bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index)
+{
+    bool sure;
+
+    return shadow_binding_entered(cpu_index, &sure) == g->ports && sure;
 }
 
 int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 {
+    ShadowGuestState from = g->state;
     bool bound = shadow_binding_remove(g->ports);
 
+    if (from == SHADOW_GUEST_STATE_RESTORED) {
+        /* the nested guest never ran: its source still has everything */
+        shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_INCOMING);
+    }
+    if (bound) {
+        lifecycle_attach(g, reason);
+        shadow_history_forget(g);
+    }
     shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, reason);
     shadow_accel()->changed();
     if (bound) {
-        shadow_history_forget(g);
         trace_shadow_guest_unbound(g->id, reason);
         if (shadow_lifecycle_may_tell(g)) {
             qapi_event_send_shadow_guest_unbound(g->id, reason);
         }
     }
-    if (g->state == SHADOW_GUEST_STATE_RESTORED) {
-        /* the nested guest never ran: its source still has everything */
-        shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_INCOMING);
-    } else if (!bound) {
-        return -EALREADY;
-    }
-    return 0;
+    return bound || from == SHADOW_GUEST_STATE_RESTORED ? 0 : -EALREADY;
 }
 
+/* A notice that comes late finds a binding that is not stale. */
 void shadow_lifecycle_stale(ShadowGuest *g)
 {
-    shadow_guest_unbind(g, "the bound process has ended");
+    if (shadow_binding_is_stale(g->ports)) {
+        shadow_guest_unbind(g, "the bound process has ended");
+    } else {
+        shadow_accel()->changed();
+    }
 }
 
 int shadow_guest_reset(ShadowGuest *g)

@@ -13,8 +13,15 @@ void shadow_lifecycle_stop(ShadowGuest *g);
 void shadow_lifecycle_entered(ShadowGuest *g);
 void shadow_lifecycle_stale(ShadowGuest *g);
 
-/* Whether the bind-secret can serve. (shadow-register.c) */
+/* (shadow-register.c) */
+void shadow_register_add_properties(ObjectClass *oc);
+/* Whether the bind-secret can serve */
 bool shadow_register_check_secret(ShadowGuest *g, Error **errp);
+void shadow_register_stop(ShadowGuest *g);
+
+void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
+/* A nested guest in the bound process has proved that it is this one. */
+void shadow_lifecycle_proved(ShadowGuest *g);
 
 void shadow_transfer_start(ShadowGuest *g);
 void shadow_transfer_stop(ShadowGuest *g);

@@ -19,6 +19,7 @@ ShadowPorts *shadow_ports_new(ShadowGuest *guest,
     ports->guest = guest;
     ports->ranges = g_new0(ShadowRanges, 1);
     ports->keys = g_ptr_array_new();
+    ports->proved = true;
     ports->on_entry = on_entry;
     ports->on_stale = on_stale;
     return ports;
@@ -34,6 +35,7 @@ static void shadow_ports_reclaim(ShadowPorts *ports)
 void shadow_ports_free(ShadowPorts *ports)
 {
     shadow_binding_remove(ports);
+    shadow_binding_forget(ports);
     ports->guest = NULL;
     if (!qatomic_xchg(&ports->pending, SHADOW_PORTS_STALE)) {
         call_rcu(ports, shadow_ports_reclaim, rcu);
@@ -122,6 +124,21 @@ void shadow_ports_release(ShadowPorts *ports, uint16_t first)
 void shadow_ports_arm_entry(ShadowPorts *ports, bool armed)
 {
     qatomic_set(&ports->entry_armed, armed);
+}
+
+void shadow_ports_set_proved(ShadowPorts *ports, bool proved)
+{
+    qatomic_set(&ports->proved, proved);
+}
+
+bool shadow_ports_proved(ShadowPorts *ports)
+{
+    return qatomic_read(&ports->proved);
+}
+
+bool shadow_ports_recognized(ShadowPorts *ports)
+{
+    return !qatomic_read(&ports->unsure_since);
 }
 
 uint64_t shadow_ports_accesses(ShadowPorts *ports)

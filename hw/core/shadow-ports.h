@@ -33,6 +33,8 @@ struct ShadowPorts {
     ShadowRanges *ranges;       /* RCU */
     GPtrArray *keys;            /* under shadow_keys_lock */
     bool entry_armed;
+    bool proved;                /* atomic: the guest's ports are its own */
+    int64_t unsure_since;       /* atomic; ms, 0: it is seen who runs */
     uint64_t map;               /* of an accelerator (BQL); 0: bound anew */
     int pending;                /* SHADOW_PORTS_*, atomic */
     uint64_t accesses;
@@ -42,5 +44,8 @@ struct ShadowPorts {
 
 /* Have @on_entry or @on_stale called; from any thread. */
 void shadow_ports_schedule(ShadowPorts *ports, int why);
+
+/* No CPU is to know of @ports any more. (shadow-binding.c) */
+void shadow_binding_forget(ShadowPorts *ports);
 
 #endif /* SHADOW_PORTS_H */

@@ -14,6 +14,15 @@
 
 #define REGISTER_LABEL "qemu-shadow register"
 
+/* That may be waiting for an answer; then the oldest is forgotten */
+#define CHALLENGES_MAX 256
+
+/* One that a virtual CPU has asked for: what others ask does not disturb it. */
+typedef struct ShadowChallenge {
+    uint64_t vmcb;
+    uint8_t value[32];
+} ShadowChallenge;
+
 bool shadow_register_check_secret(ShadowGuest *g, Error **errp)
 {
     uint8_t *key;
@@ -33,18 +42,54 @@ bool shadow_register_check_secret(ShadowGuest *g, Error **errp)
     return true;
 }
 
-bool shadow_guest_challenge(ShadowGuest *g, uint8_t challenge[32])
+static ShadowChallenge *register_find(ShadowGuest *g, const ShadowEntry *entry)
 {
-    if (!g->bind_secret_id) {
-        return false;
+    for (GList *i = g->challenges.head; i; i = i->next) {
+        ShadowChallenge *c = i->data;
+
+        if (c->vmcb == entry->vmcb) {
+            return c;
+        }
     }
-    g->challenged = !qemu_guest_getrandom(g->challenge, sizeof(g->challenge),
-                                          NULL);
-    memcpy(challenge, g->challenge, sizeof(g->challenge));
-    return true;
+    return NULL;
 }
 
-static bool register_expected(ShadowGuest *g,
+static void register_forget(ShadowGuest *g, ShadowChallenge *c)
+{
+    g_queue_remove(&g->challenges, c);
+    g_free(c);
+}
+
+void shadow_register_stop(ShadowGuest *g)
+{
+    g_queue_clear_full(&g->challenges, g_free);
+}
+
+int shadow_guest_challenge(ShadowGuest *g, const ShadowEntry *entry,
+                           uint8_t challenge[32])
+{
+    ShadowChallenge *c;
+
+    if (!g->bind_secret_id) {
+        return -EOPNOTSUPP;
+    }
+    c = g_new0(ShadowChallenge, 1);
+    c->vmcb = entry->vmcb;
+    if (qemu_guest_getrandom(c->value, sizeof(c->value), NULL) < 0) {
+        g_free(c);
+        return -EIO;
+    }
+    memcpy(challenge, c->value, sizeof(c->value));
+    if (register_find(g, entry)) {
+        register_forget(g, register_find(g, entry));
+    } else if (g_queue_get_length(&g->challenges) == CHALLENGES_MAX) {
+        register_forget(g, g_queue_peek_head(&g->challenges));
+    }
+    g_queue_push_tail(&g->challenges, c);
+    return 0;
+}
+
+static bool register_expected(ShadowGuest *g, const uint8_t challenge[32],
                               uint8_t mac[SHADOW_HKDF_HASH_LEN], Error **errp)
 {
     g_autoptr(GByteArray) msg = g_byte_array_new();
@@ -57,7 +102,7 @@ static bool register_expected(ShadowGuest *g,
     }
     g_byte_array_append(msg, (const uint8_t *)REGISTER_LABEL,
                         strlen(REGISTER_LABEL));
-    g_byte_array_append(msg, g->challenge, sizeof(g->challenge));
+    g_byte_array_append(msg, challenge, 32);
     g_byte_array_append(msg, (const uint8_t *)g->id, strlen(g->id));
     /* HKDF-Extract is HMAC (RFC 5869, section 2.2) */
     ok = shadow_hkdf_extract(key, key_len, msg->data, msg->len, mac);
@@ -69,19 +114,21 @@ static bool register_expected(ShadowGuest *g,
     return ok;
 }
 
-int shadow_guest_check_answer(ShadowGuest *g, const uint8_t answer[32],
-                              Error **errp)
+static int register_check_answer(ShadowGuest *g, const ShadowEntry *entry,
+                                 const uint8_t answer[32], Error **errp)
 {
+    ShadowChallenge *waiting = register_find(g, entry);
     uint8_t mac[SHADOW_HKDF_HASH_LEN];
+    ShadowChallenge c;
     uint8_t differ = 0;
-    bool challenged = g->challenged;
 
-    g->challenged = false;
-    if (!challenged) {
+    if (!waiting) {
         error_setg(errp, "no challenge is waiting for an answer");
         return -EACCES;
     }
-    if (!register_expected(g, mac, errp)) {
+    c = *waiting;
+    register_forget(g, waiting);
+    if (!register_expected(g, c.value, mac, errp)) {
         return -EIO;
     }
     for (size_t i = 0; i < sizeof(mac); i++) {
@@ -93,4 +140,74 @@ int shadow_guest_check_answer(ShadowGuest *g, const uint8_t answer[32],
         return -EACCES;
     }
     return 0;
+}
+
+static int register_check(ShadowGuest *g, const ShadowEntry *entry,
+                          bool inside, const uint8_t *answer, Error **errp)
+{
+    int ret = 0;
+
+    if (answer) {
+        ret = register_check_answer(g, entry, answer, errp);
+    } else if (g->bind_secret_id || !g->register_ok) {
+        error_setg(errp, "a registration without proof");
+        ret = -EACCES;
+    }
+    if (!ret && shadow_binding_by_process(g->ports) && !(inside && answer)) {
+        error_setg(errp, "a registration from outside of the process that "
+                   "has bound it");
+        ret = -EBUSY;
+    }
+    return ret;
+}
+
+int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
+                          bool inside, const uint8_t answer[32])
+{
+    Error *err = NULL;
+    int ret = register_check(g, entry, inside, answer, &err);
+
+    if (ret) {
+        return shadow_lifecycle_refuse(g, ret, err, NULL);
+    }
+    if (shadow_binding_by_process(g->ports)) {
+        shadow_lifecycle_proved(g);
+    } else {
+        shadow_lifecycle_bind_tag(g, entry);
+    }
+    return 0;
+}
+
+static char *get_bind_secret(Object *obj, Error **errp)
+{
+    return g_strdup(SHADOW_GUEST(obj)->bind_secret_id);
+}
+
+static void set_bind_secret(Object *obj, const char *value, Error **errp)
+{
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    g_free(g->bind_secret_id);
+    g->bind_secret_id = g_strdup(value);
+}
+
+static bool get_register(Object *obj, Error **errp)
+{
+    return SHADOW_GUEST(obj)->register_ok;
+}
+
+static void set_register(Object *obj, bool value, Error **errp)
+{
+    SHADOW_GUEST(obj)->register_ok = value;
+}
+
+void shadow_register_add_properties(ObjectClass *oc)
+{
+    object_class_property_add_str(oc, "bind-secret", get_bind_secret,
+                                  set_bind_secret);
+    object_class_property_set_description(oc, "bind-secret",
+        "id of the secret that the nested guest proves itself with");
+    object_class_property_add_bool(oc, "register", get_register, set_register);
+    object_class_property_set_description(oc, "register",
+        "let any nested guest that names it bind it, without a proof");
 }

@@ -9,6 +9,7 @@
 #include "qemu/module.h"
 #include "qemu/rcu.h"
 #include "system/qtest.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
 #include "shadow/hw/misc/shadow-testdev.h"
@@ -27,6 +28,9 @@ struct ShadowTestdev {
     UltracallRegs regs;
     ShadowEntry entry;
     uint64_t missed;
+    uint64_t unserved;
+    uint64_t enters;            /* with each port access */
+    uint64_t absent;
 };
 
 static int testdev_map(UltracallCaller *c, uint64_t addr, size_t len,
@@ -54,25 +58,31 @@ static void testdev_entry(UltracallCaller *c, ShadowEntry *entry)
 
 static bool testdev_peek(void *cpu, uint64_t addr, uint64_t *val)
 {
-    MemTxResult result;
+    ShadowTestdev *s = cpu;
 
-    *val = address_space_ldq_le(&address_space_memory, addr,
-                                MEMTXATTRS_UNSPECIFIED, &result);
-    return result == MEMTX_OK;
+    return !s->absent && shadow_accel()->peek(s->entry.process, addr, val);
 }
 
-static ShadowPorts *testdev_ports(ShadowTestdev *s, hwaddr port,
-                                  unsigned size)
+static void testdev_bind_late(ShadowTestdev *s, uint64_t addr)
 {
-    ShadowPorts *ports;
-
     shadow_binding_enter(0, &s->entry, testdev_peek, s);
-    ports = shadow_binding_ports(0);
-    if (!ports || !shadow_ports_claimed(ports, port, size)) {
-        s->missed++;
-        return NULL;
+    s->regs.arg[2] = addr;
+    ultracall_dispatch(&s->caller, ULTRACALL_BIND, &s->regs);
+}
+
+/* As an accelerator does, but that it does not wait */
+static ShadowAnswer testdev_ask(ShadowTestdev *s, hwaddr port, unsigned size)
+{
+    ShadowAnswer answer;
+
+    if (s->enters) {
+        shadow_binding_enter(0, &s->entry, testdev_peek, s);
     }
-    return ports;
+    answer = shadow_binding_ask(0, port, size);
+    s->missed += answer.server == SHADOW_SERVER_OTHER;
+    s->unserved += answer.server == SHADOW_SERVER_NOBODY ||
+                   answer.server == SHADOW_SERVER_LATER;
+    return answer;
 }
 
 /* As an accelerator does */
@@ -81,7 +91,7 @@ static void testdev_protect(ShadowTestdev *s, uint64_t protection)
     ShadowPorts *ports;
 
     shadow_binding_enter(0, &s->entry, testdev_peek, s);
-    ports = shadow_binding_ports(0);
+    ports = shadow_binding_entered(0, NULL);
     if (ports && protection < SHADOW_PROTECTION__MAX) {
         shadow_guest_set_protection(ports->guest, protection, "as tested");
     }
@@ -104,6 +114,14 @@ static uint64_t *testdev_reg(ShadowTestdev *s, hwaddr addr)
         return &s->entry.vmcb;
     case TESTDEV_MISSED:
         return &s->missed;
+    case TESTDEV_ALIAS:
+        return &s->entry.alias;
+    case TESTDEV_UNSERVED:
+        return &s->unserved;
+    case TESTDEV_ABSENT:
+        return &s->absent;
+    case TESTDEV_ENTERS:
+        return &s->enters;
     default:
         return NULL;
     }
@@ -116,9 +134,10 @@ static uint64_t testdev_read(void *opaque, hwaddr addr, unsigned size)
     uint64_t *reg;
 
     if (addr < TESTDEV_PORTS) {
-        ShadowPorts *ports = testdev_ports(s, addr, size);
+        ShadowAnswer answer = testdev_ask(s, addr, size);
 
-        return ports ? shadow_ports_read(ports, addr, size) : UINT64_MAX;
+        return answer.server == SHADOW_SERVER_OTHER ? UINT64_MAX :
+               shadow_answer_read(&answer, addr, size);
     }
     reg = testdev_reg(s, addr);
     return reg ? *reg >> (addr % 8 * 8) : 0;
@@ -132,14 +151,17 @@ static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
     uint64_t *reg;
 
     if (addr < TESTDEV_PORTS) {
-        ShadowPorts *ports = testdev_ports(s, addr, size);
+        ShadowAnswer answer = testdev_ask(s, addr, size);
 
-        if (ports) {
-            shadow_ports_write(ports, addr, size, val);
-        }
+        shadow_answer_write(&answer, addr, size, val);
     } else if (addr == TESTDEV_CALL) {
         s->caller.nested = val & TESTDEV_NESTED;
+        if (s->caller.nested && s->enters) {
+            shadow_binding_enter(0, &s->entry, testdev_peek, s);
+        }
         ultracall_dispatch(&s->caller, val & 0xff, &s->regs);
+    } else if (addr == TESTDEV_BIND_LATE) {
+        testdev_bind_late(s, val);
     } else if (addr == TESTDEV_PROTECTION) {
         testdev_protect(s, val);
     } else {
@@ -168,6 +190,7 @@ static void testdev_realize(DeviceState *dev, Error **errp)
     }
     s->caller.map = testdev_map;
     s->caller.entry = testdev_entry;
+    s->enters = true;
     memory_region_init_io(&s->mmio, OBJECT(s), &testdev_ops, s,
                           TYPE_SHADOW_TESTDEV, TESTDEV_SIZE);
     memory_region_add_subregion(get_system_memory(), s->addr, &s->mmio);

@@ -25,6 +25,24 @@
 
 /* Write a ShadowProtection, which becomes that of the guest that is entered. */
 #define TESTDEV_PROTECTION  0x10060
+
+/* Another address space that the caller may be, or 0 */
+#define TESTDEV_ALIAS       0x10068
+
+/* Port accesses that were claimed, but nobody has served */
+#define TESTDEV_UNSERVED    0x10070
+
+/* Write 0: port accesses are no nested entries of their own any more. */
+#define TESTDEV_ENTERS      0x10078
+
+/* Write 1: nothing can be read at a cookie's address. */
+#define TESTDEV_ABSENT      0x10080
+
+/*
+ * Write an address: make a nested entry, and right after it the BIND of the
+ * last call again with its cookie there.
+ */
+#define TESTDEV_BIND_LATE   0x10088
 #define TESTDEV_SIZE        0x11000
 
 #endif /* SHADOW_TESTDEV_H */

@@ -96,16 +96,20 @@ static int call_probe(UltracallCall *call)
 
 static int call_bind(UltracallCall *call)
 {
-    ShadowEntry entry;
+    ShadowEntry caller;
     uint64_t cookie;
+    int ret;
 
     if (qemu_guest_getrandom(&cookie, sizeof(cookie), NULL) < 0) {
         return -EIO;
     }
-    call->caller->entry(call->caller, &entry);
-    call_write(call, &cookie, sizeof(cookie));
-    shadow_guest_bind_process(call->guest, entry.process, call->va, cookie);
-    return 0;
+    call->caller->entry(call->caller, &caller);
+    ret = shadow_guest_may_bind(call->guest, &caller);
+    if (!ret) {
+        call_write(call, &cookie, sizeof(cookie));
+        shadow_guest_bind_process(call->guest, &caller, call->va, cookie);
+    }
+    return ret;
 }
 
 static int call_unbind(UltracallCall *call)
@@ -115,45 +119,36 @@ static int call_unbind(UltracallCall *call)
 
 static int call_register(UltracallCall *call)
 {
+    bool answers = call->flags == ULTRACALL_REGISTER_ANSWER;
+    bool asks = call->flags == ULTRACALL_REGISTER_CHALLENGE;
     ShadowGuest *g = call->guest;
     uint8_t proof[ULTRACALL_PROOF_LEN];
-    Error *err = NULL;
     ShadowEntry entry;
-    int ret = 0;
+    int ret;
 
     if (!call->caller->nested) {
         return -EPERM;
     }
-    if ((call->flags == ULTRACALL_REGISTER_CHALLENGE ||
-         call->flags == ULTRACALL_REGISTER_ANSWER) &&
-        call->len < sizeof(proof)) {
+    if (call->flags && !answers && !asks) {
+        return -EINVAL;
+    }
+    if (call->flags && call->len < sizeof(proof)) {
         call->value = sizeof(proof);
         return -ENOSPC;
     }
-    if (call->flags == ULTRACALL_REGISTER_CHALLENGE) {
-        if (!shadow_guest_challenge(g, proof)) {
-            return -EOPNOTSUPP;
+    call->caller->entry(call->caller, &entry);
+    if (asks) {
+        ret = shadow_guest_challenge(g, &entry, proof);
+        if (!ret) {
+            call_write(call, proof, sizeof(proof));
         }
-        call_write(call, proof, sizeof(proof));
-        return 0;
-    }
-    if (call->flags == ULTRACALL_REGISTER_ANSWER) {
-        iov_to_buf(call->buf.iov, call->buf.n, 0, proof, sizeof(proof));
-        ret = shadow_guest_check_answer(g, proof, &err);
-    } else if (call->flags) {
-        return -EINVAL;
-    } else if (g->bind_secret_id) {
-        error_setg(&err, "a registration without proof");
-        ret = -EACCES;
-    }
-    if (ret) {
-        shadow_lifecycle_refused(g, error_get_pretty(err));
-        error_free(err);
         return ret;
     }
-    call->caller->entry(call->caller, &entry);
-    shadow_guest_bind_tag(g, &entry);
-    return 0;
+    iov_to_buf(call->buf.iov, call->buf.n, 0, proof,
+               answers ? sizeof(proof) : 0);
+    return shadow_guest_register(g, &entry,
+                                 shadow_guest_is(g, call->caller->cpu_index),
+                                 answers ? proof : NULL);
 }
 
 static int call_reset(UltracallCall *call)
@@ -349,8 +344,14 @@ static int call_query(UltracallCall *call)
         struct ultracall_guest guest;
         struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
     } reply;
-    unsigned n = call_devices(call->guest, reply.dev);
+    unsigned n;
 
+    /* what others do is none of a nested guest's business */
+    if (call->caller->nested &&
+        !shadow_guest_is(call->guest, call->caller->cpu_index)) {
+        return -ENOENT;
+    }
+    n = call_devices(call->guest, reply.dev);
     reply.guest = (struct ultracall_guest) {
         .state = cpu_to_le32(call->guest->state),
         .devices = cpu_to_le16(n),

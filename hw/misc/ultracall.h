@@ -25,6 +25,7 @@ typedef struct UltracallBuffer {
  * Who calls.
  *
  * @nested: it is the nested guest
+ * @cpu_index: of the CPU that calls
  * @map: fill in an empty buffer for @len bytes at the caller's address @va,
  *     to be read or written with the caller's own rights.  Returns 0, or
  *     -EFAULT with *@fault set.  May not return at all but fault into the
@@ -34,6 +35,7 @@ typedef struct UltracallBuffer {
 typedef struct UltracallCaller UltracallCaller;
 struct UltracallCaller {
     bool nested;
+    unsigned cpu_index;
     int (*map)(UltracallCaller *c, uint64_t va, size_t len, bool write,
                UltracallBuffer *buf, uint64_t *fault);
     void (*entry)(UltracallCaller *c, ShadowEntry *entry);

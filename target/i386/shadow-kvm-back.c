@@ -93,21 +93,26 @@ void kvm_nested_undivert_all(void)
     }
 }
 
-void kvm_nested_give_back(CPUState *cpu, struct kvm_run *run, KvmNested *n,
-                          bool bound)
+void kvm_nested_retry(CPUState *cpu, struct kvm_run *run)
 {
-    trace_shadow_kvm_given_back(cpu->cpu_index, run->io.port, n->entry.vmcb);
     if (run->io.direction == KVM_EXIT_IO_IN) {
         memset((uint8_t *)run + run->io.data_offset, 0xff,
                run->io.size * run->io.count);
     }
     shadow_kvm_undo(cpu, run);
+    /* nothing is left for QEMU to do */
+    run->io.count = 0;
+}
+
+void kvm_nested_give_back(CPUState *cpu, struct kvm_run *run, KvmNested *n,
+                          bool bound)
+{
+    trace_shadow_kvm_given_back(cpu->cpu_index, run->io.port, n->entry.vmcb);
+    kvm_nested_retry(cpu, run);
     if (!shadow_kvm_claims_work()) {
         intercept_all_once(cpu, n);
         if (!bound) {
             divert(n);
         }
     }
-    /* nothing is left for QEMU to do */
-    run->io.count = 0;
 }

@@ -56,44 +56,54 @@ static int claim_set(const Claim *claim, bool add)
     return ret;
 }
 
-static void claims_of_guest(ShadowGuest *g, void *opaque)
-{
-    const ShadowRanges *r = g->ports->ranges;
-    uint64_t process, cookie_va, cookie;
-    GArray *wanted = opaque;
+typedef struct Wanted {
+    ShadowGuest *guest;
+    GArray *list;               /* of Claim */
+} Wanted;
 
-    if (!shadow_binding_process(g->ports, &process, &cookie_va, &cookie)) {
-        return;
-    }
+static void claims_of_process(uint64_t process, void *opaque)
+{
+    Wanted *wanted = opaque;
+    const ShadowRanges *r = wanted->guest->ports->ranges;
+
     for (unsigned i = 0; i < r->n; i++) {
         const Claim claim = { process, r->range[i].first,
                               r->range[i].last - r->range[i].first + 1 };
 
         if (claims_have(claims, &claim) || claim_set(&claim, true) == 0) {
-            g_array_append_val(wanted, claim);
+            g_array_append_val(wanted->list, claim);
         } else {
-            shadow_guest_set_protection(g, SHADOW_PROTECTION_BROKEN,
+            shadow_guest_set_protection(wanted->guest,
+                                        SHADOW_PROTECTION_BROKEN,
                                         "KVM takes no more claims of ports");
         }
     }
 }
 
+static void claims_of_guest(ShadowGuest *g, void *opaque)
+{
+    Wanted *wanted = opaque;
+
+    wanted->guest = g;
+    shadow_binding_foreach_process(g->ports, claims_of_process, wanted);
+}
+
 /* New ones first, so that none is missing meanwhile. */
 void shadow_kvm_claims_update(void)
 {
-    GArray *wanted = g_array_new(false, false, sizeof(Claim));
+    Wanted wanted = { .list = g_array_new(false, false, sizeof(Claim)) };
 
     if (!claims) {
         claims = g_array_new(false, false, sizeof(Claim));
     }
-    shadow_guest_foreach(claims_of_guest, wanted);
+    shadow_guest_foreach(claims_of_guest, &wanted);
     for (guint i = 0; i < claims->len; i++) {
         const Claim *c = &g_array_index(claims, Claim, i);
 
-        if (!claims_have(wanted, c)) {
+        if (!claims_have(wanted.list, c)) {
             claim_set(c, false);
         }
     }
     g_array_unref(claims);
-    claims = wanted;
+    claims = wanted.list;
 }

@@ -134,8 +134,10 @@ static void map_release(ShadowKvmMap *m)
     memory_region_unref(m->ram_region);
     trace_shadow_kvm_map_released(m->gpa);
     QTAILQ_REMOVE(&maps, m, next);
-    /* it goes when no CPU can be in the region any more */
-    object_unparent(OBJECT(&m->region));
+    /*
+     * Both go when no CPU can be in the region any more: old views of memory
+     * hold a reference to its owner (docs/devel/memory.rst).
+     */
     object_unref(OBJECT(m));
 }
 

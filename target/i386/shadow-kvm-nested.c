@@ -5,6 +5,7 @@
 #include "system/kvm.h"
 #include "shadow/target/i386/shadow-kvm.h"
 #include "shadow/target/i386/shadow-kvm-nested.h"
+#include "shadow/target/i386/shadow-x86.h"
 
 /* KVM's layout of a VMCS of the cloud VM (Linux, vmx/vmcs12.h) */
 #define VMCS12_REVISION 0x11e57ed0
@@ -12,17 +13,6 @@
 #define VMCS12_HOST_CR4 600
 
 static bool cloud_vm_la57;
-
-static void walk_init(ShadowWalk *walk, uint64_t cr3, uint64_t la57)
-{
-    *walk = (ShadowWalk) {
-        .cr3 = cr3,
-        .la57 = la57,
-        .gbpages = true,
-        .phys_bits = env_archcpu(cpu_env(first_cpu))->phys_bits,
-        .read = shadow_kvm_read_entry,
-    };
-}
 
 static void nested_from_svm(KvmNested *n)
 {
@@ -35,7 +25,7 @@ static void nested_from_svm(KvmNested *n)
                 le64_to_cpu(vmcb->control.nested_cr3) : 0,
         .vmcb = n->state.hdr.svm.vmcb_pa,
     };
-    walk_init(&n->walk, le64_to_cpu(vmcb->save.cr3),
+    shadow_x86_kernel_walk(&n->walk, le64_to_cpu(vmcb->save.cr3),
               vmcb->save.cr4 & cpu_to_le64(CR4_LA57_MASK));
 }
 
@@ -51,7 +41,7 @@ static bool nested_from_vmx(KvmNested *n)
         .process = SHADOW_PROCESS(ldq_le_p(vmcs + VMCS12_HOST_CR3)),
         .vmcb = n->state.hdr.vmx.vmcs12_pa,
     };
-    walk_init(&n->walk, ldq_le_p(vmcs + VMCS12_HOST_CR3),
+    shadow_x86_kernel_walk(&n->walk, ldq_le_p(vmcs + VMCS12_HOST_CR3),
               ldq_le_p(vmcs + VMCS12_HOST_CR4) & CR4_LA57_MASK);
     return true;
 }
@@ -94,9 +84,12 @@ bool kvm_nested_get(CPUState *cpu, KvmNested *n)
     return true;
 }
 
-void kvm_nested_walk(ShadowWalk *walk, uint64_t cr3)
+bool shadow_kvm_peek(uint64_t process, uint64_t va, uint64_t *val)
 {
-    walk_init(walk, cr3, qatomic_read(&cloud_vm_la57));
+    ShadowWalk walk;
+
+    shadow_x86_kernel_walk(&walk, process, qatomic_read(&cloud_vm_la57));
+    return shadow_x86_peek(&walk, va, val);
 }
 
 bool shadow_kvm_nested(CPUState *cpu)

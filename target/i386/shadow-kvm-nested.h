@@ -30,9 +30,6 @@ static inline struct vmcb *kvm_nested_vmcb(KvmNested *n)
     return (struct vmcb *)n->state.data.svm[0].vmcb12;
 }
 
-/* The page tables at @cr3 of the cloud VM, for its kernel */
-void kvm_nested_walk(ShadowWalk *walk, uint64_t cr3);
-
 /*
  * Whether the cloud VM wants to have the port access that the CPU has left
  * with.
@@ -45,6 +42,9 @@ bool kvm_nested_intercepts(KvmNested *n, struct kvm_run *run);
  */
 void kvm_nested_give_back(CPUState *cpu, struct kvm_run *run, KvmNested *n,
                           bool bound);
+
+/* Let the instruction run again. */
+void kvm_nested_retry(CPUState *cpu, struct kvm_run *run);
 
 /* In the cloud VM's memory: have the guest run with @map from now on. */
 void kvm_nested_set_map(uint64_t vmcb, uint64_t map);

@@ -27,6 +27,7 @@
 #include "shadow/target/i386/shadow-kvm-host.h"
 #include "shadow/target/i386/shadow-kvm-map.h"
 #include "shadow/target/i386/shadow-kvm-nested.h"
+#include "shadow/target/i386/shadow-x86.h"
 
 /* Milliseconds between two looks at the CPUs */
 #define LOOK_SOON 2
@@ -36,40 +37,36 @@
 static bool kvm_ports_used;     /* a guest has been bound */
 static QEMUTimer *kvm_look_timer;
 
-/* For shadow_binding_enter() */
-static bool peek(void *walk, uint64_t va, uint64_t *val)
-{
-    if (!shadow_kvm_read(walk, va, val, sizeof(*val))) {
-        return false;
-    }
-    le64_to_cpus(val);
-    return true;
-}
-
 /* Accesses */
 
-static void do_access(ShadowPorts *ports, struct kvm_run *run)
+static void do_access(const ShadowAnswer *answer, struct kvm_run *run)
 {
     uint8_t *data = (uint8_t *)run + run->io.data_offset;
+    uint16_t port = run->io.port;
     unsigned size = run->io.size;
 
     for (unsigned i = 0; i < run->io.count; i++, data += size) {
         if (run->io.direction == KVM_EXIT_IO_OUT) {
-            shadow_ports_write(ports, run->io.port, size, ldn_le_p(data, size));
+            shadow_answer_write(answer, port, size, ldn_le_p(data, size));
         } else {
-            stn_le_p(data, size, shadow_ports_read(ports, run->io.port, size));
+            stn_le_p(data, size, shadow_answer_read(answer, port, size));
         }
     }
     run->io.count = 0;
 }
 
 static void handle_access(CPUState *cpu, struct kvm_run *run, KvmNested *n,
-                          ShadowPorts *ports)
+                          bool bound)
 {
-    if (ports && shadow_ports_claimed(ports, run->io.port, run->io.size)) {
-        do_access(ports, run);
+    ShadowAnswer answer = shadow_binding_ask(cpu->cpu_index, run->io.port,
+                                             run->io.size);
+
+    if (answer.server == SHADOW_SERVER_LATER) {
+        kvm_nested_retry(cpu, run);
+    } else if (answer.server != SHADOW_SERVER_OTHER) {
+        do_access(&answer, run);
     } else if (kvm_nested_intercepts(n, run)) {
-        kvm_nested_give_back(cpu, run, n, ports);
+        kvm_nested_give_back(cpu, run, n, bound);
     }
 }
 
@@ -100,8 +97,10 @@ static void other_map(ShadowPorts *ports, KvmNested *n)
 /*
  * The first map that a guest runs with since it was bound is held for it; if
  * it then runs with another one the cloud VM has seen accesses, or may have.
+ * So it is also if L0 is not @sure that it is the guest.
  */
-static void check_map(CPUState *cpu, ShadowPorts *ports, KvmNested *n)
+static void check_map(CPUState *cpu, ShadowPorts *ports, KvmNested *n,
+                      bool sure)
 {
     if (shadow_kvm_claims_work() ||
         likely(qatomic_read(&ports->map) == n->map)) {
@@ -109,10 +108,11 @@ static void check_map(CPUState *cpu, ShadowPorts *ports, KvmNested *n)
     }
     BQL_LOCK_GUARD();
     /* it may have been unbound meanwhile */
-    if (ports->guest && shadow_binding_ports(cpu->cpu_index) == ports) {
+    if (ports->guest &&
+        shadow_binding_entered(cpu->cpu_index, NULL) == ports) {
         if (ports->map) {
             other_map(ports, n);
-        } else {
+        } else if (sure) {
             first_map(ports, n->map);
         }
     }
@@ -122,6 +122,7 @@ void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
 {
     ShadowPorts *ports;
     KvmNested n;
+    bool sure;
 
     if (likely(!qatomic_read(&kvm_ports_used))) {
         return;
@@ -130,10 +131,10 @@ void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
     if (!kvm_nested_get(cpu, &n)) {
         return;
     }
-    shadow_binding_enter(cpu->cpu_index, &n.entry, peek, &n.walk);
-    ports = shadow_binding_ports(cpu->cpu_index);
+    shadow_binding_enter(cpu->cpu_index, &n.entry, shadow_x86_peek, &n.walk);
+    ports = shadow_binding_entered(cpu->cpu_index, &sure);
     if (ports) {
-        check_map(cpu, ports, &n);
+        check_map(cpu, ports, &n, sure);
     }
     if (run->exit_reason == KVM_EXIT_IO && run->io.count) {
         handle_access(cpu, run, &n, ports);
@@ -150,19 +151,14 @@ typedef struct Look {
 static void look_at_guest(ShadowGuest *g, void *opaque)
 {
     Look *look = opaque;
-    uint64_t process, cookie_va, cookie, seen;
-    ShadowWalk walk;
 
-    if (!shadow_binding_process(g->ports, &process, &cookie_va, &cookie)) {
+    if (!shadow_binding_by_process(g->ports)) {
         return;
     }
     look->any = true;
     look->soon |= (!shadow_kvm_claims_work() && !g->ports->map) ||
                   g->ports->entry_armed;
-    kvm_nested_walk(&walk, process);
-    if (!peek(&walk, cookie_va, &seen) || seen != cookie) {
-        shadow_ports_schedule(g->ports, SHADOW_PORTS_STALE);
-    }
+    shadow_binding_look(g->ports);
 }
 
 /* At times that the cloud VM cannot foresee */

@@ -44,39 +44,6 @@ typedef struct KvmCaller {
     ShadowWalk walk;
 } KvmCaller;
 
-bool shadow_kvm_read_entry(void *opaque, uint64_t pa, uint64_t *entry)
-{
-    uint64_t len = sizeof(*entry);
-    void *host = ultracall_ram(pa, &len, false);
-
-    if (!host || len < sizeof(*entry)) {
-        return false;
-    }
-    *entry = ldq_le_p(host);
-    return true;
-}
-
-bool shadow_kvm_read(const ShadowWalk *walk, uint64_t va, void *buf,
-                     size_t len)
-{
-    uint64_t pa, n;
-
-    for (; len; va += n, buf += n, len -= n) {
-        void *host;
-
-        if (shadow_walk(walk, va, false, &pa, &n) < 0) {
-            return false;
-        }
-        n = MIN(n, len);
-        host = ultracall_ram(pa, &n, false);
-        if (!host) {
-            return false;
-        }
-        memcpy(buf, host, n);
-    }
-    return true;
-}
-
 /*
  * While this CPU is here it acknowledges no TLB flush, so that the cloud VM's
  * kernel cannot reuse a page that it takes away meanwhile.
@@ -111,7 +78,11 @@ static void kvm_caller_entry(UltracallCaller *c, ShadowEntry *entry)
 {
     KvmCaller *caller = container_of(c, KvmCaller, parent.parent);
 
-    *entry = (ShadowEntry) { .process = SHADOW_PROCESS(caller->sregs.cr3) };
+    *entry = (ShadowEntry) {
+        .process = SHADOW_PROCESS(caller->sregs.cr3),
+        .alias = shadow_process_alias(caller->sregs.cr3,
+                                      caller->sregs.ss.dpl == 3),
+    };
 }
 
 static bool kvm_read_word(ShadowX86Caller *c, uint64_t va, uint16_t *val)
@@ -121,7 +92,7 @@ static bool kvm_read_word(ShadowX86Caller *c, uint64_t va, uint16_t *val)
     walk.user = false;
     walk.smap = false;
     walk.pke = false;
-    if (!shadow_kvm_read(&walk, va, val, sizeof(*val))) {
+    if (!shadow_x86_read(&walk, va, val, sizeof(*val))) {
         return false;
     }
     le16_to_cpus(val);
@@ -152,6 +123,7 @@ static void kvm_caller_init(KvmCaller *c)
     CPUX86State *env = cpu_env(c->cpu);
 
     c->parent = (ShadowX86Caller) {
+        .parent.cpu_index = c->cpu->cpu_index,
         .parent.map = kvm_caller_map,
         .parent.entry = kvm_caller_entry,
         .arg = { r->rdi, r->rsi, r->r8, r->r9, r->r10 },
@@ -172,7 +144,7 @@ static void kvm_caller_init(KvmCaller *c)
         .pkru = s->cr4 & CR4_PKE_MASK ? kvm_pkru(c->cpu) : 0,
         .gbpages = env->features[FEAT_8000_0001_EDX] & CPUID_EXT2_PDPE1GB,
         .phys_bits = env_archcpu(env)->phys_bits,
-        .read = shadow_kvm_read_entry,
+        .read = shadow_x86_read_entry,
     };
 }
 
@@ -323,5 +295,6 @@ const ShadowAccel shadow_accel_kvm = {
     .protection = shadow_kvm_protection,
     .start = kvm_start,
     .changed = shadow_kvm_changed,
+    .peek = shadow_kvm_peek,
     .doorbell = kvm_doorbell,
 };

@@ -8,7 +8,6 @@
 
 #include "hw/core/cpu.h"
 #include "qapi/qapi-types-shadow.h"
-#include "shadow/target/i386/shadow-walk.h"
 
 struct kvm_run;
 
@@ -32,15 +31,10 @@ void shadow_kvm_undo(CPUState *cpu, struct kvm_run *run);
 /* Whether it is a nested guest that @cpu has left. */
 bool shadow_kvm_nested(CPUState *cpu);
 
-/* Read @len bytes at @va, that may cross a page, with the rights of @walk. */
-bool shadow_kvm_read(const ShadowWalk *walk, uint64_t va, void *buf,
-                     size_t len);
-
-/* Read 8 bytes of guest-physical memory; for struct ShadowWalk */
-bool shadow_kvm_read_entry(void *opaque, uint64_t pa, uint64_t *entry);
-
 /* As in struct ShadowAccel (shadow-kvm-ports.c) */
 ShadowProtection shadow_kvm_protection(Error **errp);
 void shadow_kvm_changed(void);
+/* (shadow-kvm-nested.c) */
+bool shadow_kvm_peek(uint64_t process, uint64_t va, uint64_t *val);
 
 #endif /* TARGET_I386_SHADOW_KVM_H */

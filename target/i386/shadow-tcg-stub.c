@@ -6,7 +6,8 @@
 #include "tcg/helper-tcg.h"
 #include "shadow/target/i386/shadow-tcg.h"
 
-bool shadow_bindings_exist;
+bool shadow_bindings_used;
+__thread ShadowAnswer shadow_tcg_answer;
 
 void shadow_tcg_vmrun(CPUX86State *env)
 {
@@ -22,22 +23,19 @@ void helper_shadow_vmcall(CPUX86State *env)
     raise_exception(env, EXCP06_ILLOP);
 }
 
-ShadowPorts *shadow_binding_ports(unsigned cpu_index)
-{
-    return NULL;
-}
-
-bool shadow_ports_claimed(ShadowPorts *ports, uint16_t port, unsigned size)
+bool shadow_tcg_take(CPUX86State *env, uint16_t port, unsigned size,
+                     uintptr_t ra)
 {
     return false;
 }
 
-uint32_t shadow_ports_read(ShadowPorts *ports, uint16_t port, unsigned size)
+uint32_t shadow_answer_read(const ShadowAnswer *answer, uint16_t port,
+                            unsigned size)
 {
     return UINT32_MAX;
 }
 
-void shadow_ports_write(ShadowPorts *ports, uint16_t port, unsigned size,
-                        uint32_t val)
+void shadow_answer_write(const ShadowAnswer *answer, uint16_t port,
+                         unsigned size, uint32_t val)
 {
 }

@@ -37,7 +37,7 @@ void shadow_tcg_vmrun(CPUX86State *env)
     uint64_t nested;
     ShadowEntry entry;
 
-    if (likely(!qatomic_read(&shadow_bindings_exist))) {
+    if (likely(!qatomic_read(&shadow_bindings_used))) {
         return;
     }
     nested = x86_ldq_phys(cs, env->vm_vmcb +
@@ -50,6 +50,24 @@ void shadow_tcg_vmrun(CPUX86State *env)
         .vmcb = env->vm_vmcb,
     };
     shadow_binding_enter(cs->cpu_index, &entry, shadow_tcg_peek, cs);
+}
+
+__thread ShadowAnswer shadow_tcg_answer;
+
+/*
+ * Until L0 can see whose access it is, have L1's kernel do what it wants to,
+ * which may be to put back the page with the cookie: as after an interrupt.
+ */
+bool shadow_tcg_take(CPUX86State *env, uint16_t port, unsigned size,
+                     uintptr_t ra)
+{
+    shadow_tcg_answer = shadow_binding_ask(env_cpu(env)->cpu_index, port,
+                                           size);
+    if (shadow_tcg_answer.server == SHADOW_SERVER_LATER &&
+        cpu_svm_has_intercept(env, SVM_EXIT_INTR)) {
+        cpu_vmexit(env, SVM_EXIT_INTR, 0, ra);
+    }
+    return shadow_tcg_answer.server != SHADOW_SERVER_OTHER;
 }
 
 typedef struct TcgCaller {
@@ -105,7 +123,11 @@ static void tcg_caller_entry(UltracallCaller *c, ShadowEntry *entry)
 {
     CPUX86State *env = container_of(c, TcgCaller, parent.parent)->env;
 
-    *entry = (ShadowEntry) { .process = SHADOW_PROCESS(env->cr[3]) };
+    *entry = (ShadowEntry) {
+        .process = SHADOW_PROCESS(env->cr[3]),
+        .alias = shadow_process_alias(env->cr[3], (env->hflags & HF_CPL_MASK)
+                                                  == 3),
+    };
     if (c->nested) {
         entry->vmcb = env->vm_vmcb;
         entry->root = env->hflags2 & HF2_NPT_MASK ? env->nested_cr3 : 0;
@@ -135,6 +157,7 @@ static void tcg_call(CPUX86State *env, bool may_fault, uintptr_t ra)
     TcgCaller caller = {
         .parent = {
             .parent.nested = env->hflags & HF_GUEST_MASK,
+            .parent.cpu_index = env_cpu(env)->cpu_index,
             .parent.map = tcg_caller_map,
             .parent.entry = tcg_caller_entry,
             .number = env->regs[R_EAX],
@@ -192,6 +215,17 @@ static ShadowProtection tcg_protection(Error **errp)
     return SHADOW_PROTECTION_FORCED;
 }
 
+static bool tcg_peek(uint64_t process, uint64_t va, uint64_t *val)
+{
+    ShadowWalk walk;
+
+    /* all CPUs of a kernel have the same paging mode */
+    shadow_x86_kernel_walk(&walk, process,
+                           qatomic_read(&cpu_env(first_cpu)->cr[4]) &
+                           CR4_LA57_MASK);
+    return shadow_x86_peek(&walk, va, val);
+}
+
 static void tcg_nothing(void)
 {
 }
@@ -201,5 +235,6 @@ const ShadowAccel shadow_accel_tcg = {
     .protection = tcg_protection,
     .start = tcg_nothing,
     .changed = tcg_nothing,
+    .peek = tcg_peek,
     .doorbell = tcg_doorbell,
 };

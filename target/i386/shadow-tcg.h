@@ -20,22 +20,31 @@ void shadow_tcg_vmrun(CPUX86State *env);
  */
 bool shadow_tcg_ultracall(CPUX86State *env, uintptr_t ra);
 
-/* The ports of the nested guest that the CPU is running, or NULL. */
-static inline ShadowPorts *shadow_tcg_ports(CPUX86State *env)
+/*
+ * Who serves the nested guest's port access that this thread is in the midst
+ * of.  It is asked once, by the check that stands before each of them.
+ */
+extern __thread ShadowAnswer shadow_tcg_answer;
+
+/* Ask.  May leave to L1, by @ra, so that the access is made again. */
+bool shadow_tcg_take(CPUX86State *env, uint16_t port, unsigned size,
+                     uintptr_t ra);
+
+/* Whether a nested guest's port access is ours, whatever L1 intercepts */
+static inline bool shadow_tcg_takes(CPUX86State *env, uint32_t port,
+                                    unsigned size, uintptr_t ra)
 {
-    if (likely(!(env->hflags & HF_GUEST_MASK) || !shadow_bindings_exist)) {
-        return NULL;
+    if (likely(!qatomic_read(&shadow_bindings_used))) {
+        return false;
     }
-    return shadow_binding_ports(env_cpu(env)->cpu_index);
+    return shadow_tcg_take(env, port, size, ra);
 }
 
-/* Whether a nested guest's port access is ours, whatever L1 intercepts. */
-static inline bool shadow_tcg_claims(CPUX86State *env, uint32_t port,
-                                     unsigned size)
+/* Whether it was: L1 itself does not ask. */
+static inline bool shadow_tcg_took(CPUX86State *env)
 {
-    ShadowPorts *ports = shadow_tcg_ports(env);
-
-    return ports && shadow_ports_claimed(ports, port, size);
+    return env->hflags & HF_GUEST_MASK &&
+           shadow_tcg_answer.server != SHADOW_SERVER_OTHER;
 }
 
 /* address_space_stb() and so on, but for a nested guest's claimed ports */
@@ -45,8 +54,8 @@ static inline bool shadow_tcg_claims(CPUX86State *env, uint32_t port,
                                          uint32_t val, MemTxAttrs attrs, \
                                          MemTxResult *result)           \
     {                                                                   \
-        if (unlikely(shadow_tcg_claims(env, port, size))) {             \
-            shadow_ports_write(shadow_tcg_ports(env), port, size, val); \
+        if (unlikely(shadow_tcg_took(env))) {                           \
+            shadow_answer_write(&shadow_tcg_answer, port, size, val);   \
         } else {                                                        \
             address_space_##name(as, port, val, attrs, result);         \
         }                                                               \
@@ -59,8 +68,8 @@ static inline bool shadow_tcg_claims(CPUX86State *env, uint32_t port,
                                              MemTxAttrs attrs,          \
                                              MemTxResult *result)       \
     {                                                                   \
-        if (unlikely(shadow_tcg_claims(env, port, size))) {             \
-            return shadow_ports_read(shadow_tcg_ports(env), port, size); \
+        if (unlikely(shadow_tcg_took(env))) {                           \
+            return shadow_answer_read(&shadow_tcg_answer, port, size);  \
         }                                                               \
         return address_space_##name(as, port, attrs, result);           \
     }

@@ -9,6 +9,7 @@
 #include "system/kvm.h"
 #include "system/qtest.h"
 #include "system/tcg.h"
+#include "shadow/include/compat-memory.h"
 #include "shadow/target/i386/shadow-x86.h"
 
 #define DOORBELL_SIZE 4
@@ -68,6 +69,61 @@ void shadow_x86_call(ShadowX86Caller *c)
     c->rdx = regs.value;
 }
 
+/* L1's memory */
+
+bool shadow_x86_read_entry(void *opaque, uint64_t pa, uint64_t *entry)
+{
+    uint64_t len = sizeof(*entry);
+    void *host = ultracall_ram(pa, &len, false);
+
+    if (!host || len < sizeof(*entry)) {
+        return false;
+    }
+    *entry = ldq_le_p(host);
+    return true;
+}
+
+void shadow_x86_kernel_walk(ShadowWalk *walk, uint64_t cr3, bool la57)
+{
+    *walk = (ShadowWalk) {
+        .cr3 = cr3,
+        .la57 = la57,
+        .gbpages = true,
+        .phys_bits = env_archcpu(cpu_env(first_cpu))->phys_bits,
+        .read = shadow_x86_read_entry,
+    };
+}
+
+bool shadow_x86_read(const ShadowWalk *walk, uint64_t va, void *buf,
+                     size_t len)
+{
+    uint64_t pa, n;
+
+    for (; len; va += n, buf += n, len -= n) {
+        void *host;
+
+        if (shadow_walk(walk, va, false, &pa, &n) < 0) {
+            return false;
+        }
+        n = MIN(n, len);
+        host = ultracall_ram(pa, &n, false);
+        if (!host) {
+            return false;
+        }
+        memcpy(buf, host, n);
+    }
+    return true;
+}
+
+bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val)
+{
+    if (!shadow_x86_read(walk, va, val, sizeof(*val))) {
+        return false;
+    }
+    le64_to_cpus(val);
+    return true;
+}
+
 /*
  * For qtest, whose CPU is a device that asks for nothing, and which can say
  * what is missing; and for accelerators that run no nested guests.
@@ -96,6 +152,16 @@ static void none_nothing(void)
 {
 }
 
+/* shadow-testdev's address spaces are physical memory. */
+static bool none_peek(uint64_t process, uint64_t va, uint64_t *val)
+{
+    MemTxResult result;
+
+    *val = address_space_ldq_le(&address_space_memory, va,
+                                MEMTXATTRS_UNSPECIFIED, &result);
+    return result == MEMTX_OK;
+}
+
 static void none_doorbell(CPUState *cpu)
 {
 }
@@ -105,6 +171,7 @@ static const ShadowAccel shadow_accel_none = {
     .protection = none_protection,
     .start = none_nothing,
     .changed = none_nothing,
+    .peek = none_peek,
     .doorbell = none_doorbell,
 };
 

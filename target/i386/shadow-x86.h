@@ -7,6 +7,7 @@
 
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/misc/ultracall.h"
+#include "shadow/target/i386/shadow-walk.h"
 
 /* A CPU that calls: what a call depends on, and what comes of it */
 typedef struct ShadowX86Caller {
@@ -22,6 +23,19 @@ typedef struct ShadowX86Caller {
     /* Read a word of L1's memory, as its kernel may */
     bool (*read_word)(struct ShadowX86Caller *c, uint64_t va, uint16_t *val);
 } ShadowX86Caller;
+
+/* Read 8 bytes of L1-physical memory; for struct ShadowWalk */
+bool shadow_x86_read_entry(void *opaque, uint64_t pa, uint64_t *entry);
+
+/* The page tables at @cr3 of the cloud VM, for its kernel */
+void shadow_x86_kernel_walk(ShadowWalk *walk, uint64_t cr3, bool la57);
+
+/* Read @len bytes at @va, that may cross a page, with the rights of @walk. */
+bool shadow_x86_read(const ShadowWalk *walk, uint64_t va, void *buf,
+                     size_t len);
+
+/* Read 8 bytes at @va with the rights of @walk, a ShadowWalk; a ShadowPeek */
+bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val);
 
 /*
  * Whether @reg asks for a call, and there is an ultracall device.  64-bit code

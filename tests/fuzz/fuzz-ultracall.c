@@ -196,18 +196,20 @@ static void operate_port(uint8_t op, FuzzInput *in)
     uint8_t where = fuzz_u8(in);
     uint16_t port = (where & 0x80 ? 0 : PORTS_BASE) + where % 16;
     unsigned size = 1 << (where >> 4) % 3;
-    ShadowPorts *ports;
+    ShadowAnswer answer;
 
     shadow_binding_enter(0, &entry, fuzz_memory_peek, NULL);
-    ports = shadow_binding_ports(0);
-    if (!ports || !shadow_ports_claimed(ports, port, size)) {
+    answer = shadow_binding_ask(0, port, size);
+    if (answer.server == SHADOW_SERVER_OTHER) {
         return;
     }
-    fuzz_guests_touched();
+    if (answer.server == SHADOW_SERVER_DEVICE) {
+        fuzz_guests_touched();
+    }
     if (op & 1) {
-        shadow_ports_write(ports, port, size, fuzz_u16(in));
+        shadow_answer_write(&answer, port, size, fuzz_u16(in));
     } else {
-        shadow_ports_read(ports, port, size);
+        shadow_answer_read(&answer, port, size);
     }
 }
 

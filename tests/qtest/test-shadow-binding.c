@@ -11,14 +11,56 @@
 #define ROOT        0x5000
 #define VMCB        0x6000
 
+/* Who has served an access */
+typedef enum Server {
+    DEVICE,
+    NOBODY,
+    SOMEBODY_ELSE,
+} Server;
+
+static uint64_t testdev(QTestState *qts, uint64_t reg)
+{
+    return qtest_readq(qts, TESTDEV_BASE + reg);
+}
+
+static Server access_port(QTestState *qts)
+{
+    uint64_t missed = testdev(qts, TESTDEV_MISSED);
+    uint64_t unserved = testdev(qts, TESTDEV_UNSERVED);
+    uint8_t val = port_in(qts, COM1 + UART_SCR);
+
+    if (testdev(qts, TESTDEV_MISSED) != missed) {
+        return SOMEBODY_ELSE;
+    }
+    if (testdev(qts, TESTDEV_UNSERVED) != unserved) {
+        g_assert_cmphex(val, ==, 0xff);
+        return NOBODY;
+    }
+    return DEVICE;
+}
+
 static bool claimed(QTestState *qts, uint64_t process, uint64_t root,
                     uint64_t vmcb)
 {
-    uint64_t missed = port_missed(qts);
+    Server server;
 
     shadow_enter(qts, process, root, vmcb);
-    port_in(qts, COM1 + UART_SCR);
-    return port_missed(qts) == missed;
+    server = access_port(qts);
+    g_assert_cmpint(server, !=, NOBODY);
+    return server == DEVICE;
+}
+
+/* From now on accesses are made in the entry that was made last. */
+static void stay_inside(QTestState *qts, bool stay)
+{
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ENTERS, !stay);
+}
+
+static int do_bind(QTestState *qts, const char *tag, uint64_t process,
+                   unsigned n)
+{
+    shadow_enter(qts, process, 0, 0);
+    return shadow_call(qts, ULTRACALL_BIND, tag, SHADOW_COOKIES + 8 * n, 8, 0);
 }
 
 static void assert_bound(QTestState *qts, const char *guest, bool by_process,
@@ -92,7 +134,7 @@ static void test_cookie(void)
 
     g_assert_true(claimed(qts, SHADOW_PROCESS, 0, 0));
     qtest_writeq(qts, SHADOW_COOKIES, cookie ^ 1);
-    g_assert_false(claimed(qts, SHADOW_PROCESS, 0, 0));
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
     shadow_expect_unbound(qts, "vm1", "the bound process has ended");
     assert_bound(qts, "vm1", false, false);
 
@@ -104,20 +146,128 @@ static void test_cookie(void)
     qtest_quit(qts);
 }
 
+/* A binding that lives is not another process's to replace. */
+static void test_busy(void)
+{
+    QTestState *qts = shadow_start_com1();
+    uint64_t cookie = qtest_readq(qts, SHADOW_COOKIES);
+
+    qtest_writeq(qts, SHADOW_COOKIES + 8, 0x5555);
+    g_assert_cmpint(do_bind(qts, "vm1", OTHER, 1), ==, -EBUSY);
+    g_assert_cmphex(qtest_readq(qts, SHADOW_COOKIES + 8), ==, 0x5555);
+    g_assert_false(claimed(qts, OTHER, 0, 0));
+    g_assert_true(claimed(qts, SHADOW_PROCESS, 0, 0));
+
+    /* but when it has died it is */
+    qtest_writeq(qts, SHADOW_COOKIES, cookie ^ 1);
+    g_assert_cmpint(do_bind(qts, "vm1", OTHER, 1), ==, 0);
+    shadow_expect_unbound(qts, "vm1", "another process binds it");
+    g_assert_true(claimed(qts, OTHER, 0, 0));
+    g_assert_false(claimed(qts, SHADOW_PROCESS, 0, 0));
+    qtest_quit(qts);
+}
+
+/* The same process once more, with a cookie elsewhere: no CPU sees a gap. */
 static void test_rebind(void)
 {
     QTestState *qts = shadow_start_com1();
+    QDict *g;
 
     port_out(qts, COM1 + UART_SCR, 0x5a);
-    shadow_bind(qts, "vm1", OTHER, 1);
-    g_assert_false(claimed(qts, SHADOW_PROCESS, 0, 0));
-    g_assert_true(claimed(qts, OTHER, 0, 0));
+    stay_inside(qts, true);
+    g_assert_cmpint(do_bind(qts, "vm1", SHADOW_PROCESS, 2), ==, 0);
     g_assert_cmphex(port_in(qts, COM1 + UART_SCR), ==, 0x5a);
+    stay_inside(qts, false);
+    qtest_writeq(qts, SHADOW_COOKIES, 0);
+    g_assert_true(claimed(qts, SHADOW_PROCESS, 0, 0));
+    g = shadow_query(qts, "vm1");
+    g_assert_cmpint(qdict_get_int(g, "bindings"), ==, 2);
+    qobject_unref(g);
+    qtest_quit(qts);
+}
 
-    /* the same process once more, with a cookie elsewhere */
-    shadow_bind(qts, "vm1", OTHER, 2);
-    qtest_writeq(qts, SHADOW_COOKIES + 8, 0);
-    g_assert_true(claimed(qts, OTHER, 0, 0));
+/*
+ * The notice that a cookie was not there any more comes after the process has
+ * a new one: it was about the old one.
+ */
+static void test_late_notice(void)
+{
+    QTestState *qts = shadow_start_com1();
+    uint64_t cookie = qtest_readq(qts, SHADOW_COOKIES);
+
+    qtest_writeq(qts, SHADOW_COOKIES, cookie ^ 1);
+    /* the access and the call are one request to QEMU's main loop */
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_BIND_LATE, SHADOW_COOKIES + 8);
+    assert_bound(qts, "vm1", true, false);
+    g_assert_true(claimed(qts, SHADOW_PROCESS, 0, 0));
+    qtest_quit(qts);
+}
+
+/* A cookie that cannot be read says nothing. */
+static void test_absent(void)
+{
+    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QDict *g;
+
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    port_out(qts, COM1 + UART_SCR, 0x5a);
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ABSENT, true);
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+    port_out(qts, COM1 + UART_SCR, 0x11);
+    assert_bound(qts, "vm1", true, false);
+    g = shadow_query(qts, "vm1");
+    g_assert_false(qdict_get_bool(g, "recognized"));
+    qobject_unref(g);
+    /* other ports are whose they are */
+    port_in(qts, COM2 + UART_SCR);
+    g_assert_cmpuint(port_missed(qts), ==, 1);
+
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ABSENT, false);
+    g_assert_cmphex(port_in(qts, COM1 + UART_SCR), ==, 0x5a);
+    g = shadow_query(qts, "vm1");
+    g_assert_true(qdict_get_bool(g, "recognized"));
+    qobject_unref(g);
+    qtest_quit(qts);
+}
+
+/* A CPU that has entered the guest does not turn to L1 before it enters anew. */
+static void test_tombstone(void)
+{
+    QTestState *qts = shadow_start_com1();
+
+    g_assert_cmpint(access_port(qts), ==, DEVICE);
+    stay_inside(qts, true);
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+    /* nor to the guest, if it is bound again */
+    g_assert_cmpint(do_bind(qts, "vm1", OTHER, 1), ==, 0);
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+    stay_inside(qts, false);
+    g_assert_cmpint(access_port(qts), ==, DEVICE);
+    g_assert_false(claimed(qts, SHADOW_PROCESS, 0, 0));
+    qtest_quit(qts);
+}
+
+/*
+ * A program's address space under page-table isolation, and that of its
+ * kernel; and two processes whose address spaces differ in that bit.
+ */
+static void test_alias(void)
+{
+    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    const uint64_t user = 0x9000, kernel = 0x8000;
+
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ALIAS, kernel);
+    g_assert_cmpint(do_bind(qts, "vm1", user, 0), ==, 0);
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ALIAS, 0);
+    /* the first entry with the cookie tells which of them it is */
+    g_assert_true(claimed(qts, kernel, 0, 0));
+    g_assert_false(claimed(qts, user, 0, 0));
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
+
+    g_assert_cmpint(do_bind(qts, "vm1", kernel, 0), ==, 0);
+    g_assert_false(claimed(qts, user, 0, 0));
+    g_assert_true(claimed(qts, kernel, 0, 0));
     qtest_quit(qts);
 }
 
@@ -182,15 +332,11 @@ static void test_reset_of_the_cloud_vm(void)
 {
     QTestState *qts = shadow_start_com1();
 
-    shadow_enter(qts, OTHER, ROOT, VMCB);
-    g_assert_cmpint(do_register(qts, "vm1", 0), ==, 0);
-    assert_bound(qts, "vm1", true, true);
     qtest_system_reset_nowait(qts);
     shadow_expect_unbound(qts, "vm1", "the cloud VM was reset");
     qtest_qmp_eventwait(qts, "RESET");
     assert_bound(qts, "vm1", false, false);
     g_assert_false(claimed(qts, SHADOW_PROCESS, 0, 0));
-    g_assert_false(claimed(qts, OTHER, ROOT, VMCB));
     qtest_quit(qts);
 }
 
@@ -198,7 +344,7 @@ static void test_reset_of_the_cloud_vm(void)
 
 static void test_register(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_start(",register=on", SHADOW_COM1, shadow_dir);
 
     shadow_enter(qts, OTHER, ROOT, VMCB);
     g_assert_cmpint(do_register(qts, "vm1", 0), ==, 0);
@@ -215,7 +361,7 @@ static void test_register(void)
 /* L1 makes a new root for a VMCB, and enters other VMCBs with a root. */
 static void test_register_follows(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_start(",register=on", SHADOW_COM1, shadow_dir);
 
     shadow_enter(qts, OTHER, ROOT, VMCB);
     g_assert_cmpint(do_register(qts, "vm1", 0), ==, 0);
@@ -229,9 +375,44 @@ static void test_register_follows(void)
     qtest_quit(qts);
 }
 
-static void test_register_flags(void)
+/* Without the operator's word nobody may, and never from elsewhere. */
+static void test_register_refused(void)
 {
     QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+
+    shadow_enter(qts, OTHER, ROOT, VMCB);
+    g_assert_cmpint(do_register(qts, "vm1", 0), ==, -EACCES);
+    assert_bound(qts, "vm1", false, false);
+    qtest_quit(qts);
+
+    qts = shadow_start(",register=on", SHADOW_COM1, shadow_dir);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    shadow_enter(qts, OTHER, ROOT, VMCB);
+    g_assert_cmpint(do_register(qts, "vm1", 0), ==, -EBUSY);
+    assert_bound(qts, "vm1", true, false);
+    g_assert_false(claimed(qts, OTHER, ROOT, VMCB));
+    qtest_quit(qts);
+}
+
+/* A nested guest learns of itself only. */
+static void test_query_of_another(void)
+{
+    QTestState *qts = shadow_start_com1();
+
+    shadow_enter(qts, OTHER, ROOT, VMCB);
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_QUERY | TESTDEV_NESTED, "vm1",
+                                SHADOW_BUF, 0x1000, 0), ==, -ENOENT);
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_QUERY | TESTDEV_NESTED, "vm9",
+                                SHADOW_BUF, 0x1000, 0), ==, -ENOENT);
+    shadow_enter(qts, SHADOW_PROCESS, ROOT, VMCB);
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_QUERY | TESTDEV_NESTED, "vm1",
+                                SHADOW_BUF, 0x1000, 0), ==, 0);
+    qtest_quit(qts);
+}
+
+static void test_register_flags(void)
+{
+    QTestState *qts = shadow_start(",register=on", SHADOW_COM1, shadow_dir);
 
     shadow_enter(qts, OTHER, ROOT, VMCB);
     g_assert_cmpint(do_register(qts, "vm1", 3), ==, -EINVAL);
@@ -355,6 +536,71 @@ static void test_replayed_proof(void)
     qtest_quit(qts);
 }
 
+/*
+ * A guest that is bound by process has its ports when both are true: that it
+ * runs in the process, and that it has answered from there.
+ */
+static void test_proof_inside(void)
+{
+    QTestState *qts = start_proof();
+    QDict *g;
+
+    shadow_bind(qts, "vm2", SHADOW_PROCESS, 0);
+    shadow_enter(qts, SHADOW_PROCESS, ROOT, VMCB);
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+
+    /* another guest, even if it knows the secret */
+    shadow_enter(qts, OTHER, ROOT, VMCB + 0x1000);
+    challenge(qts);
+    compute_answer(qts, BIND_SECRET, "vm2");
+    g_assert_cmpint(do_register(qts, "vm2", ULTRACALL_REGISTER_ANSWER), ==,
+                    -EBUSY);
+    shadow_enter(qts, SHADOW_PROCESS, ROOT, VMCB);
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+
+    challenge(qts);
+    compute_answer(qts, BIND_SECRET, "vm2");
+    g_assert_cmpint(do_register(qts, "vm2", ULTRACALL_REGISTER_ANSWER), ==, 0);
+    g_assert_cmpint(access_port(qts), ==, DEVICE);
+    g = shadow_query(qts, "vm2");
+    g_assert_true(qdict_get_bool(g, "proved"));
+    qobject_unref(g);
+
+    /* a new binding is another's until it has proved itself */
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm2"), ==, 0);
+    shadow_bind(qts, "vm2", SHADOW_PROCESS, 0);
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+    qtest_quit(qts);
+}
+
+/* What others ask does not spoil the owner's challenge. */
+static void test_challenges_of_others(void)
+{
+    QTestState *qts = start_proof();
+    uint8_t answer[ULTRACALL_PROOF_LEN];
+
+    challenge(qts);
+    compute_answer(qts, BIND_SECRET, "vm2");
+    qtest_memread(qts, SHADOW_BUF, answer, sizeof(answer));
+    for (unsigned i = 1; i < 20; i++) {
+        shadow_enter(qts, OTHER, ROOT, VMCB + i * 0x1000);
+        challenge(qts);
+        if (i % 2) {
+            g_assert_cmpint(do_register(qts, "vm2",
+                                        ULTRACALL_REGISTER_ANSWER), ==,
+                            -EACCES);
+        }
+    }
+    /* nor is it good for them */
+    qtest_memwrite(qts, SHADOW_BUF, answer, sizeof(answer));
+    g_assert_cmpint(do_register(qts, "vm2", ULTRACALL_REGISTER_ANSWER), ==,
+                    -EACCES);
+    shadow_enter(qts, OTHER, ROOT, VMCB);
+    qtest_memwrite(qts, SHADOW_BUF, answer, sizeof(answer));
+    g_assert_cmpint(do_register(qts, "vm2", ULTRACALL_REGISTER_ANSWER), ==, 0);
+    qtest_quit(qts);
+}
+
 /* A failed call has changed nothing: the challenge is still good. */
 static void test_short_proof(void)
 {
@@ -380,7 +626,12 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-binding/bind", test_bind);
     qtest_add_func("/shadow-binding/unbind", test_unbind);
     qtest_add_func("/shadow-binding/cookie", test_cookie);
+    qtest_add_func("/shadow-binding/busy", test_busy);
     qtest_add_func("/shadow-binding/rebind", test_rebind);
+    qtest_add_func("/shadow-binding/late-notice", test_late_notice);
+    qtest_add_func("/shadow-binding/absent", test_absent);
+    qtest_add_func("/shadow-binding/tombstone", test_tombstone);
+    qtest_add_func("/shadow-binding/alias", test_alias);
     qtest_add_func("/shadow-binding/two-guests", test_two_guests);
     qtest_add_func("/shadow-binding/taken-over", test_process_taken_over);
     qtest_add_func("/shadow-binding/interrupts",
@@ -388,11 +639,15 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-binding/reset", test_reset_of_the_cloud_vm);
     qtest_add_func("/shadow-binding/register/plain", test_register);
     qtest_add_func("/shadow-binding/register/follows", test_register_follows);
+    qtest_add_func("/shadow-binding/register/refused", test_register_refused);
     qtest_add_func("/shadow-binding/register/flags", test_register_flags);
+    qtest_add_func("/shadow-binding/query-of-another", test_query_of_another);
     qtest_add_func("/shadow-binding/proof/right", test_proof);
     qtest_add_func("/shadow-binding/proof/none", test_no_proof);
     qtest_add_func("/shadow-binding/proof/wrong", test_wrong_proof);
     qtest_add_func("/shadow-binding/proof/replayed", test_replayed_proof);
     qtest_add_func("/shadow-binding/proof/short", test_short_proof);
+    qtest_add_func("/shadow-binding/proof/inside", test_proof_inside);
+    qtest_add_func("/shadow-binding/proof/others", test_challenges_of_others);
     return shadow_test_run();
 }
