@@ -8,7 +8,9 @@ def test_register_by_tag(host):
     """guest/tagged.S; the inner QEMU has a serial port of its own at the same address."""
     from lab.console import ConsoleClient
     from lab.trace import PioTrace
+    host.guest_properties = {'register': True}
     host.add_guest('vm1', secrets.token_bytes(32))
+    host.guest_properties = {}
     console = ConsoleClient().connect(host, 'vm1')
     trace = PioTrace(host).start()
     inner = host.start_inner('plain', shadow=False, extra='-bios /bin/tagged.bin')
