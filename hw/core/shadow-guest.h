@@ -28,11 +28,6 @@ typedef enum ShadowSettle {
     SHADOW_SETTLE_DONE,
 } ShadowSettle;
 
-/* Events that the cloud VM can cause */
-typedef struct ShadowLimit {
-    int64_t tokens, time;
-} ShadowLimit;
-
 /* Output that goes, or has come, ahead of the state that lacks it */
 typedef struct ShadowHistory {
     bool valid;
@@ -77,13 +72,11 @@ struct ShadowGuest {
 
     ShadowHistory history;
 
-    struct ShadowTold *told;    /* by an event that is still to be sent */
-    QEMUTimer *told_timer;
+    struct ShadowTell *tell;    /* events that are still to be sent */
 
     uint64_t calls, saves, restores, refusals;
     uint64_t snapshots_saved, snapshots_restored;
     uint64_t breaks;
-    ShadowLimit events, break_events;
 };
 
 /* By id; NULL if there is none. */

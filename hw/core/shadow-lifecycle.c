@@ -13,48 +13,13 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qapi/qapi-events-shadow.h"
-#include "qemu/timer.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-tell.h"
 #include "shadow/trace.h"
-
-/* Guest-triggered events, so that L1 cannot flood an operator's monitor */
-#define EVENTS_PER_SECOND 50
-#define EVENTS_BURST 100
-
-static void limit_start(ShadowLimit *limit)
-{
-    limit->tokens = EVENTS_BURST;
-    limit->time = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-}
-
-bool shadow_limit_allows(ShadowLimit *limit)
-{
-    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    int64_t gained = (now - limit->time) * EVENTS_PER_SECOND /
-                     NANOSECONDS_PER_SECOND;
-
-    if (gained > 0) {
-        limit->tokens = MIN(limit->tokens + gained, EVENTS_BURST);
-        limit->time = now;
-    }
-    if (!limit->tokens) {
-        return false;
-    }
-    limit->tokens--;
-    return true;
-}
-
-/* Events are sent in the order of what has happened. */
-bool shadow_lifecycle_may_tell(ShadowGuest *g)
-{
-    shadow_transfer_tell(g);
-    return shadow_limit_allows(&g->events);
-}
 
 /*
  * A user of an active guest is told of each moment in which it was not bound, or
@@ -101,19 +66,17 @@ void shadow_lifecycle_hold(ShadowGuest *g, bool held)
     }
 }
 
-void shadow_lifecycle_refused(ShadowGuest *g, const char *reason)
+void shadow_lifecycle_refused(ShadowGuest *g, const char *reason, bool nested)
 {
     g->refusals++;
     trace_shadow_guest_refused(g->id, reason);
-    if (shadow_lifecycle_may_tell(g)) {
-        qapi_event_send_shadow_guest_refused(g->id, reason);
-    }
+    shadow_tell_refused(g, reason, nested);
 }
 
 int shadow_lifecycle_refuse(ShadowGuest *g, int err, Error *local,
                             Error **errp)
 {
-    shadow_lifecycle_refused(g, error_get_pretty(local));
+    shadow_lifecycle_refused(g, error_get_pretty(local), false);
     error_propagate(errp, local);
     return err;
 }
@@ -141,9 +104,7 @@ static void lifecycle_bound(ShadowGuest *g, bool by_tag, uint64_t whom)
     }
     shadow_accel()->changed();
     trace_shadow_guest_bound(g->id, whom);
-    if (shadow_lifecycle_may_tell(g)) {
-        qapi_event_send_shadow_guest_bound(g->id, by_tag);
-    }
+    shadow_tell_bound(g, by_tag);
 }
 
 int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller)
@@ -151,7 +112,8 @@ int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller)
     if (shadow_binding_by_process(g->ports) &&
         !shadow_binding_is_process(g->ports, caller) &&
         shadow_binding_lives(g->ports)) {
-        shadow_lifecycle_refused(g, "another process has bound it");
+        shadow_lifecycle_refused(g, "another process has bound it",
+                                 false);
         return -EBUSY;
     }
     return 0;
@@ -212,9 +174,7 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
     shadow_accel()->changed();
     if (bound) {
         trace_shadow_guest_unbound(g->id, reason);
-        if (shadow_lifecycle_may_tell(g)) {
-            qapi_event_send_shadow_guest_unbound(g->id, reason);
-        }
+        shadow_tell_unbound(g, reason);
     }
     return bound || from == SHADOW_GUEST_STATE_RESTORED ? 0 : -EALREADY;
 }
@@ -241,6 +201,7 @@ int shadow_guest_reset(ShadowGuest *g)
         SHADOW_DEVICE_GET_CLASS(dev)->reset(dev);
     }
     trace_shadow_guest_reset(g->id);
+    shadow_tell_reset(g);
     return 0;
 }
 
@@ -248,12 +209,10 @@ int shadow_guest_reset(ShadowGuest *g)
 
 static void lifecycle_activate(ShadowGuest *g)
 {
-    shadow_transfer_tell(g);
+    shadow_tell_now(g);
     shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_ACTIVE);
     shadow_lifecycle_hold(g, false);
-    if (shadow_lifecycle_may_tell(g)) {
-        qapi_event_send_shadow_guest_activated(g->id);
-    }
+    shadow_tell_activated(g);
     shadow_guest_irq_changed(g);
 }
 
@@ -284,11 +243,7 @@ int shadow_guest_commit(ShadowGuest *g)
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->moved(dev);
     }
-    if (shadow_lifecycle_may_tell(g)) {
-        g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
-
-        qapi_event_send_shadow_guest_committed(g->id, devs);
-    }
+    shadow_tell_committed(g);
     return 0;
 }
 
@@ -300,11 +255,7 @@ int shadow_guest_abort(ShadowGuest *g)
         return shadow_lifecycle_wrong_state(g, "abort the migration of",
                                             again ? -EALREADY : -EBUSY, NULL);
     }
-    if (shadow_lifecycle_may_tell(g)) {
-        g_autoptr(ShadowDeviceInfoList) devs = shadow_guest_query_devices(g);
-
-        qapi_event_send_shadow_guest_aborted(g->id, devs);
-    }
+    shadow_tell_aborted(g);
     lifecycle_activate(g);
     return 0;
 }
@@ -324,8 +275,7 @@ int shadow_guest_resume(ShadowGuest *g, Error **errp)
 
 void shadow_lifecycle_start(ShadowGuest *g)
 {
-    limit_start(&g->events);
-    limit_start(&g->break_events);
+    shadow_tell_start(g);
     shadow_transfer_start(g);
 }
 
@@ -333,4 +283,5 @@ void shadow_lifecycle_stop(ShadowGuest *g)
 {
     shadow_history_forget(g);
     shadow_transfer_stop(g);
+    shadow_tell_stop(g);
 }

@@ -25,8 +25,6 @@ void shadow_lifecycle_proved(ShadowGuest *g);
 
 void shadow_transfer_start(ShadowGuest *g);
 void shadow_transfer_stop(ShadowGuest *g);
-/* Send the event of a SAVE or RESTORE, if it has not been sent yet. */
-void shadow_transfer_tell(ShadowGuest *g);
 
 /*
  * Whether this host can protect the guest, or need not; warns if it cannot.
@@ -36,17 +34,13 @@ bool shadow_protection_start(ShadowGuest *g, Error **errp);
 bool shadow_protection_lacks(ShadowGuest *g);
 void shadow_protection_add_properties(ObjectClass *oc);
 
-bool shadow_limit_allows(ShadowLimit *limit);
-/* Whether one more event may be sent that the cloud VM has caused */
-bool shadow_lifecycle_may_tell(ShadowGuest *g);
-
 void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state);
 
 /* While held, no device has a side effect. */
 void shadow_lifecycle_hold(ShadowGuest *g, bool held);
 
-/* Report a refused call: event, trace, counter. */
-void shadow_lifecycle_refused(ShadowGuest *g, const char *reason);
+/* Report a refused call, of a nested caller or not: event, trace, counter. */
+void shadow_lifecycle_refused(ShadowGuest *g, const char *reason, bool nested);
 
 /* The same, because of @local, which is given to @errp; returns @err. */
 int shadow_lifecycle_refuse(ShadowGuest *g, int err, Error *local,

@@ -5,10 +5,10 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qapi/qapi-events-shadow.h"
 #include "qemu/error-report.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-tell.h"
 #include "shadow/trace.h"
 
 bool shadow_protection_start(ShadowGuest *g, Error **errp)
@@ -39,18 +39,6 @@ bool shadow_protection_lacks(ShadowGuest *g)
            (g->protection == SHADOW_PROTECTION_NONE && g->exposed);
 }
 
-/*
- * A break has a limit of its own: the cloud VM can make it silent by breaks
- * that were told just before, but by nothing else.
- */
-static void protection_broken(ShadowGuest *g, const char *reason)
-{
-    g->breaks++;
-    if (shadow_limit_allows(&g->break_events)) {
-        qapi_event_send_shadow_guest_unprotected(g->id, reason);
-    }
-}
-
 void shadow_guest_set_protection(ShadowGuest *g, ShadowProtection protection,
                                  const char *reason)
 {
@@ -64,7 +52,8 @@ void shadow_guest_set_protection(ShadowGuest *g, ShadowProtection protection,
                                   ShadowProtection_str(protection), reason);
     g->protection = protection;
     if (broken) {
-        protection_broken(g, reason);
+        g->breaks++;
+        shadow_tell_unprotected(g, reason);
     }
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->protection(

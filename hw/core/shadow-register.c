@@ -168,7 +168,9 @@ int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
     int ret = register_check(g, entry, inside, answer, &err);
 
     if (ret) {
-        return shadow_lifecycle_refuse(g, ret, err, NULL);
+        shadow_lifecycle_refused(g, error_get_pretty(err), true);
+        error_free(err);
+        return ret;
     }
     if (shadow_binding_by_process(g->ports)) {
         shadow_lifecycle_proved(g);

@@ -4,7 +4,6 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qapi/qapi-events-shadow.h"
 #include "qemu/cutils.h"
 #include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
@@ -13,13 +12,12 @@
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-tell.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/trace.h"
 
 /* For how long input that has been taken in counts as all there is */
 #define SETTLE_VALID_NS (50 * SCALE_MS)
-/* After a SAVE or RESTORE; sooner, if something else is to be told */
-#define TELL_DELAY_NS   SCALE_MS
 
 /* Names this process in the envelopes that it seals. */
 static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
@@ -78,54 +76,6 @@ static bool transfer_settled(ShadowGuest *g)
     default:
         g->settle = SHADOW_SETTLE_NONE;
         return true;
-    }
-}
-
-/* What SHADOW_GUEST_SAVED or SHADOW_GUEST_RESTORED says. */
-typedef struct ShadowTold {
-    bool restored;
-    bool snapshot;
-    uint64_t epoch;
-    size_t size;
-    int64_t us;
-    ShadowDeviceInfoList *devices;
-} ShadowTold;
-
-void shadow_transfer_tell(ShadowGuest *g)
-{
-    ShadowTold *t = g_steal_pointer(&g->told);
-
-    if (!t) {
-        return;
-    }
-    if (t->restored) {
-        qapi_event_send_shadow_guest_restored(g->id, t->epoch, t->snapshot,
-                                              t->size, t->us, t->devices);
-    } else {
-        qapi_event_send_shadow_guest_saved(g->id, t->epoch, t->snapshot,
-                                           t->size, t->us, t->devices);
-    }
-    qapi_free_ShadowDeviceInfoList(t->devices);
-    g_free(t);
-}
-
-static void transfer_tell_late(void *opaque)
-{
-    shadow_transfer_tell(opaque);
-}
-
-/*
- * The cloud VM need not wait for the operator to be told: to write to a
- * monitor takes as long as to seal.  A bottom half would take the processor
- * from a CPU of the cloud VM as soon as it returns, where there is one only.
- */
-static void transfer_tell_soon(ShadowGuest *g, const ShadowTold *told)
-{
-    if (shadow_lifecycle_may_tell(g)) {
-        g->told = g_memdup2(told, sizeof(*told));
-        g->told->devices = shadow_guest_query_devices(g);
-        timer_mod(g->told_timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
-                                 TELL_DELAY_NS);
     }
 }
 
@@ -236,7 +186,7 @@ static void transfer_saved(ShadowGuest *g, ShadowSave what, size_t size,
     }
     told.us = transfer_us_since(start);
     trace_shadow_guest_saved(g->id, told.epoch, size, told.us);
-    transfer_tell_soon(g, &told);
+    shadow_tell_saved(g, &told);
 }
 
 int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
@@ -376,7 +326,6 @@ static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
                               size_t len, int64_t start)
 {
     ShadowTold told = {
-        .restored = true,
         .snapshot = info->purpose == SHADOW_SEAL_SNAPSHOT,
         .epoch = info->epoch,
         .size = len,
@@ -387,7 +336,7 @@ static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
     g->snapshots_restored += told.snapshot;
     told.us = transfer_us_since(start);
     trace_shadow_guest_restored(g->id, told.epoch, len, told.us);
-    transfer_tell_soon(g, &told);
+    shadow_tell_restored(g, &told);
 }
 
 /* Take what was in the envelope @env, which is genuine. */
@@ -444,13 +393,10 @@ void shadow_transfer_start(ShadowGuest *g)
         have_host_id = true;
     }
     g->settle_bh = qemu_bh_new(transfer_settle_bh, g);
-    g->told_timer = timer_new_ns(QEMU_CLOCK_REALTIME, transfer_tell_late, g);
 }
 
 void shadow_transfer_stop(ShadowGuest *g)
 {
-    shadow_transfer_tell(g);
     qemu_bh_delete(g->settle_bh);
     g->settle_bh = NULL;
-    g_clear_pointer(&g->told_timer, timer_free);
 }
