@@ -14,6 +14,7 @@
 #include "qemu/units.h"
 #include "system/runstate.h"
 #include "shadow/hw/misc/shadow-agent.h"
+#include "shadow/include/compat-migration.h"
 
 /* How long a SAVE may take to settle, before the migration is failed */
 #define AGENT_SAVE_TIMEOUT_MS 2000
@@ -93,13 +94,25 @@ static int64_t agent_make_room(ShadowAgent *a)
     return 0;
 }
 
+/* Postcopy has one whether or not it was asked for. */
+static bool agent_has_return_path(void)
+{
+    return migrate_return_path() || migrate_postcopy_ram();
+}
+
 static int agent_migration_setup(ShadowAgent *a, Error **errp)
 {
     a->sent_ahead = false;
+    if (migrate_colo()) {
+        error_setg(errp, "shadow-agent: refused, since COLO runs the virtual "
+                   "machine on two hosts, and the console of '%s' can only be "
+                   "on one", a->guest);
+        return -ENOTSUP;
+    }
     if (shadow_agent_is_snapshot()) {
         return agent_may_snapshot(a, errp) ? 0 : -EPERM;
     }
-    if (!migrate_return_path()) {
+    if (!agent_has_return_path()) {
         warn_report("shadow-agent: without the return-path capability "
                     "the console of '%s' stays frozen here", a->guest);
     }
@@ -109,9 +122,18 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
 }
 
 /*
- * Without a return path the source cannot know whether the destination has
- * taken the state, so the console stays frozen, for an operator to decide.
+ * Whether the other host has the guest.  Without a return path nobody can know,
+ * so the console stays frozen, for an operator to decide.
+ *
+ * With postcopy QEMU says "done" a first time when it has sent the devices,
+ * and before it knows whether they were taken: only the state tells.
  */
+static bool agent_has_moved(ShadowAgent *a)
+{
+    return a->frozen && agent_has_return_path() &&
+           migrate_get_current()->state == MIGRATION_STATUS_COMPLETED;
+}
+
 static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
                                  Error **errp)
 {
@@ -121,7 +143,7 @@ static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
     case MIG_EVENT_PRECOPY_SETUP:
         return agent_migration_setup(a, errp);
     case MIG_EVENT_PRECOPY_DONE:
-        if (a->frozen && migrate_return_path()) {
+        if (agent_has_moved(a)) {
             agent_end_migration(a, ULTRACALL_COMMIT);
         }
         break;
@@ -282,16 +304,30 @@ static void agent_shutdown(Notifier *n, void *data)
 {
     ShadowAgent *a = container_of(n, ShadowAgent, shutdown);
 
-    if (a->frozen && migrate_return_path() &&
-        migrate_get_current()->state == MIGRATION_STATUS_COMPLETED) {
+    if (agent_has_moved(a)) {
         agent_end_migration(a, ULTRACALL_COMMIT);
     }
 }
 
-void shadow_agent_migration_start(ShadowAgent *a)
+/*
+ * In the CPR modes (checkpoint and restart) another process goes on with the
+ * machine's memory, and nothing tells the agent how that ended.
+ */
+static bool agent_refuse_cpr(ShadowAgent *a, Error **errp)
 {
+    error_setg(&a->no_cpr, "shadow-agent: the console of '%s' moves with a "
+               "migration in mode 'normal' only", a->guest);
+    return shadow_block_cpr(&a->no_cpr, errp) == 0;
+}
+
+bool shadow_agent_migration_start(ShadowAgent *a, Error **errp)
+{
+    if (!agent_refuse_cpr(a, errp)) {
+        return false;
+    }
     a->shutdown.notify = agent_shutdown;
     qemu_register_shutdown_notifier(&a->shutdown);
     migration_add_notifier(&a->migration, agent_migration_event);
     qemu_add_vm_change_state_handler(agent_vm_state, a);
+    return true;
 }

@@ -336,11 +336,11 @@ static void agent_realize(DeviceState *dev, Error **errp)
     }
     if (!agent_open(a, errp) || !agent_query(a, errp) ||
         !shadow_agent_uio_open(&a->uio, a->client.sysfs, errp) ||
-        !agent_bind(a, errp) || !shadow_agent_show(a, errp)) {
+        !agent_bind(a, errp) || !shadow_agent_show(a, errp) ||
+        !shadow_agent_migration_start(a, errp)) {
         return;
     }
     qemu_set_fd_handler(a->uio.fd, agent_interrupt, NULL, a);
-    shadow_agent_migration_start(a);
     shadow_agent_history_start(a);
     a->exit.notify = agent_exit;
     qemu_add_exit_notifier(&a->exit);

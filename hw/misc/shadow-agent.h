@@ -42,6 +42,7 @@ struct ShadowAgent {
     bool history_ahead;
     bool sent_ahead;            /* in this migration */
     NotifierWithReturn migration;
+    Error *no_cpr;              /* why such migrations are refused */
     Notifier shutdown;
     Notifier exit;
 };
@@ -68,8 +69,11 @@ bool shadow_agent_show(ShadowAgent *a, Error **errp);
 /* Have a look at the guest's interrupt lines. */
 void shadow_agent_poll(ShadowAgent *a);
 
-/* Take part in migrations from now on. */
-void shadow_agent_migration_start(ShadowAgent *a);
+/*
+ * Take part in migrations from now on, and refuse those that cannot be taken
+ * part in.
+ */
+bool shadow_agent_migration_start(ShadowAgent *a, Error **errp);
 
 /* Whether the state that is being saved may be loaded more than once */
 bool shadow_agent_is_snapshot(void);
