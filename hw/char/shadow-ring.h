@@ -88,8 +88,9 @@ extern const VMStateDescription vmstate_shadow_ring;
 
 /*
  * The same in the stream, for a ring that was just loaded.  The bytes that stand
- * before those that the ring holds are put there, as far as there is room.  It
- * is refused if there are bytes between the two that neither stream has.
+ * before those that the ring holds are put there, as far as there is room.  If
+ * they end earlier, the source had no room for what came between, and a ring
+ * holds one piece: then the newer bytes stay, and nothing is added.
  */
 extern const VMStateDescription vmstate_shadow_ring_before;
 

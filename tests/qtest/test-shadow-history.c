@@ -457,14 +457,16 @@ static void write_numbers(QTestState *qts, int user, GString *all,
 }
 
 /* Rings that have wrapped, of different sizes; two devices */
-static void check_wrapped(unsigned to_size, unsigned start)
+static void check_wrapped(unsigned from_size, unsigned to_size, unsigned end,
+                          unsigned start)
 {
     static const char devices[] =
         "-chardev socket,id=c0,path=%s/%s,server=on,wait=off "
         "-device shadow-serial,id=com1,guest=vm1,chardev=c0,output-size=%u,"
         "replay=history "
         "-device shadow-serial,id=com2,guest=vm1,iobase=0x2f8,irq=3";
-    QTestState *from = shadow_start("", devices, shadow_dir, "c0", 3000);
+    QTestState *from = shadow_start("", devices, shadow_dir, "c0",
+                                    from_size);
     QTestState *to = shadow_start(",incoming=on", devices, shadow_dir, "d0",
                                   to_size);
     g_autoptr(GByteArray) ahead = NULL, env = NULL;
@@ -476,7 +478,7 @@ static void check_wrapped(unsigned to_size, unsigned start)
     write_numbers(from, user, all, 0, 900);
     uart_write(from, COM2, "two");
     ahead = envelope(from, ULTRACALL_SAVE_HISTORY, FULL_LEN);
-    write_numbers(from, user, all, 900, 1000);
+    write_numbers(from, user, all, 900, end);
     close(user);
     env = rest(from, REST_LEN);
     taken(to, ahead);
@@ -493,11 +495,22 @@ static void check_wrapped(unsigned to_size, unsigned start)
 
 static void test_wrapped(void)
 {
-    check_wrapped(3000, 2000);
-    check_wrapped(2500, 2500);
-    check_wrapped(400, 4600);
+    check_wrapped(3000, 3000, 1000, 2000);
+    check_wrapped(3000, 2500, 1000, 2500);
+    check_wrapped(3000, 400, 1000, 4600);
     /* what has been dropped since is still there */
-    check_wrapped(8000, 1500);
+    check_wrapped(3000, 8000, 1000, 1500);
+}
+
+/* The source has overwritten more than it had sent ahead. */
+static void test_small_ring(void)
+{
+    check_wrapped(1000, 1000, 1200, 5000);
+    check_wrapped(1000, 8000, 1200, 5000);
+    check_wrapped(1000, 500, 1200, 5500);
+    check_wrapped(1499, 8000, 1200, 4501);
+    /* just not */
+    check_wrapped(1500, 8000, 1200, 3000);
 }
 
 int main(int argc, char **argv)
@@ -520,5 +533,6 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-history/flags", test_flags);
     qtest_add_func("/shadow-history/snapshot", test_snapshot);
     qtest_add_func("/shadow-history/wrapped", test_wrapped);
+    qtest_add_func("/shadow-history/small-ring", test_small_ring);
     return shadow_test_run();
 }

@@ -246,30 +246,64 @@ static int join(ShadowRing *ring, uint64_t from, uint64_t first, uint64_t end)
     return ret;
 }
 
-static void check_joined(uint32_t capacity, uint64_t from, uint64_t first,
-                         uint64_t end)
+/* All of [@start, 1000) that it has room for, each byte as it was pushed */
+static void check_holds(const ShadowRing *ring, uint64_t start)
 {
-    uint64_t pos, start = MAX(MIN(first, from), 1000 - MIN(capacity, 1000));
-    ShadowRing ring;
+    uint64_t pos;
     uint32_t n;
 
-    shadow_ring_init(&ring, capacity);
-    g_assert_cmpint(join(&ring, from, first, end), ==, 0);
-    g_assert_cmpuint(ring.start, ==, start);
-    g_assert_cmpuint(ring.end, ==, 1000);
+    start = MAX(start, 1000 - MIN(ring->capacity, 1000));
+    g_assert_cmpuint(ring->start, ==, start);
+    g_assert_cmpuint(ring->end, ==, 1000);
     for (pos = start; pos < 1000; pos++) {
-        const uint8_t *run = shadow_ring_peek(&ring, pos, &n);
+        const uint8_t *run = shadow_ring_peek(ring, pos, &n);
 
         g_assert_nonnull(run);
         g_assert_cmpint(*run, ==, (uint8_t)pos);
     }
+}
+
+static void check_joined(uint32_t capacity, uint64_t from, uint64_t first,
+                         uint64_t end)
+{
+    ShadowRing ring;
+
+    shadow_ring_init(&ring, capacity);
+    g_assert_cmpint(join(&ring, from, first, end), ==, 0);
+    check_holds(&ring, MIN(first, from));
+    shadow_ring_free(&ring);
+}
+
+/*
+ * The source had room for @size bytes only: since it sent ahead what there was
+ * up to @end it may have overwritten more than that.
+ */
+static void check_overtaken(uint32_t capacity, uint32_t size, uint64_t end)
+{
+    g_autoptr(GByteArray) ahead = NULL;
+    g_autoptr(GByteArray) rest = NULL;
+    uint64_t kept = 1000 - size;
+    ShadowRing source, ring;
+
+    shadow_ring_init(&source, size);
+    push_counting(&source, 0, end);
+    ahead = save(&source);
+    push_counting(&source, end, 1000 - end);
+    source.from = end;
+    rest = save(&source);
+    shadow_ring_free(&source);
+
+    shadow_ring_init(&ring, capacity);
+    g_assert_cmpint(load(&ring, rest->data, rest->len), ==, 0);
+    g_assert_cmpint(load_as(&vmstate_shadow_ring_before, &ring, ahead->data,
+                            ahead->len), ==, 0);
+    check_holds(&ring, end < kept ? kept : end - MIN(end, size));
     shadow_ring_free(&ring);
 }
 
 static void test_joined(void)
 {
     static const uint32_t capacities[] = { 1, 50, 99, 100, 101, 777, 4096 };
-    ShadowRing ring;
 
     for (int i = 0; i < ARRAY_SIZE(capacities); i++) {
         check_joined(capacities[i], 900, 0, 900);
@@ -279,10 +313,18 @@ static void test_joined(void)
         check_joined(capacities[i], 0, 0, 0);           /* nothing before */
         check_joined(capacities[i], 300, 300, 900);     /* all of it unsent */
     }
+}
+
+static void test_overtaken(void)
+{
+    static const uint32_t capacities[] = { 1, 50, 99, 100, 101, 777, 4096 };
+
     for (int i = 0; i < ARRAY_SIZE(capacities); i++) {
-        shadow_ring_init(&ring, capacities[i]);
-        g_assert_cmpint(join(&ring, 901, 0, 900), ==, -EINVAL);
-        shadow_ring_free(&ring);
+        check_overtaken(capacities[i], 100, 500);
+        check_overtaken(capacities[i], 100, 899);       /* by one byte */
+        check_overtaken(capacities[i], 100, 900);       /* just not */
+        check_overtaken(capacities[i], 100, 950);
+        check_overtaken(capacities[i], 1, 0);
     }
 }
 
@@ -298,7 +340,7 @@ static void test_joined_hostile(void)
     stl_be_p(stream + 8, 4);
     load_as(&vmstate_shadow_ring_before, &ring, stream, sizeof(stream));
     stq_be_p(stream, 20);
-    stl_be_p(stream + 8, 5);
+    stl_be_p(stream + 8, 5);    /* which are not there */
     g_assert_cmpint(load_as(&vmstate_shadow_ring_before, &ring, stream,
                             sizeof(stream)), !=, 0);
     g_assert_cmpuint(ring.end, ==, 40);
@@ -364,6 +406,7 @@ int main(int argc, char **argv)
     g_test_add_func("/shadow/ring/vmstate-empty", test_vmstate_empty);
     g_test_add_func("/shadow/ring/hostile", test_hostile);
     g_test_add_func("/shadow/ring/joined", test_joined);
+    g_test_add_func("/shadow/ring/overtaken", test_overtaken);
     g_test_add_func("/shadow/ring/joined-hostile", test_joined_hostile);
     return g_test_run();
 }
