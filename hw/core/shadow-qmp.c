@@ -88,14 +88,17 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
     return human_readable_text_from_str(buf);
 }
 
-/* The guest may be removed while we wait for its input to come to rest. */
-static int coroutine_fn qmp_save(const char *guest, uint8_t *env, size_t size,
+/*
+ * The guest may be removed while we wait for its input to come to rest, or a
+ * device of it: *@size is how much room there is, and then how much was sealed.
+ */
+static int coroutine_fn qmp_save(const char *guest, uint8_t *env, size_t *size,
                                  Error **errp)
 {
     for (;;) {
         ShadowGuest *g = qmp_find_guest(guest, errp);
         Error *err = NULL;
-        int ret = g ? shadow_guest_save(g, SHADOW_SAVE_ALL, env, &size,
+        int ret = g ? shadow_guest_save(g, SHADOW_SAVE_ALL, env, size,
                                         &err) : -ENOENT;
 
         if (ret != -EAGAIN) {
@@ -129,13 +132,14 @@ void coroutine_fn qmp_shadow_state_save(const char *guest, const char *file,
         error_setg_errno(errp, errno, "cannot create '%s'", file);
         return;
     }
-    env = g_malloc(size);
+    env = g_malloc0(size);
     ret = posix_fallocate(fd, 0, size);
     if (ret) {
         error_setg_errno(errp, ret, "cannot write %zu bytes to '%s'", size,
                          file);
-    } else if (qmp_save(guest, env, size, errp) == 0) {
-        ok = qemu_write_full(fd, env, size) == size && !qemu_fdatasync(fd);
+    } else if (qmp_save(guest, env, &size, errp) == 0) {
+        ok = qemu_write_full(fd, env, size) == size && !ftruncate(fd, size) &&
+             !qemu_fdatasync(fd);
         if (!ok) {
             error_setg_errno(errp, errno, "cannot write '%s'", file);
             shadow_guest_abort(shadow_guest_find(guest));

@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
 #include <sys/resource.h>
+#include "qobject/qlist.h"
 #include "shadow-common.h"
 
 static QTestState *start_incoming(void)
@@ -121,6 +122,81 @@ static void test_save_too_large(void)
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
     shadow_assert_state(qts, "vm1", "active");
     qtest_quit(qts);
+}
+
+/* Through a monitor of its own: this one waits for the save. */
+static void monitor_say(int hmp, const char *line)
+{
+    g_assert_cmpint(write(hmp, line, strlen(line)), ==, strlen(line));
+}
+
+static void wait_devices(QTestState *qts, unsigned n)
+{
+    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    size_t have;
+
+    do {
+        QDict *guest = shadow_query(qts, "vm1");
+
+        have = qlist_size(qdict_get_qlist(guest, "devices"));
+        qobject_unref(guest);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    } while (have != n);
+}
+
+/*
+ * com2 is removed while the save waits for the input to come to rest, or just
+ * before or after it: what is in the file is what was sealed.  Returns how much.
+ */
+static int64_t save_and_remove(QTestState *qts, int hmp, const char *path)
+{
+    struct stat st;
+    int64_t bytes;
+    QDict *data;
+
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
+                             "'driver': 'shadow-serial', 'id': 'com2', "
+                             "'guest': 'vm1', 'iobase': 760, 'irq': 3}}");
+    qtest_qmp_send(qts, "{'execute': 'shadow-state-save', 'arguments': "
+                   "{'guest': 'vm1', 'file': %s}}", path);
+    monitor_say(hmp, "device_del com2\n");
+    qobject_unref(qtest_qmp_receive(qts));
+    data = shadow_event(qts, "SHADOW_GUEST_SAVED");
+    bytes = qdict_get_int(data, "bytes");
+    qobject_unref(data);
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_size, ==, bytes);
+    wait_devices(qts, 1);
+    return bytes;
+}
+
+static void test_device_removed(void)
+{
+    g_autofree char *path = shadow_path("vm1.env");
+    QTestState *qts = shadow_start("", SHADOW_COM1 " -chardev socket,id=hmp,"
+                                   "path=%s/hmp,server=on,wait=off -mon "
+                                   "chardev=hmp,mode=readline", shadow_dir,
+                                   shadow_dir);
+    QTestState *to = start_incoming();
+    int hmp = user_connect("hmp");
+    int64_t one_device;
+
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_STATE_SIZE, "vm1"), ==, 0);
+    one_device = shadow_value(qts);
+    /* sooner or later it comes just when it should */
+    for (unsigned i = 0; i < 50; i++) {
+        if (save_and_remove(qts, hmp, path) == one_device) {
+            do_file(to, "shadow-state-restore", path);
+            g_unlink(path);
+            break;
+        }
+        g_unlink(path);
+        resume(qts);
+    }
+    shadow_assert_state(to, "vm1", "restored");
+    close(hmp);
+    qtest_quit(qts);
+    qtest_quit(to);
 }
 
 static void test_unknown_guest(void)
@@ -251,6 +327,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-file/save-and-restore", test_save_and_restore);
     qtest_add_func("/shadow-file/save/refused", test_save_refused);
     qtest_add_func("/shadow-file/save/too-large", test_save_too_large);
+    qtest_add_func("/shadow-file/save/device-removed", test_device_removed);
     qtest_add_func("/shadow-file/unknown-guest", test_unknown_guest);
     qtest_add_func("/shadow-file/resume/frozen", test_resume);
     qtest_add_func("/shadow-file/resume/gone", test_resume_when_gone);
