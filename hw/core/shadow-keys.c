@@ -100,31 +100,47 @@ void shadow_keys_stop(ShadowGuest *g)
     }
 }
 
-/* Without a secret the larger size, so that it is SAVE that says what lacks. */
-size_t shadow_keys_envelope_size(ShadowGuest *g, size_t payload_len)
+/*
+ * The key to seal to, or NULL for the secret.  A snapshot is to be loaded here,
+ * whoever the guest is about to go to.
+ */
+static const uint8_t *keys_recipient(ShadowGuest *g, ShadowSealPurpose purpose)
 {
-    return g->destination || !g->keys->len
+    if (purpose != SHADOW_SEAL_SNAPSHOT) {
+        return g->destination;
+    }
+    return g->keys->len ? NULL : shadow_host_key_encryption(g->host->key);
+}
+
+/* Without a secret the larger size, so that it is SAVE that says what lacks. */
+size_t shadow_keys_envelope_size(ShadowGuest *g, ShadowSealPurpose purpose,
+                                 size_t payload_len)
+{
+    return keys_recipient(g, purpose) || !g->keys->len
            ? shadow_seal_host_size(payload_len)
            : shadow_seal_size(payload_len);
 }
 
-uint8_t *shadow_keys_payload(ShadowGuest *g, uint8_t *env)
+uint8_t *shadow_keys_payload(ShadowGuest *g, ShadowSealPurpose purpose,
+                             uint8_t *env)
 {
-    return env + (g->destination ? SHADOW_SEAL_HOST_PAYLOAD
-                                 : SHADOW_SEAL_PAYLOAD);
+    return env + (keys_recipient(g, purpose) ? SHADOW_SEAL_HOST_PAYLOAD
+                                             : SHADOW_SEAL_PAYLOAD);
 }
 
 bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
                       uint8_t *env, size_t len, Error **errp)
 {
-    if (g->destination) {
-        return shadow_seal_to_host(info, g->destination, g->host->key, env,
-                                   len, errp);
+    const uint8_t *recipient = keys_recipient(g, info->purpose);
+
+    if (recipient) {
+        return shadow_seal_to_host(info, recipient, g->host->key, env, len,
+                                   errp);
     }
     if (!g->keys->len) {
         error_setg(errp, "shadow-guest '%s' has no secret, and no destination "
                    "was given: use shadow-guest-set-destination", g->id);
-        shadow_wipe(shadow_keys_payload(g, env), len);
+        shadow_wipe(shadow_keys_payload(g, info->purpose, env), len);
         return false;
     }
     return shadow_seal(info, g_ptr_array_index(g->keys, 0), env, len, errp);
@@ -135,10 +151,17 @@ ShadowSealResult shadow_keys_open(ShadowGuest *g, ShadowSealExpect *expect,
                                   uint8_t **payload, size_t *len,
                                   ShadowSealInfo *info, Error **errp)
 {
+    g_autoptr(GByteArray) signers = g_byte_array_new();
+
     if (g->host) {
+        /* this host's own snapshots too */
+        g_byte_array_append(signers, shadow_host_key_signing(g->host->key),
+                            SHADOW_ED25519_LEN);
+        g_byte_array_append(signers, g->host->signers->data,
+                            g->host->signers->len);
         expect->host = g->host->key;
-        expect->signers = g->host->signers->data;
-        expect->n_signers = g->host->signers->len / SHADOW_ED25519_LEN;
+        expect->signers = signers->data;
+        expect->n_signers = signers->len / SHADOW_ED25519_LEN;
     }
     return shadow_open(expect, (const ShadowSecret *const *)g->keys->pdata,
                        g->keys->len, env, env_len, payload, len, info, errp);

@@ -13,13 +13,21 @@
 bool shadow_keys_start(ShadowGuest *g, Error **errp);
 void shadow_keys_stop(ShadowGuest *g);
 
-/* Size in bytes of an envelope as shadow_keys_seal() makes it, or 0 */
-size_t shadow_keys_envelope_size(ShadowGuest *g, size_t payload_len);
+/*
+ * Size in bytes of an envelope as shadow_keys_seal() makes it, or 0.  That of a
+ * migration is never smaller than that of a snapshot.
+ */
+size_t shadow_keys_envelope_size(ShadowGuest *g, ShadowSealPurpose purpose,
+                                 size_t payload_len);
 
 /* Where in @env the payload stands that shadow_keys_seal() seals */
-uint8_t *shadow_keys_payload(ShadowGuest *g, uint8_t *env);
+uint8_t *shadow_keys_payload(ShadowGuest *g, ShadowSealPurpose purpose,
+                             uint8_t *env);
 
-/* shadow_seal_to_host(), if a destination was given, or shadow_seal() */
+/*
+ * shadow_seal_to_host(), if a destination was given, or shadow_seal().  A
+ * snapshot is sealed with the secret, or if there is none to this host.
+ */
 bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
                       uint8_t *env, size_t len, Error **errp);
 

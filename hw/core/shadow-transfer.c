@@ -24,7 +24,8 @@ static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
 
 size_t shadow_guest_envelope_size(ShadowGuest *g)
 {
-    return shadow_keys_envelope_size(g, shadow_state_size(g));
+    return shadow_keys_envelope_size(g, SHADOW_SEAL_MIGRATION,
+                                     shadow_state_size(g));
 }
 
 static uint64_t transfer_arrived(ShadowGuest *g)
@@ -114,12 +115,13 @@ static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *env,
         .purpose = purposes[what],
         .epoch = g->epoch + 1,
     };
-    size_t len = transfer_put(g, what, shadow_keys_payload(g, env), errp);
+    uint8_t *payload = shadow_keys_payload(g, info.purpose, env);
+    size_t len = transfer_put(g, what, payload, errp);
 
     pstrcpy(info.tag, sizeof(info.tag), g->id);
     memcpy(info.host_id, shadow_host_id, sizeof(info.host_id));
     return len && shadow_keys_seal(g, &info, env, len, errp) ?
-           shadow_keys_envelope_size(g, len) : 0;
+           shadow_keys_envelope_size(g, info.purpose, len) : 0;
 }
 
 static int transfer_no_snapshots(ShadowGuest *g, Error **errp)

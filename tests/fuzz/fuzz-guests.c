@@ -171,10 +171,11 @@ uint8_t *fuzz_guest_seal(unsigned which, bool history, uint64_t epoch,
     }
     pstrcpy(info.tag, sizeof(info.tag), g->id);
     memcpy(info.host_id, host, sizeof(info.host_id));
-    *len = shadow_guest_envelope_size(g);
+    *len = shadow_keys_envelope_size(g, info.purpose, shadow_state_size(g));
     env = g_malloc(*len);
     plain = fuzz_state(g);
-    memcpy(shadow_keys_payload(g, env), plain, shadow_state_size(g));
+    memcpy(shadow_keys_payload(g, info.purpose, env), plain,
+           shadow_state_size(g));
     fuzz_assert(shadow_keys_seal(g, &info, env, shadow_state_size(g), NULL));
     return env;
 }

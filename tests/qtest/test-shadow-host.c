@@ -237,6 +237,68 @@ static void test_bad_objects(void)
     qtest_quit(qts);
 }
 
+static int snapshot(QTestState *qts)
+{
+    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    int ret;
+
+    while ((ret = shadow_call(qts, ULTRACALL_SAVE, "vm2", SHADOW_BUF,
+                              SHADOW_BUF_SIZE, ULTRACALL_SAVE_SNAPSHOT)) ==
+           -EAGAIN) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(100);
+    }
+    return ret;
+}
+
+/* A snapshot is loaded here, whoever the guest is to go to. */
+static void check_snapshot(QTestState *qts)
+{
+    port_out(qts, COM1 + UART_SCR, 0x5a);
+    g_assert_cmpint(snapshot(qts), ==, 0);
+    port_out(qts, COM1 + UART_SCR, 0xa5);
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm2", SHADOW_BUF,
+                                shadow_value(qts), 0), ==, 0);
+    g_assert_cmphex(port_in(qts, COM1 + UART_SCR), ==, 0x5a);
+    shadow_assert_state(qts, "vm2", "active");
+}
+
+static void test_snapshot(void)
+{
+    QTestState *qts = host_start(SHADOW_KEY, false);
+    QTestState *to = host_start(OTHER_KEY, true);
+    g_autofree char *key = NULL, *before = host_key(to, "encryption-key");
+    g_autoptr(GByteArray) env = g_byte_array_new();
+
+    qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {'path':"
+                             " '/objects/vm2', 'property': 'snapshots', "
+                             "'value': true}}");
+    check_snapshot(qts);
+    set_destination(qts, to);
+    check_snapshot(qts);
+    qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {'path':"
+                             " '/objects/vm2', 'property': 'secret', "
+                             "'value': 'key0'}}");
+    check_snapshot(qts);
+    key = destination(qts);
+    g_assert_cmpstr(key, ==, before);
+
+    /* nor can the other host load it, which trusts this one */
+    trust(to, qts);
+    qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': {'path':"
+                             " '/objects/vm2', 'property': 'snapshots', "
+                             "'value': true}}");
+    g_assert_cmpint(snapshot(qts), ==, 0);
+    g_byte_array_set_size(env, shadow_value(qts));
+    qtest_bufread(qts, SHADOW_BUF, env->data, env->len);
+    g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
+                    -EBADMSG);
+    move(qts, to);
+    g_assert_cmphex(port_in(to, COM1 + UART_SCR), ==, 0x5a);
+    qtest_quit(qts);
+    qtest_quit(to);
+}
+
 /* In anything that QEMU says: the secret as it is, in hex or in base64 */
 static void has_no_secret(const char *text)
 {
@@ -317,6 +379,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-host/no-destination", test_no_destination);
     qtest_add_func("/shadow-host/not-trusted", test_not_trusted);
     qtest_add_func("/shadow-host/another-host", test_another_host);
+    qtest_add_func("/shadow-host/snapshot", test_snapshot);
     qtest_add_func("/shadow-host/bad-keys", test_bad_keys);
     qtest_add_func("/shadow-host/bad-objects", test_bad_objects);
     qtest_add_func("/shadow-host/secrecy", test_secrecy);
