@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-check.py [--targets] QEMU_BUILD LAYER...
+check.py [--targets | --long] QEMU_BUILD LAYER...
 
 Run the tests of each layer (style, unit, qtest, sanitize, fuzz, qemu, nested), and say what came of them: a
-line for each layer, and "N passed, N failed[, N skipped]" as the last line. With --targets, only print what ninja
-must build first.
+line for each layer, how long each took, and "N passed, N failed[, N skipped]" as the last line. With
+--targets, only print what ninja must build first; with --long, run also the nested tests that take long.
 """
 
 import concurrent.futures
@@ -26,6 +26,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
 NESTED = os.path.join(TOP, 'tests', 'nested', 'run.py')
 
+sys.path.insert(0, os.path.dirname(NESTED))
+from lab.patience import Patience    # noqa: E402
+
 # QEMU's own tests that what we add to it could break
 QEMU_TESTS = ['device-introspect-test', 'qom-test', 'test-hmp', 'boot-serial-test', 'migration-test']
 
@@ -36,7 +39,8 @@ AS_BUILT = 'as-built'
 
 FUZZ_SECONDS = 30
 
-# Time limits are multiplied by this: they are meant for an idle machine.
+# Time limits are multiplied by this, and by how slow and how busy this machine is: they are meant
+# for an idle one.
 SLOWER = 3
 
 TAP = re.compile(r'(not ok|ok)\b *(\d+)? *(?:- )?([^#]*?) *(?:# *(SKIP|TODO)?\b *(.*))?$', re.IGNORECASE)
@@ -139,9 +143,7 @@ def try_program(build, test, prefix, log):
                                    stdin=subprocess.DEVNULL, cwd=test['workdir'] or build,
                                    env=os.environ | test['env'], start_new_session=True)
         try:
-            status = program.wait(SLOWER * test['timeout'])
-        except subprocess.TimeoutExpired:
-            status = f'not done after {SLOWER * test["timeout"]} s'
+            status = wait_for(program, SLOWER * test['timeout'], log)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
@@ -157,6 +159,17 @@ def try_program(build, test, prefix, log):
     elif status != 0 and not tally.failed:
         tally.failed.append(f'{name}: ' + (status if isinstance(status, str) else f'exit {status}'))
     return tally, output
+
+
+def wait_for(program, seconds, log):
+    """Its exit status, or what to say of it if it takes too long here."""
+    patience = Patience(seconds)
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.wait(1)
+        if patience.over(log.stat().st_size):
+            return f'not done after {patience.waited():.0f} s, nothing printed for ' \
+                   f'{patience.still():.0f} s'
 
 
 def run_program(build, test, prefix, log):
@@ -226,11 +239,11 @@ def run_fuzz(build):
     return total
 
 
-def run_nested():
+def run_nested(options):
     """Run our own runner: it prints TAP, or else its totals at the end."""
     tally = Tally()
     totals = None
-    with subprocess.Popen([sys.executable, NESTED], stdout=subprocess.PIPE,
+    with subprocess.Popen([sys.executable, NESTED, *options], stdout=subprocess.PIPE,
                           stdin=subprocess.DEVNULL, text=True) as runner:
         for line in runner.stdout:
             line = line.rstrip()
@@ -253,16 +266,18 @@ def main():
     if args[0] == '--targets':
         print_targets(args[1], args[2:])
         return 0
-    build, layers = args[0], args[1:]
+    long = [arg for arg in args[:1] if arg == '--long']
+    build, *layers = args[len(long):]
     logs = pathlib.Path(os.environ['SHADOW_BUILD'], 'log')
     total = Tally()
-    summary = []
+    summary, times = [], []
     for layer in layers:
+        started = time.monotonic()
         print(f'== {layer}', flush=True)
         if layer == 'style':
             tally = run_style()
         elif layer == 'nested':
-            tally = run_nested()
+            tally = run_nested(long)
         elif layer == 'fuzz':
             tally = run_fuzz(build)
         else:
@@ -270,9 +285,10 @@ def main():
         if not (tally.passed or tally.failed):
             tally.failed.append(f'{layer}: no test was run')
         summary.append(f'{layer}: {tally}')
+        times.append(f'{layer} {time.monotonic() - started:.0f} s')
         print(summary[-1], flush=True)
         total.add(tally)
-    print('==', *summary, sep='\n')
+    print('==', *summary, f'time: {", ".join(times)}', sep='\n')
     for name in total.skipped:
         print(f'skipped: {name}')
     for name in total.failed:

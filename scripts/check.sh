@@ -1,12 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   check.sh [LAYER...]
+#   check.sh [--long] [LAYER...]
 #
 # Build what the layers' tests need and run them; check.py runs, counts and reports.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+long=()
+if [[ ${1:-} == --long ]]; then
+    long=(--long)
+    shift
+fi
 layers=("$@")
 ((${#layers[@]})) || layers=(style unit qtest sanitize fuzz qemu nested)
 for layer in "${layers[@]}"; do
@@ -28,4 +33,4 @@ if [[ " ${layers[*]} " == *" nested "* ]]; then
     "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 fi
 
-run_python "$top/scripts/check.py" "$qemu_build" "${layers[@]}"
+run_python "$top/scripts/check.py" "${long[@]}" "$qemu_build" "${layers[@]}"

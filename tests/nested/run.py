@@ -3,7 +3,8 @@
 """Run the nested tests: every function test_* of the files test_*.py.
 
 A test takes what it needs as arguments, see Fixtures. The tests that take the same
-run one after the other and share it; after a failure it is made anew.
+run one after the other and share it; after a failure it is made anew. Those marked with
+lab.long are run if they are named, or with --long.
 """
 
 import contextlib
@@ -17,6 +18,9 @@ import time
 import traceback
 
 import lab
+from lab.patience import busier, slower
+
+SLOWEST = 12
 
 
 class Fixtures:
@@ -170,7 +174,7 @@ class Fixtures:
         return self.make_bare_kvm(stack, modules=self.changed_modules())
 
 
-def run_test(function, fixtures, number):
+def run_test(function, fixtures, number, times):
     name = f'{function.__module__}.{function.__name__}'
     used = list(inspect.signature(function).parameters)
     started = time.monotonic()
@@ -187,13 +191,14 @@ def run_test(function, fixtures, number):
                 why += host.kernel_log()[-1000:]
         # What a failed test leaves behind is not the next one's.
         fixtures.kill(used)
-    print(f'{result} {number} {name} # {time.monotonic() - started:.1f} s', flush=True)
+    times[name] = time.monotonic() - started
+    print(f'{result} {number} {name} # {times[name]:.1f} s', flush=True)
     if why:
         print(re.sub('(?m)^', '# ', why), flush=True)
     return result == 'ok'
 
 
-def find_tests(patterns):
+def find_tests(patterns, long):
     here = os.path.dirname(os.path.abspath(__file__))
     tests = []
     for path in sorted(glob.glob(f'{here}/test_*.py')):
@@ -201,33 +206,45 @@ def find_tests(patterns):
         for name, function in vars(module).items():
             full = f'{module.__name__}.{name}'
             if name.startswith('test_') and callable(function) and \
-                    (not patterns or any(re.search(p, full) for p in patterns)):
+                    (any(re.search(p, full) for p in patterns) if patterns
+                     else long or not getattr(function, 'long', False)):
                 tests.append((list(inspect.signature(function).parameters), full,
                               function))
     # The order of the files is kept among those that share a fixture.
     return sorted(tests, key=lambda test: test[0])
 
 
+def say_times(times):
+    """The slowest tests. What tests share is made in the time of the first one."""
+    print(f'# {sum(times.values()):.0f} s in all; the slowest:')
+    for name, seconds in sorted(times.items(), key=lambda item: -item[1])[:SLOWEST]:
+        print(f'# {seconds:7.1f} s  {name}', flush=True)
+
+
 def main():
     parser = lab.Config.parser(__doc__)
     parser.add_argument('--list', action='store_true', help='only list the tests')
+    parser.add_argument('--long', action='store_true', help='also the tests that take long')
     parser.add_argument('pattern', nargs='*', help='regular expressions of names')
     args = parser.parse_args()
-    tests = find_tests(args.pattern)
+    tests = find_tests(args.pattern, args.long)
     if args.list:
         for _, full, _ in tests:
             print(full)
         return 0
     fixtures = Fixtures(lab.Config.from_args(args))
-    counts = {True: 0, False: 0}
+    counts, times = {True: 0, False: 0}, {}
+    print(f'# this machine is {slower():.1f} times slower than the one that limits are for, '
+          f'its load for each processor {busier():.1f}', flush=True)
     try:
         for number, (used, _, function) in enumerate(tests):
-            counts[run_test(function, fixtures, number + 1)] += 1
+            counts[run_test(function, fixtures, number + 1, times)] += 1
             later = {name for names, _, _ in tests[number + 1:] for name in names}
             with contextlib.suppress(Exception):
                 fixtures.drop(set(used) - later)
     finally:
         fixtures.drop(list(fixtures.made))
+    say_times(times)
     print(f'{counts[True]} passed, {counts[False]} failed')
     return 1 if counts[False] else 0
 

@@ -6,6 +6,8 @@ import socket
 import tempfile
 import types
 
+from lab.patience import scaled
+
 
 class FakeHost:
     """Listens as a console's chardev does and reports the connection as L0 does."""
@@ -24,7 +26,7 @@ class FakeHost:
 
     def accept(self):
         self.connection = self.listener.accept()[0]
-        self.connection.settimeout(60)
+        self.connection.settimeout(scaled(60))
         return self
 
     def read(self, count):

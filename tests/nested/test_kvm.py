@@ -6,6 +6,7 @@ import re
 
 import lab
 from lab.kvm import emulated
+from lab.patience import scaled
 
 SIZE = 4 * 1024     # in an emulated host a byte takes a hundred times as long
 LARGE = 100 * 1024
@@ -43,12 +44,14 @@ def unseen(seen, guest, protections):
     assert guest['protection'] in protections, guest['protection']
 
 
-def test_login_unseen(kvm_pair):
-    unseen(kvm_pair.seen, kvm_pair.source.guest(), ('watched', 'forced'))
+def test_login_unseen(kvm_vm):
+    unseen(kvm_vm.seen, kvm_vm.state(), ('watched', 'forced'))
 
 
+@lab.long
 def test_migration_during_transfer(kvm_pair):
     from lab.transfer import Transfer
+    unseen(kvm_pair.seen, kvm_pair.source.guest(), ('watched', 'forced'))
     size = SIZE if emulated('kvm') else LARGE
     first, second = kvm_pair.hosts
     transfer = Transfer(kvm_pair.console, size, window=16).start()
@@ -86,6 +89,6 @@ def test_user_vm_exposed(kvm_exposed_vm):
     assert vm.state()['protection'] == 'none', vm.state()
     vm.console.close()
     connection = vm.console.knock(vm.host, '')[0]
-    connection.settimeout(lab.LONG)
+    connection.settimeout(scaled())
     assert connection.recv(80).startswith(b'[shadow-serial vm1/vm1-com1: not protected '), vm
     connection.close()

@@ -32,6 +32,7 @@ def test_ordinary_vm_beside(kvm_vm):
     assert kvm_vm.state()['protection'] in ('watched', 'forced'), kvm_vm.state()
 
 
+@lab.long
 def test_module_reloaded(kvm_vm):
     """With the module goes the map; the next one is found."""
     kvm_vm.inner.stop()
@@ -40,6 +41,7 @@ def test_module_reloaded(kvm_vm):
     watched_login(kvm_vm)
 
 
+@lab.long
 def test_inner_qemu_killed(kvm_vm):
     """It does not unbind; its process is missed, and nothing in L1 stays held."""
     from lab.plain import PlainVm

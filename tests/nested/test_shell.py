@@ -6,9 +6,9 @@ import pty
 import re
 import select
 import sys
-import time
 
 import lab
+from lab.patience import Patience
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -21,11 +21,12 @@ class Person:
             os.execvp(command[0], command)
 
     def expect(self, pattern, timeout=lab.LONG):
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         while not (match := re.compile(pattern.encode()).search(self.data,
                                                                 self.position)):
             if not select.select([self.terminal], [], [], 1)[0]:
-                assert time.monotonic() < deadline, (pattern, self.data[-1000:])
+                if patience.over(len(self.data)):
+                    raise patience.error(f'no {pattern}: {self.data[-1000:]}')
                 continue
             try:
                 self.data += os.read(self.terminal, 4096)
@@ -39,8 +40,8 @@ class Person:
         os.write(self.terminal, text.encode())
 
     def wait_end(self, timeout=lab.LONG):
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
+        patience = Patience(timeout)
+        while not patience.over(len(self.data)):
             if select.select([self.terminal], [], [], 0.2)[0]:
                 try:
                     self.data += os.read(self.terminal, 4096)
@@ -50,7 +51,7 @@ class Person:
             if pid:
                 self.pid = None
                 return os.waitstatus_to_exitcode(status)
-        raise AssertionError(f'has not ended: {self.data[-1000:]}')
+        raise patience.error(f'has not ended: {self.data[-1000:]}')
 
     def close(self):
         if self.pid:

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import lab
-from lab.qmp import WaitTimeout
+from lab.patience import Patience, scaled
 
 QUIET = 0.1         # seconds without output, after which a console has nothing more to say
 
@@ -20,7 +20,7 @@ class Wire:
         self._data = bytearray()    # and after it
 
     def send(self, data):
-        self._connection.settimeout(lab.LONG)
+        self._connection.settimeout(scaled())
         self._connection.sendall(data)
         self.sent += len(data)
 
@@ -34,12 +34,12 @@ class Wire:
 
     def read_until(self, mark, timeout=lab.LONG):
         """When the mark's end had come, and how much had by then come in all."""
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         seen = 0
         while (at := self._data.find(mark, seen)) < 0:
             seen = max(0, len(self._data) - len(mark) + 1)
-            if time.monotonic() > deadline:
-                raise WaitTimeout(f'no {mark!r} in {timeout} s: {bytes(self._data[-500:])!r}')
+            if patience.over(self.received):
+                raise patience.error(f'no {mark!r}: {bytes(self._data[-500:])!r}')
             with contextlib.suppress(TimeoutError):
                 self._data += self.receive(1)
         when = time.monotonic()

@@ -18,6 +18,7 @@ import time
 
 import lab
 from lab.host import CloudHost
+from lab.patience import scaled
 
 from . import Goal
 
@@ -72,7 +73,7 @@ class TellingVm:
     def line(self):
         """Nanoseconds"""
         while b'\n' not in self._data:
-            self._told.settimeout(lab.LONG)
+            self._told.settimeout(scaled())
             data = self._told.recv(4096)
             if not data:
                 raise ConnectionError('the inner QEMU has ended')

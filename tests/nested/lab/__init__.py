@@ -7,20 +7,17 @@ import glob
 import os
 import signal
 import sys
-import time
+
+from .patience import LONG, wait_until     # noqa: F401
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), '../../..'))
-# Limits are for what hangs: a busy machine may be ten times slower than an idle one.
-LONG = 300
 USER, PASSWORD = 'user', 'Rosebud-1941'     # as in images.sh
 
 
-def wait_until(condition, timeout=LONG):
-    """Whether the condition came true in time."""
-    deadline = time.monotonic() + timeout
-    while not (true := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return true
+def long(test):
+    """For a test that only ./shadow check --long runs, or who names it"""
+    test.long = True
+    return test
 
 
 @dataclasses.dataclass

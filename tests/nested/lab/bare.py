@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 import time
 
-from . import LONG
 from .console import ConsoleClient
 from .kvm import ACCEL_OPTIONS
 from .machine import HostError
-from .qmp import Qmp, WaitTimeout
+from .patience import LONG, Patience
+from .qmp import Qmp
 
 PROGRAM = 'bare-hv'
 COM1 = 0x3f8
@@ -173,11 +173,11 @@ class BareCloudVm:
 
     def wait_done(self, timeout=LONG):
         """Until L1 has come to its end, with nothing amiss that it has noticed."""
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         while not (last := self.report()[-1:]) or not last[0].startswith('done '):
-            if time.monotonic() > deadline or not self.where.alive():
-                raise WaitTimeout(f'L1 has not come to its end: {self.report()[-20:]}; '
-                                  f'{self.where.read("log")}')
+            if patience.over(len(self.report())) or not self.where.alive():
+                raise patience.error(f'L1 has not come to its end: {self.report()[-20:]}; '
+                                     f'{self.where.read("log")}')
             time.sleep(0.1)
         assert last == ['done 0 failed'], self.failed()
 

@@ -10,10 +10,9 @@ import re
 import select
 import socket
 import threading
-import time
 
-from . import LONG
-from .qmp import WaitTimeout
+from . import state
+from .patience import LONG, Moved, Patience, WaitTimeout, scaled
 
 MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: '
                    rb'(?:moved to another host|went back to a snapshot|'
@@ -45,6 +44,14 @@ class ConsoleClient:
         self._socket = None
         self._thread = None
         self._wake_r, self._wake_w = socket.socketpair()
+        state.things.add(self)
+
+    def __str__(self):
+        return f'console {self.guest}-com{self.port}'
+
+    def describe(self):
+        yield f'{self}: connected={self.connected}, {len(self.output)} bytes, ' \
+              f'{self.unsent()} unsent, last line: {state.last_line(self.text(-2000))}'
 
     # --- connections ---
 
@@ -96,9 +103,9 @@ class ConsoleClient:
     @staticmethod
     def _open(address, timeout):
         if isinstance(address, tuple):
-            return socket.create_connection(address, timeout)
+            return socket.create_connection(address, scaled(timeout))
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(timeout)
+        connection.settimeout(scaled(timeout))
         connection.connect(address)
         return connection
 
@@ -153,6 +160,7 @@ class ConsoleClient:
             drop = min(self._drop, len(data))
             self._drop -= drop
             self.output += data[drop:]
+            Moved.note()
             self._lock.notify_all()
         return len(data) > 0
 
@@ -188,9 +196,14 @@ class ConsoleClient:
         return self._socket is not None
 
     def wait_closed(self, timeout=LONG):
+        patience = Patience(timeout)
+        while not self.closed_within(1):
+            if patience.over():
+                raise patience.error('the console is still connected')
+
+    def closed_within(self, seconds):
         with self._lock:
-            if not self._lock.wait_for(lambda: self._socket is None, timeout):
-                raise WaitTimeout(f'the console is still connected after {timeout} s')
+            return self._lock.wait_for(lambda: self._socket is None, seconds)
 
     def close(self):
         thread, connection = self._thread, self._socket
@@ -258,19 +271,25 @@ class ConsoleClient:
             start = len(tail)
         return len(self.output) - len(tail) + start
 
+    def expect_within(self, pattern, seconds):
+        """The match as expect() has it, or None after so many seconds."""
+        regex = re.compile(pattern.encode() if isinstance(pattern, str) else pattern)
+        with self._lock:
+            match = self._lock.wait_for(
+                lambda: regex.search(bytes(self.output[self.position:])), seconds)
+            if match:
+                self.position += match.end()
+            return match
+
     def expect(self, pattern, timeout=LONG):
         """Wait for a regular expression in the output after the last match."""
-        regex = re.compile(pattern.encode() if isinstance(pattern, str) else pattern)
-        deadline = time.monotonic() + timeout
-        with self._lock:
-            while not (match := regex.search(bytes(self.output[self.position:]))):
-                if not self._lock.wait(max(0, min(1, deadline - time.monotonic()))) \
-                        and time.monotonic() >= deadline:
-                    tail = bytes(self.output[self.position:][-600:])
-                    raise WaitTimeout(f'no {pattern!r} on the console in {timeout} s, '
-                                      f'connected={self.connected}: {tail!r}')
-            self.position += match.end()
-            return match
+        patience = Patience(timeout)
+        while not patience.over():
+            if match := self.expect_within(pattern, 1):
+                return match
+        tail = bytes(self.output[self.position:][-600:])
+        raise patience.error(f'no {pattern!r} on the console, '
+                             f'connected={self.connected}: {tail!r}')
 
     # --- a person at the console ---
 

@@ -24,7 +24,9 @@ class EmulatedCloudHost(CloudHost):
 
     # In migrations that took 90 seconds and more the idle user VM's watchdog has missed 25 to
     # 64 of them (why is not established), and told so in the midst of a transfer.
-    USER_KERNEL = 'nosoftlockup '
+    # And what costs port accesses, page faults or time at each entry to the kernel, and is no
+    # part of any test, is left out: three levels down a port access takes 10 ms.
+    USER_KERNEL = 'nosoftlockup nowatchdog edd=off mitigations=off 8250.nr_uarts=2 '
 
     def __init__(self, config, name='host', cpus=1, memory=1024, ultracall=True, extra=(),
                  kernel='6.12', modules=None, overlays=()):
@@ -46,6 +48,10 @@ class EmulatedCloudHost(CloudHost):
         if ultracall:
             self.command += ['-device', 'ultracall,id=uc0']
         self.command += extra
+
+    def describe(self):
+        if self.qmp:
+            yield from super().describe()
 
     def launch(self):
         self.base.launch()

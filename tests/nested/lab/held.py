@@ -4,7 +4,7 @@
 import concurrent.futures
 import contextlib
 
-from . import LONG
+from .patience import LONG, scaled
 from .transfer import Transfer
 
 
@@ -70,8 +70,8 @@ def cancel(pair):
     nothing but what is said out of band."""
     done = pair.inner.qmp.begin('migrate_cancel')
     if concurrent.futures.wait([done], 20).not_done:
-        pair.inner.qmp.begin('yank', oob=True, instances=[{'type': 'migration'}]).result(LONG)
-    done.result(LONG)
+        pair.inner.qmp.begin('yank', oob=True, instances=[{'type': 'migration'}]).result(scaled(LONG))
+    done.result(scaled(LONG))
     # QEMU closes the return path first: the migration may see that as a failure.
     status = pair.inner.migrate_wait()['status']
     assert status in ('cancelled', 'failed'), status

@@ -11,8 +11,9 @@ import tempfile
 import threading
 import time
 
-from . import LONG
-from .qmp import Qmp, WaitTimeout
+from . import state
+from .patience import LONG, Moved, Patience, longest, scaled
+from .qmp import Qmp
 
 
 class HostError(RuntimeError):
@@ -34,16 +35,15 @@ class RootShell:
 
     def read_until(self, mark, timeout, show=None):
         """What comes before the mark; shown already as it comes, if asked for."""
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         shown = 0
         while mark not in self._data:
             if show and len(self._data) - shown > len(mark):
                 show(self._data[shown:-len(mark)])
                 shown = len(self._data) - len(mark)
             self._receive()
-            if time.monotonic() > deadline:
-                raise WaitTimeout(f'no {mark!r} from {self._name} in {timeout} s: '
-                                  f'{self._data[-500:]!r}')
+            if patience.over():
+                raise patience.error(f'no {mark!r} from {self._name}: {self._data[-500:]!r}')
         before, _, self._data = self._data.partition(mark)
         if show:
             show(before[shown:])
@@ -60,16 +60,24 @@ class RootShell:
         if not data:
             raise HostError(f'{self._name} has ended')
         self._data += data
+        Moved.note()
 
     def run(self, command, timeout=LONG, show=None):
         with self._lock:
             token = secrets.token_hex(8)
-            line = (f'timeout -s KILL {timeout} sh -c {shlex.quote(command)} '
+            line = (f'timeout -s KILL {longest(timeout)} sh -c {shlex.quote(command)} '
                     f'</dev/null 2>&1; echo "@{token} $?@"\n')
-            self._socket.settimeout(60)
+            self._socket.settimeout(scaled(60))
             self._socket.sendall(line.encode())
             output = self.read_until(f'@{token} '.encode(), timeout + 60, show)
             return int(self.read_until(b'@\n', 60)), output.decode(errors='replace')
+
+    def run_if_idle(self, command, timeout):
+        """The output, or nothing where another command is under way."""
+        if not self._lock.acquire(blocking=False):
+            return 'the shell is at another command'
+        self._lock.release()
+        return self.run(command, timeout)[1]
 
     @contextlib.contextmanager
     def lent(self):
@@ -93,6 +101,22 @@ class Machine:
         self.command = []
         self.qmp = self.shell = self.process = None
         self._forwards = {}
+        state.things.add(self)
+
+    def __str__(self):
+        return self.name
+
+    def describe(self):
+        """What the state of this machine is, line by line"""
+        if self.process is None:
+            return
+        yield f'{self}: ended={self.process.poll() is not None}, last of its QEMU: ' \
+              f'{state.last_line(Machine.log(self))}; of its kernel: ' \
+              f'{state.last_line(Machine.kernel_log(self))}'
+        if self.qmp:
+            yield f'{self}: {state.registers(self.qmp)}'
+        if self.shell:
+            yield f'{self}: {self.shell.run_if_idle(state.EXITS, state.BRIEF).strip()}'
 
     def common_options(self, cpus, memory, kernel, initrd, append=''):
         options = machine_options(self.name, cpus, memory, kernel, initrd, append) + [

@@ -130,9 +130,7 @@ class Pair:
         return info, saved, restored
 
     def _follow(self, console, timeout):
-        while console.connected:
-            with contextlib.suppress(TimeoutError):
-                console.wait_closed(1)
+        while not console.closed_within(1):
             if self.inner.migration_ended() in ('failed', 'cancelled'):
                 return
         console.go_on(self.target, timeout)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A user VM with an ordinary inner isa-serial: what the shadow is measured against."""
 
-import time
-
 import lab
 
 from .console import ConsoleClient
+from .patience import Patience
 
 
 class PlainVm:
@@ -23,14 +22,12 @@ class PlainVm:
 
     def wait_login(self, timeout=lab.LONG):
         """Under an emulated L0 the inner port may lose an interrupt; a key helps."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                return self.console.expect('login: ', 5)
-            except TimeoutError:
-                if time.monotonic() > deadline:
-                    raise
-                self.console.send('\r')
+        patience = Patience(timeout)
+        while not (match := self.console.expect_within('login: ', 5)):
+            if patience.over(len(self.console.output)):
+                raise patience.error('no login prompt on the ordinary console')
+            self.console.send('\r')
+        return match
 
     def login(self):
         self.console.send('\r')

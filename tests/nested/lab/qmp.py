@@ -12,13 +12,9 @@ import time
 
 from qemu.qmp import ExecuteError, QMPClient, QMPError
 
-from . import LONG
+from .patience import LONG, Moved, Patience, WaitTimeout, scaled
 
 __all__ = ['ExecuteError', 'Qmp', 'QMPError', 'WaitTimeout']
-
-
-class WaitTimeout(TimeoutError):
-    pass
 
 
 class _Loop:
@@ -26,17 +22,18 @@ class _Loop:
     lock = threading.Lock()
 
     @classmethod
-    def run(cls, coroutine, timeout):
+    def run(cls, coroutine, timeout, what):
         with cls.lock:
             if cls.loop is None:
                 cls.loop = asyncio.new_event_loop()
                 threading.Thread(target=cls.loop.run_forever, daemon=True).start()
         future = asyncio.run_coroutine_threadsafe(coroutine, cls.loop)
-        try:
-            return future.result(timeout)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise
+        patience = Patience(timeout)
+        while not concurrent.futures.wait([future], 1).done:
+            if patience.over():
+                future.cancel()
+                raise patience.error(what)
+        return future.result()
 
 
 class Qmp:
@@ -47,14 +44,14 @@ class Qmp:
         self.events = []
         self._changed = threading.Condition()
         self._client = None
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         while self._client is None:
             client = QMPClient(name)
             try:
-                _Loop.run(asyncio.wait_for(client.connect(address), 10), 20)
+                _Loop.run(asyncio.wait_for(client.connect(address), scaled(10)), 60, name)
                 self._client = client
             except (QMPError, asyncio.TimeoutError, TimeoutError, OSError) as error:
-                if not alive() or time.monotonic() > deadline:
+                if not alive() or patience.over():
                     raise ConnectionError(f'{name}: no QMP at {address}: {error}') \
                         from error
                 time.sleep(0.1)
@@ -64,12 +61,14 @@ class Qmp:
         async for event in self._client.events:
             with self._changed:
                 self.events.append((time.monotonic(), dict(event)))
+                Moved.note()
                 self._changed.notify_all()
 
     def cmd(self, command, timeout=LONG, **arguments):
         """Execute; underscores in argument names stand for hyphens."""
         arguments = {k.replace('_', '-'): v for k, v in arguments.items()}
-        return _Loop.run(self._client.execute(command, arguments or None), timeout)
+        return _Loop.run(self._client.execute(command, arguments or None), timeout,
+                         f'{self.name}: no answer to {command}')
 
     def begin(self, command, oob=False, **arguments):
         """Execute without waiting for the reply; out of band, if QEMU is not to wait
@@ -94,14 +93,16 @@ class Qmp:
         return None
 
     def wait_event(self, name, since=0, timeout=LONG, **data):
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         with self._changed:
             while (event := self.find_event(name, since, **data)) is None:
-                if not self._changed.wait(max(0, deadline - time.monotonic())) and \
-                        time.monotonic() >= deadline:
-                    raise WaitTimeout(f'{self.name}: no event {name} {data} '
-                                      f'in {timeout} s; events: {self.names(since)}')
-            return event
+                self._changed.wait(1)
+                if patience.over():
+                    break
+        if event is None:
+            raise patience.error(f'{self.name}: no event {name} {data}; '
+                                 f'events: {self.names(since)}')
+        return event
 
     def wait_change(self, timeout):
         with self._changed:
@@ -113,6 +114,6 @@ class Qmp:
     def close(self):
         self._collector.cancel()
         try:
-            _Loop.run(asyncio.wait_for(self._client.disconnect(), 5), 10)
+            _Loop.run(asyncio.wait_for(self._client.disconnect(), 5), 10, self.name)
         except Exception:       # the peer may be gone in any way
             pass

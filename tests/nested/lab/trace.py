@@ -4,7 +4,7 @@
 import dataclasses
 import re
 
-from . import LONG
+from .patience import LONG
 
 TRACING = '/sys/kernel/tracing'
 LINE = re.compile(r'pio_(read|write) at (0x[0-9a-f]+) size \d+ count \d+ val (0x[0-9a-f]+)')

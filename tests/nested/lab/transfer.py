@@ -2,13 +2,14 @@
 """The user's side of a long transfer; guest/transfer.c has the format."""
 
 import dataclasses
+import math
 import queue
 import re
 import threading
 import time
 import zlib
 
-from . import LONG
+from .patience import LONG, Patience
 
 ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 LINE_LEN = 81
@@ -132,15 +133,15 @@ class Transfer:
     def sync(self, timeout=2 * LONG):
         """Compare all that was sent so far, in the midst: (from guest, to guest)."""
         self._ask.set()
-        deadline = time.monotonic() + timeout
+        patience = Patience(timeout)
         while True:
             try:
                 return self._answer.get(timeout=1)
             except queue.Empty:
                 if self._error:
                     raise self._error
-                if time.monotonic() > deadline:
-                    raise TimeoutError('the guest does not say what it has received') \
+                if patience.over():
+                    raise patience.error('the guest does not say what it has received') \
                         from None
 
     def _send(self):
@@ -166,11 +167,9 @@ class Transfer:
 
     def _receive(self, silence=2 * LONG):
         expected = Lines('G', self.seed, self.count)
-        pending, last = b'', time.monotonic()
-        while time.monotonic() - last < silence:
+        pending, patience = b'', Patience(silence, moving=math.inf)
+        while not patience.over(self.console.end()):
             data = self.console.read(timeout=1)
-            if data:
-                last = time.monotonic()
             *lines, pending = (pending + data).split(b'\n')
             for line in lines:
                 line += b'\n'
@@ -186,7 +185,7 @@ class Transfer:
                                       Count().read(report_words(match[3]))))
                 else:
                     self._line(line, expected)
-        raise TimeoutError('the transfer has stopped: nothing new from the guest')
+        raise patience.error('the transfer has stopped: nothing new from the guest')
 
     def _total(self, match):
         """What the guest has sent so far, as it says."""
@@ -217,9 +216,10 @@ class Transfer:
     def finish(self, timeout=3 * LONG):
         """Wait for the end of both directions: (from guest, to guest)."""
         self.release()
-        deadline = time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(max(0, deadline - time.monotonic()))
+        patience = Patience(timeout)
+        while any(thread.is_alive() for thread in self._threads) and not patience.over():
+            for thread in self._threads:
+                thread.join(0.1)
         self.seconds = time.monotonic() - self._started
         if not self._ended:
             self.guest.lost = self.count - len(self._seen)
