@@ -25,6 +25,15 @@ ShadowHostKey *shadow_host_key_new(const void *bytes, size_t len,
 void shadow_host_key_free(ShadowHostKey *key);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShadowHostKey, shadow_host_key_free)
 
+/*
+ * Whether a public key can be a host's, and be given to libgcrypt: below the
+ * field's prime, of no small order, and not below 2^192, where libgcrypt 1.10
+ * ends the program (Ed25519).  No host's key is such by chance.  Says nothing
+ * of whether anyone has the private key.
+ */
+bool shadow_x25519_key_sound(const uint8_t pk[SHADOW_X25519_LEN]);
+bool shadow_ed25519_key_sound(const uint8_t pk[SHADOW_ED25519_LEN]);
+
 /* The public keys, SHADOW_X25519_LEN and SHADOW_ED25519_LEN bytes */
 const uint8_t *shadow_host_key_encryption(const ShadowHostKey *key);
 const uint8_t *shadow_host_key_signing(const ShadowHostKey *key);
@@ -37,7 +46,10 @@ bool shadow_host_key_decap(const ShadowHostKey *key,
 bool shadow_host_key_sign(const ShadowHostKey *key, const void *msg,
                           size_t len, uint8_t sig[SHADOW_ED25519_SIG_LEN]);
 
-/* RFC 8032, Ed25519; @seed is the private key.  Public for the tests. */
+/*
+ * RFC 8032, Ed25519; @seed is the private key.  Public for the tests.  A @pk
+ * that is verified with has to be sound; @sig may be anything.
+ */
 bool shadow_ed25519_public_key(const uint8_t seed[SHADOW_ED25519_LEN],
                                uint8_t pk[SHADOW_ED25519_LEN]);
 bool shadow_ed25519_sign(const uint8_t seed[SHADOW_ED25519_LEN],

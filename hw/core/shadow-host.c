@@ -27,7 +27,8 @@ char *shadow_host_key_to_text(const uint8_t key[32])
     return g_base64_encode(key, 32);
 }
 
-bool shadow_host_key_from_text(const char *text, uint8_t key[32],
+/* @what says in an error which key it was. */
+static bool host_key_from_text(const char *text, uint8_t key[32],
                                const char *what, Error **errp)
 {
     g_autofree uint8_t *bytes = NULL;
@@ -44,6 +45,35 @@ bool shadow_host_key_from_text(const char *text, uint8_t key[32],
     }
     memcpy(key, bytes, 32);
     return true;
+}
+
+static bool host_key_is(bool sound, const char *text, const char *what,
+                        Error **errp)
+{
+    if (!sound) {
+        error_setg(errp, "'%s' is not %s: no host has this one", text, what);
+    }
+    return sound;
+}
+
+bool shadow_host_encryption_from_text(const char *text,
+                                      uint8_t key[SHADOW_X25519_LEN],
+                                      Error **errp)
+{
+    const char *what = "a host's encryption key";
+
+    return host_key_from_text(text, key, what, errp) &&
+           host_key_is(shadow_x25519_key_sound(key), text, what, errp);
+}
+
+bool shadow_host_signing_from_text(const char *text,
+                                   uint8_t key[SHADOW_ED25519_LEN],
+                                   Error **errp)
+{
+    const char *what = "a host's signing key";
+
+    return host_key_from_text(text, key, what, errp) &&
+           host_key_is(shadow_ed25519_key_sound(key), text, what, errp);
 }
 
 static bool host_load_key(ShadowHost *h, Error **errp)
@@ -126,8 +156,7 @@ static void set_trusted_hosts(Object *obj, Visitor *v, const char *name,
     for (l = keys; l; l = l->next) {
         uint8_t key[SHADOW_ED25519_LEN];
 
-        if (!shadow_host_key_from_text(l->value, key, "a host's signing key",
-                                       errp)) {
+        if (!shadow_host_signing_from_text(l->value, key, errp)) {
             qapi_free_strList(keys);
             return;
         }

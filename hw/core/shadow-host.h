@@ -29,11 +29,15 @@ ShadowHost *shadow_host_find(const char *id, Error **errp);
 ShadowHostInfo *shadow_host_query(ShadowHost *h);
 
 /*
- * Public keys as operators give them to each other: base64 of 32 bytes.
- * @what says in an error which key it was.
+ * Public keys as operators give them to each other: base64 of 32 bytes.  A key
+ * that cannot be a host's is refused.
  */
 char *shadow_host_key_to_text(const uint8_t key[32]);
-bool shadow_host_key_from_text(const char *text, uint8_t key[32],
-                               const char *what, Error **errp);
+bool shadow_host_encryption_from_text(const char *text,
+                                      uint8_t key[SHADOW_X25519_LEN],
+                                      Error **errp);
+bool shadow_host_signing_from_text(const char *text,
+                                   uint8_t key[SHADOW_ED25519_LEN],
+                                   Error **errp);
 
 #endif /* SHADOW_HOST_H */

@@ -179,8 +179,7 @@ bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
                        "with its secret", g->id);
             return false;
         }
-        if (!shadow_host_key_from_text(key, bytes, "a host's encryption key",
-                                       errp)) {
+        if (!shadow_host_encryption_from_text(key, bytes, errp)) {
             return false;
         }
     }

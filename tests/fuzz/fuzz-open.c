@@ -43,6 +43,7 @@ typedef enum FuzzUse {
     USE_SEALED,
     USE_ALTERED,
     USE_RESIZED,
+    USE_NO_KEY,         /* what is to be a point or a number is none */
     USE__MAX,
 } FuzzUse;
 
@@ -226,6 +227,27 @@ static bool opens(const uint8_t *env, size_t len, const uint8_t *body)
     return true;
 }
 
+/*
+ * Small and large numbers in place of the ephemeral key, the signer, and the
+ * parts of the signature.  A listed host may have signed the first of them.
+ */
+static void put_no_key(uint8_t *env, size_t len, uint16_t where, uint8_t how)
+{
+    FuzzHostPrefix *prefix = (FuzzHostPrefix *)(env + AT_BODY);
+    size_t signed_len = len - SHADOW_ED25519_SIG_LEN;
+    uint8_t *parts[] = {
+        prefix->enc, prefix->signer, env + signed_len, env + len - 32
+    };
+    uint8_t *part = parts[where % ARRAY_SIZE(parts)];
+
+    memset(part, where & 4 ? 0xff : 0, 32);
+    part[0] = how;
+    part[31] ^= where & 8 ? 0x80 : 0;
+    if (part == prefix->enc) {
+        host_sign(env, signed_len);
+    }
+}
+
 static void fuzz_sealed(FuzzUse use, bool host, FuzzInput *in)
 {
     uint16_t where = fuzz_u16(in);
@@ -257,6 +279,10 @@ static void fuzz_sealed(FuzzUse use, bool host, FuzzInput *in)
         env[where % len] ^= how ?: 1;
         fuzz_assert(!opens(env, len, NULL));
         break;
+    case USE_NO_KEY:
+        put_no_key(env, len, where, how);
+        fuzz_assert(!opens(env, len, NULL));
+        break;
     case USE_RESIZED:
         where %= sizeof(env);
         fuzz_assert(where == len || !opens(env, where, NULL));
@@ -271,12 +297,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     FuzzInput in = { data, len };
     uint8_t what = fuzz_u8(&in);
+    bool host = what >= HOST_INPUTS;
     FuzzUse use = what % USE__MAX;
 
     if (use == USE_RAW) {
         fuzz_assert(!opens(in.data, in.len, NULL));
     } else {
-        fuzz_sealed(use, what >= HOST_INPUTS, &in);
+        fuzz_sealed(use == USE_NO_KEY && !host ? USE_ALTERED : use, host, &in);
     }
     return 0;
 }

@@ -209,6 +209,67 @@ static void test_bad_keys(void)
     qtest_quit(qts);
 }
 
+/* 32 bytes that no host has as a key, but that were given as one */
+static void test_no_keys(void)
+{
+    QTestState *qts = host_start(SHADOW_KEY, false);
+
+    for (unsigned i = 0; i < 5; i++) {
+        uint8_t bytes[32] = { i };
+        g_autofree char *key = NULL;
+
+        if (i == 4) {
+            memset(bytes, 0xff, sizeof(bytes));
+        }
+        key = g_base64_encode(bytes, sizeof(bytes));
+        shadow_qmp_refused(qts, "no host has this one", "{'execute': "
+                           "'shadow-guest-set-destination', 'arguments': "
+                           "{'guest': 'vm2', 'encryption-key': %s}}", key);
+        shadow_qmp_refused(qts, "no host has this one", "{'execute': "
+                           "'qom-set', 'arguments': {'path': '/objects/h0', "
+                           "'property': 'trusted-hosts', 'value': [%s]}}",
+                           key);
+    }
+    qtest_quit(qts);
+}
+
+/*
+ * One call, which anyone in the cloud VM's root can make: an envelope of the
+ * right form with @part of it zeros, or all of it.
+ */
+static void restore_without(QTestState *qts, unsigned part, unsigned n)
+{
+    enum { HEADER = 112, BODY = 4096 };
+    g_autoptr(GByteArray) env = g_byte_array_new();
+    unsigned len = HEADER + 64 + BODY + 16 + 64;
+
+    g_byte_array_set_size(env, len);
+    memset(env->data, 0x5c, len);
+    memcpy(env->data, "QSHD\x01\x02\x01\x03", 8);
+    stq_be_p(env->data + 8, 9);
+    stl_be_p(env->data + 16, BODY);
+    stl_be_p(env->data + 20, 0);
+    memset(env->data + 56, 0, 56);
+    memcpy(env->data + 56, "vm2", 3);
+    memset(env->data + (part < HEADER + 64 ? part : len - 64), 0, n);
+    g_assert_cmpint(shadow_restore(qts, "vm2", env->data, env->len), ==,
+                    -EBADMSG);
+}
+
+static void test_no_signer(void)
+{
+    QTestState *qts = host_start(SHADOW_KEY, true);
+
+    restore_without(qts, 112, 32);
+    restore_without(qts, 144, 32);
+    restore_without(qts, 144, 31);
+    restore_without(qts, 112, 64);
+    restore_without(qts, 176, 64);
+    shadow_assert_state(qts, "vm2", "incoming");
+    refused_event(qts, "sealed to another host");
+    qtest_quit(qts);
+}
+
 static void test_bad_objects(void)
 {
     QTestState *qts = host_start(SHADOW_KEY, false);
@@ -381,6 +442,8 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-host/another-host", test_another_host);
     qtest_add_func("/shadow-host/snapshot", test_snapshot);
     qtest_add_func("/shadow-host/bad-keys", test_bad_keys);
+    qtest_add_func("/shadow-host/no-keys", test_no_keys);
+    qtest_add_func("/shadow-host/no-signer", test_no_signer);
     qtest_add_func("/shadow-host/bad-objects", test_bad_objects);
     qtest_add_func("/shadow-host/secrecy", test_secrecy);
     return shadow_test_run();

@@ -134,6 +134,91 @@ static void test_small_order(void)
     }
 }
 
+/* Of X25519 any 32 bytes can be asked. */
+static void test_any_point(void)
+{
+    uint8_t sk[32], pk[32], point[32], shared[32];
+
+    g_assert_true(shadow_hpke_derive_key_pair("0123456789abcdef", 16, sk, pk));
+    for (unsigned i = 0; i < 1024; i++) {
+        memset(point, i & 256 ? 0xff : 0, 32);
+        point[0] = i;
+        point[31] ^= i & 512 ? 0x80 : 0;
+        /* both answers are right, but for the first two */
+        g_assert_true(!shadow_hpke_decap(point, sk, pk, shared) ||
+                      i % 512 > 1);
+    }
+}
+
+typedef bool Sound(const uint8_t pk[32]);
+
+/* Small and large numbers, with and without the top bit */
+static void check_unsound(Sound *sound, bool top_bit)
+{
+    for (unsigned i = 0; i < 256; i++) {
+        uint8_t pk[32] = { i };
+
+        g_assert_false(sound(pk));
+        pk[31] = 0x80;
+        g_assert_false(sound(pk));
+        memset(pk + 1, 0xff, 31);
+        g_assert_cmpint(sound(pk), ==, top_bit && i < 0xec);
+        pk[31] = 0x7f;
+        g_assert_cmpint(sound(pk), ==, i < 0xec);
+        /* from 2^192 - 256 to 2^192 + 255 */
+        memset(pk + 24, 0, 8);
+        g_assert_false(sound(pk));
+        memset(pk + 1, 0, 23);
+        pk[24] = 1;
+        g_assert_true(sound(pk));
+    }
+}
+
+/* Keys that an operator may be given by mistake, or by an enemy */
+static void test_sound(void)
+{
+    static const char *const x25519[] = {
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    };
+    static const char *const ed25519[] = {
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    };
+    size_t n;
+
+    check_unsound(shadow_x25519_key_sound, false);
+    check_unsound(shadow_ed25519_key_sound, true);
+    for (int i = 0; i < ARRAY_SIZE(x25519); i++) {
+        g_autofree uint8_t *pk = bytes(x25519[i], &n);
+
+        g_assert_false(shadow_x25519_key_sound(pk));
+    }
+    for (int i = 0; i < ARRAY_SIZE(ed25519); i++) {
+        g_autofree uint8_t *pk = bytes(ed25519[i], &n);
+
+        g_assert_false(shadow_ed25519_key_sound(pk));
+    }
+}
+
+/* libgcrypt takes all that are sound; this ends the program if not. */
+static void test_sound_is_taken(void)
+{
+    const uint8_t sig[SHADOW_ED25519_SIG_LEN] = { 1 };
+
+    for (unsigned i = 0; i < 256; i++) {
+        uint8_t pk[32] = { i };
+
+        pk[24] = 1;
+        g_assert_true(shadow_ed25519_key_sound(pk));
+        g_assert_false(shadow_ed25519_verify(pk, "", 0, sig));
+        pk[31] = 0x80;
+        g_assert_false(shadow_ed25519_verify(pk, "", 0, sig));
+    }
+}
+
 /* RFC 8032, section 7.1 */
 static void test_ed25519(void)
 {
@@ -202,6 +287,8 @@ static void test_host_key(void)
                     shadow_host_key_encryption(two), 32);
     g_assert_cmpmem(shadow_host_key_signing(one), 32,
                     shadow_host_key_signing(two), 32);
+    g_assert_true(shadow_x25519_key_sound(shadow_host_key_encryption(one)));
+    g_assert_true(shadow_ed25519_key_sound(shadow_host_key_signing(one)));
     g_assert_cmpint(memcmp(shadow_host_key_encryption(one),
                            shadow_host_key_encryption(three), 32), !=, 0);
     g_assert_cmpint(memcmp(shadow_host_key_signing(one),
@@ -233,6 +320,9 @@ int main(int argc, char **argv)
     shadow_secret_init(&error_abort);
     g_test_add_func("/shadow/hpke/rfc9180", test_hpke);
     g_test_add_func("/shadow/hpke/small-order", test_small_order);
+    g_test_add_func("/shadow/hpke/any-point", test_any_point);
+    g_test_add_func("/shadow/hpke/sound", test_sound);
+    g_test_add_func("/shadow/hpke/sound-is-taken", test_sound_is_taken);
     g_test_add_func("/shadow/hpke/rfc8032", test_ed25519);
     g_test_add_func("/shadow/hpke/host-key", test_host_key);
     g_test_add_func("/shadow/hpke/host-key-short", test_host_key_short);

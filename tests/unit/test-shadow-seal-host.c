@@ -6,7 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "shadow/migration/shadow-seal.h"
+#include "shadow/migration/shadow-seal-internal.h"
 
 /* Offsets, from docs/envelope.rst, of an envelope of the smallest class */
 enum {
@@ -174,6 +174,67 @@ static void test_other_hosts(void)
                     SHADOW_SEAL_BAD_SIGNATURE);
 }
 
+/* All zero but for the first byte, or all ones, or that with the top bit */
+static void no_key(uint8_t part[32], uint8_t first, unsigned variant)
+{
+    memset(part, variant & 1 ? 0xff : 0, 32);
+    part[0] = first;
+    part[31] ^= variant & 2 ? 0x80 : 0;
+}
+
+static ShadowSealResult open_without_key(const uint8_t *env, size_t off,
+                                         uint8_t first, unsigned variant)
+{
+    uint8_t signers[64], copy[ENV_LEN];
+    ShadowSealExpect expect = expectation(signers);
+
+    memcpy(copy, env, ENV_LEN);
+    no_key(copy + off, first, variant);
+    if (off == OFF_ENC) {
+        /* a host that is listed may sign what it likes */
+        g_assert_true(seal_host_sign(copy, ENV_LEN,
+                                     shadow_host_key_encryption(target),
+                                     source));
+    }
+    return open_env(&expect, copy, ENV_LEN);
+}
+
+/*
+ * Whatever L1 puts in the place of a key or a signature is refused; some
+ * libgcrypt ends the program when it is given such a signer's key.
+ */
+static void test_no_keys(void)
+{
+    static const struct {
+        size_t off;
+        unsigned firsts;
+        ShadowSealResult result;
+    } parts[] = {
+        { OFF_SIGNER, 256, SHADOW_SEAL_UNKNOWN_SIGNER },
+        { OFF_ENC, 32, SHADOW_SEAL_BAD_TAG },
+        { OFF_SIG, 32, SHADOW_SEAL_BAD_SIGNATURE },
+        { OFF_SIG + 32, 32, SHADOW_SEAL_BAD_SIGNATURE },
+    };
+    uint8_t env[ENV_LEN];
+
+    seal(env);
+    for (int i = 0; i < ARRAY_SIZE(parts); i++) {
+        for (unsigned first = 0; first < parts[i].firsts; first++) {
+            for (unsigned variant = 0; variant < 4; variant++) {
+                g_assert_cmpint(open_without_key(env, parts[i].off, first,
+                                                 variant),
+                                ==, parts[i].result);
+            }
+        }
+    }
+
+    /* and all of them at once */
+    memset(env + OFF_ENC, 0, 64);
+    memset(env + OFF_SIG, 0, 64);
+    g_assert_cmpint(open_without_key(env, OFF_SIGNER, 0, 0), ==,
+                    SHADOW_SEAL_UNKNOWN_SIGNER);
+}
+
 /* What an honest host has signed may still not be what is expected. */
 static void test_judged(void)
 {
@@ -260,6 +321,7 @@ int main(int argc, char **argv)
     g_test_add_func("/shadow/seal-host/flips", test_flips);
     g_test_add_func("/shadow/seal-host/lengths", test_lengths);
     g_test_add_func("/shadow/seal-host/other-hosts", test_other_hosts);
+    g_test_add_func("/shadow/seal-host/no-keys", test_no_keys);
     g_test_add_func("/shadow/seal-host/judged", test_judged);
     g_test_add_func("/shadow/seal-host/suites", test_suites);
     g_test_add_func("/shadow/seal-host/golden", test_golden);

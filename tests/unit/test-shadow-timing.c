@@ -18,10 +18,7 @@
 #define BATCHES     50
 #define RATIO_MAX   1.5
 
-/*
- * Whatever keeps the envelope's form, docs/envelope.rst, "Layout".  Who signed
- * is left out: a wrong one may be no key at all, as its sender knows.
- */
+/* Whatever keeps the envelope's form, docs/envelope.rst, "Layout" */
 #define BODY 0x1000     /* what is added to offsets from the body's start */
 
 static const struct {
@@ -36,6 +33,8 @@ static const struct {
     { "host id", 48 },
     { "VM tag", 58 },
     { "ephemeral key", 112 },       /* or ciphertext */
+    { "signer", 144 },
+    { "signer's end", 175 },
     { "ciphertext", BODY },
     { "ciphertext's middle", BODY + BODY_LEN / 2 },
     { "ciphertext's end", BODY + BODY_LEN - 1 },

@@ -6,7 +6,7 @@ import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-RAW, SEALED, ALTERED, RESIZED = range(4)
+RAW, SEALED, ALTERED, RESIZED, NO_KEY = range(5)
 HOST = 0xf0     # besides one of these: from one host to another
 
 
@@ -51,6 +51,12 @@ OPEN = {
     'host-other': envelope(HOST | SEALED, changes=[change(40, 7)]),
     'host-suite': envelope(HOST | SEALED, changes=[change(5, 1)]),
     'host-stale': envelope(HOST | SEALED, changes=[change(15, 4)]),
+    'host-no-ephemeral-key': envelope(HOST | NO_KEY),
+    'host-no-signer': envelope(HOST | NO_KEY, where=1),
+    'host-low-signer': envelope(HOST | NO_KEY, where=9, how=19),
+    'host-high-signer': envelope(HOST | NO_KEY, where=5, how=0xed),
+    'host-no-signature': envelope(HOST | NO_KEY, where=2),
+    'host-signed-nothing': envelope(HOST | NO_KEY, where=3),
 }
 
 REFUSE, CHANGE, HISTORY = 0x80, 0x40, 0x20
