@@ -146,7 +146,7 @@ static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
         .padded_len = cpu_to_be32(seal_size_class(len)),
     };
     memcpy(hdr->magic, seal_magic, sizeof(hdr->magic));
-    if (getentropy(hdr->salt, sizeof(hdr->salt)) < 0) {
+    if (!shadow_random(hdr->salt, sizeof(hdr->salt))) {
         error_setg_errno(errp, errno, "no salt to seal with");
         return false;
     }

@@ -24,6 +24,11 @@ struct ShadowSecret {
     uint8_t bytes[];
 };
 
+bool shadow_random(void *buf, size_t len)
+{
+    return getentropy(buf, len) == 0;
+}
+
 void shadow_wipe(void *p, size_t len)
 {
     memset(p, 0, len);

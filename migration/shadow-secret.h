@@ -27,6 +27,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShadowSecret, shadow_secret_free)
 /* SHADOW_SEAL_KEY_ID_LEN public bytes that name the secret */
 const uint8_t *shadow_secret_id(const ShadowSecret *secret);
 
+/*
+ * At most 256 bytes of the kernel's randomness, which nothing makes repeat
+ * itself: QEMU's own, for guests, does with -seed.  False: errno says why.
+ */
+bool shadow_random(void *buf, size_t len);
+
 /* A memset() that the compiler may not leave out */
 void shadow_wipe(void *p, size_t len);
 

@@ -9,7 +9,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "crypto/secret.h"
-#include "qemu/guest-random.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 
 #define REGISTER_LABEL "qemu-shadow register"
@@ -75,7 +74,7 @@ int shadow_guest_challenge(ShadowGuest *g, const ShadowEntry *entry,
     }
     c = g_new0(ShadowChallenge, 1);
     c->vmcb = entry->vmcb;
-    if (qemu_guest_getrandom(c->value, sizeof(c->value), NULL) < 0) {
+    if (!shadow_random(c->value, sizeof(c->value))) {
         g_free(c);
         return -EIO;
     }

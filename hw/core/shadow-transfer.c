@@ -5,7 +5,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
-#include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "shadow/hw/core/shadow-epoch.h"
@@ -390,9 +389,9 @@ void shadow_transfer_start(ShadowGuest *g)
 {
     static bool have_host_id;
 
+    /* without randomness nothing is sealed either */
     if (!have_host_id) {
-        qemu_guest_getrandom_nofail(shadow_host_id, sizeof(shadow_host_id));
-        have_host_id = true;
+        have_host_id = shadow_random(shadow_host_id, sizeof(shadow_host_id));
     }
     g->settle_bh = qemu_bh_new(transfer_settle_bh, g);
 }

@@ -6,7 +6,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/bswap.h"
-#include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
@@ -100,7 +99,7 @@ static int call_bind(UltracallCall *call)
     uint64_t cookie;
     int ret;
 
-    if (qemu_guest_getrandom(&cookie, sizeof(cookie), NULL) < 0) {
+    if (!shadow_random(&cookie, sizeof(cookie))) {
         return -EIO;
     }
     call->caller->entry(call->caller, &caller);

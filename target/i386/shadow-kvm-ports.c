@@ -15,7 +15,6 @@
 #include "cpu.h"
 #include "hw/core/cpu.h"
 #include "kvm/kvm_i386.h"
-#include "qemu/guest-random.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "system/kvm.h"
@@ -166,10 +165,9 @@ static int64_t look_after(bool soon)
 {
     uint32_t random;
 
-    if (soon) {
+    if (soon || !shadow_random(&random, sizeof(random))) {
         return LOOK_SOON;
     }
-    qemu_guest_getrandom_nofail(&random, sizeof(random));
     return LOOK_MIN + random % (LOOK_MAX - LOOK_MIN);
 }
 
