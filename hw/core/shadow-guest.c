@@ -298,6 +298,17 @@ static void shadow_guest_finalize(Object *obj)
     g_free(g->state_file);
 }
 
+/* Its id is the first thing that a guest gets when it is made. */
+bool shadow_guest_can_set(ShadowGuest *g, const char *name, Error **errp)
+{
+    if (*g->id) {
+        error_setg(errp, "%s of shadow-guest '%s' cannot be changed: make "
+                   "another shadow-guest", name, g->id);
+        return false;
+    }
+    return true;
+}
+
 static char *get_state_file(Object *obj, Error **errp)
 {
     return g_strdup(SHADOW_GUEST(obj)->state_file);
@@ -307,8 +318,10 @@ static void set_state_file(Object *obj, const char *value, Error **errp)
 {
     ShadowGuest *g = SHADOW_GUEST(obj);
 
-    g_free(g->state_file);
-    g->state_file = g_strdup(value);
+    if (shadow_guest_can_set(g, "state-file", errp)) {
+        g_free(g->state_file);
+        g->state_file = g_strdup(value);
+    }
 }
 
 static bool get_incoming(Object *obj, Error **errp)
@@ -318,7 +331,11 @@ static bool get_incoming(Object *obj, Error **errp)
 
 static void set_incoming(Object *obj, bool value, Error **errp)
 {
-    SHADOW_GUEST(obj)->incoming = value;
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    if (shadow_guest_can_set(g, "incoming", errp)) {
+        g->incoming = value;
+    }
 }
 
 static bool get_snapshots(Object *obj, Error **errp)

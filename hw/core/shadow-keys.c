@@ -9,6 +9,7 @@
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-host.h"
 #include "shadow/hw/core/shadow-keys.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
 
 static ShadowSecret *keys_load_one(ShadowGuest *g, const char *id,
                                    Error **errp)
@@ -250,12 +251,10 @@ static void set_host(Object *obj, const char *value, Error **errp)
 {
     ShadowGuest *g = SHADOW_GUEST(obj);
 
-    if (g->keys) {
-        error_setg(errp, "a shadow-guest's host cannot be changed");
-        return;
+    if (shadow_guest_can_set(g, "host", errp)) {
+        g_free(g->host_name);
+        g->host_name = g_strdup(value);
     }
-    g_free(g->host_name);
-    g->host_name = g_strdup(value);
 }
 
 void shadow_keys_add_properties(ObjectClass *oc)

@@ -8,6 +8,12 @@
 
 #include "shadow/hw/core/shadow-guest.h"
 
+/*
+ * Whether property @name can still be set.  What was looked at when the guest
+ * was made cannot: nothing would look again.
+ */
+bool shadow_guest_can_set(ShadowGuest *g, const char *name, Error **errp);
+
 void shadow_lifecycle_start(ShadowGuest *g);
 void shadow_lifecycle_stop(ShadowGuest *g);
 void shadow_lifecycle_entered(ShadowGuest *g);

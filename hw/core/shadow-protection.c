@@ -68,7 +68,11 @@ static bool get_unprotected(Object *obj, Error **errp)
 
 static void set_unprotected(Object *obj, bool value, Error **errp)
 {
-    SHADOW_GUEST(obj)->unprotected = value;
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    if (shadow_guest_can_set(g, "unprotected", errp)) {
+        g->unprotected = value;
+    }
 }
 
 void shadow_protection_add_properties(ObjectClass *oc)

@@ -188,8 +188,10 @@ static void set_bind_secret(Object *obj, const char *value, Error **errp)
 {
     ShadowGuest *g = SHADOW_GUEST(obj);
 
-    g_free(g->bind_secret_id);
-    g->bind_secret_id = g_strdup(value);
+    if (shadow_guest_can_set(g, "bind-secret", errp)) {
+        g_free(g->bind_secret_id);
+        g->bind_secret_id = g_strdup(value);
+    }
 }
 
 static bool get_register(Object *obj, Error **errp)
@@ -199,7 +201,11 @@ static bool get_register(Object *obj, Error **errp)
 
 static void set_register(Object *obj, bool value, Error **errp)
 {
-    SHADOW_GUEST(obj)->register_ok = value;
+    ShadowGuest *g = SHADOW_GUEST(obj);
+
+    if (shadow_guest_can_set(g, "register", errp)) {
+        g->register_ok = value;
+    }
 }
 
 void shadow_register_add_properties(ObjectClass *oc)

@@ -419,11 +419,53 @@ static void test_outer_migration(void)
     qtest_quit(qts);
 }
 
+/* What nothing would look at again cannot be set any more. */
+static void test_properties(void)
+{
+    static const struct {
+        const char *name;
+        QType type;
+    } props[] = {
+        { "bind-secret", QTYPE_QSTRING },
+        { "state-file", QTYPE_QSTRING },
+        { "host", QTYPE_QSTRING },
+        { "incoming", QTYPE_QBOOL },
+        { "unprotected", QTYPE_QBOOL },
+    };
+    QTestState *qts = shadow_start("", "%s", "");
+    QDict *before = shadow_view(qts);
+
+    for (int i = 0; i < ARRAY_SIZE(props); i++) {
+        shadow_qmp_refused(qts, "of shadow-guest 'vm1' cannot be changed",
+                           props[i].type == QTYPE_QBOOL ?
+                           "{'execute': 'qom-set', 'arguments': {'path': "
+                           "'/objects/vm1', 'property': %s, 'value': true}}" :
+                           "{'execute': 'qom-set', 'arguments': {'path': "
+                           "'/objects/vm1', 'property': %s, "
+                           "'value': 'key0'}}", props[i].name);
+    }
+    shadow_assert_same(qts, before);
+    qobject_unref(before);
+
+    /* and what is meant to be, can */
+    qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': "
+                             "{'path': '/objects/vm1', 'property': "
+                             "'snapshots', 'value': true}}");
+    qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': "
+                             "{'path': '/objects/vm1', 'property': "
+                             "'secret', 'value': 'key0'}}");
+    qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': "
+                             "{'path': '/objects/vm1', 'property': "
+                             "'old-secrets', 'value': ['key0']}}");
+    qtest_quit(qts);
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-guest/secret", test_secret);
     qtest_add_func("/shadow-guest/id-length", test_id_length);
+    qtest_add_func("/shadow-guest/properties", test_properties);
     qtest_add_func("/shadow-guest/unknown", test_unknown_guest);
     qtest_add_func("/shadow-guest/device/no-id", test_device_without_id);
     qtest_add_func("/shadow-guest/device/overlap", test_overlapping_ports);
