@@ -21,6 +21,12 @@ static void console_flush(ShadowConsole *c);
 static void console_pump(ShadowConsole *c);
 static void console_announce(ShadowConsole *c);
 
+/* Whether no byte of the guest may move, in either direction */
+static bool console_stopped(const ShadowConsole *c)
+{
+    return c->held || c->severed;
+}
+
 static gboolean console_writable(void *do_not_use, GIOCondition cond,
                                  void *opaque)
 {
@@ -114,7 +120,7 @@ static void console_flush(ShadowConsole *c)
         console_hang_up(c);
         return;
     }
-    while (!c->held && !c->watch &&
+    while (!console_stopped(c) && !c->watch &&
            (run = shadow_ring_peek(&c->out, c->sent, &len))) {
         size_t n = console_write(c, run, len);
 
@@ -161,7 +167,7 @@ static void console_pump(ShadowConsole *c)
         return;
     }
     c->pumping = true;
-    while (!c->held && !(c->flow_control && c->rts_used && !c->rts) &&
+    while (!console_stopped(c) && !(c->flow_control && c->rts_used && !c->rts) &&
            (run = shadow_ring_peek(&c->in, c->in.start, &len)) &&
            (room = qemu_chr_be_can_write(chr)) > 0) {
         uint8_t buf[64];
@@ -175,7 +181,7 @@ static void console_pump(ShadowConsole *c)
         }
     }
     c->pumping = false;
-    if (!c->held && c->connected && shadow_ring_space(&c->in)) {
+    if (!console_stopped(c) && c->connected && shadow_ring_space(&c->in)) {
         console_accept_input(c);
     }
 }
@@ -185,7 +191,7 @@ static void console_pump(ShadowConsole *c)
 static int console_user_can_read(void *opaque)
 {
     ShadowConsole *c = opaque;
-    int room = c->held || shadow_notices_due(&c->notices)
+    int room = console_stopped(c) || shadow_notices_due(&c->notices)
                ? 0 : shadow_ring_space(&c->in);
 
     c->waiting |= !room;
@@ -202,11 +208,12 @@ static void console_user_read(void *opaque, const uint8_t *buf, int size)
 
 static void console_announce(ShadowConsole *c)
 {
-    if (!c->connected || c->announced || c->held ||
+    if (!c->connected || c->announced || c->held || c->detached ||
         shadow_notices_due(&c->notices)) {
         return;
     }
     c->announced = true;
+    c->severed = false;
     if (c->replay_history) {
         c->sent = c->out.start;
     }
@@ -224,6 +231,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
         c->announced = false;
         shadow_notices_connect(&c->notices);
         console_announce(c);
+        console_pump(c);
         qemu_bh_schedule(c->flush);
         break;
     case CHR_EVENT_CLOSED:
@@ -391,6 +399,9 @@ void shadow_console_restored(ShadowConsole *c, bool snapshot, const char *name)
     } else {
         shadow_notices_drop(&c->notices, SHADOW_FAREWELL_MOVED);
         shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
+        /* the user has left it since, and comes back from elsewhere */
+        shadow_notices_drop(&c->notices, SHADOW_FAREWELL_DETACHED);
+        c->severed = false;
     }
 }
 
@@ -408,6 +419,28 @@ void shadow_console_protection(ShadowConsole *c, bool unprotected,
         what = g_strdup_printf("no longer protected from the cloud VM: %s",
                                broken);
         console_farewell(c, SHADOW_FAREWELL_BROKEN, name, what);
+    }
+}
+
+void shadow_console_attached(ShadowConsole *c, bool attached,
+                             const char *reason, const char *name)
+{
+    if (attached != c->detached) {
+        return;
+    }
+    c->detached = !attached;
+    if (attached) {
+        console_announce(c);
+        console_pump(c);
+        qemu_bh_schedule(c->flush);
+    } else {
+        g_autofree char *what = NULL;
+
+        c->announced = false;
+        c->severed = true;
+        what = g_strdup_printf("detached from its virtual machine: %s",
+                               reason);
+        console_farewell(c, SHADOW_FAREWELL_DETACHED, name, what);
     }
 }
 

@@ -39,6 +39,8 @@ struct ShadowConsole {
     bool announced;             /* the user's position has been told */
     uint64_t ahead;             /* output before it was sent to another host */
     bool held;
+    bool detached;              /* from the nested guest */
+    bool severed;               /* it was, and no user has come since */
     bool pumping;
     bool break_pending;
     ShadowNotices notices;
@@ -91,6 +93,15 @@ void shadow_console_restored(ShadowConsole *c, bool snapshot,
  */
 void shadow_console_protection(ShadowConsole *c, bool unprotected,
                                const char *broken, const char *name);
+
+/*
+ * Whether the console is bound to its nested guest; it is at first.  When that
+ * ends tell the user, or else the next who comes, for what @reason, and hang
+ * up.  From then on no byte moves, and none is lost, until it is attached again
+ * and a user has connected anew.
+ */
+void shadow_console_attached(ShadowConsole *c, bool attached,
+                             const char *reason, const char *name);
 
 void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
 

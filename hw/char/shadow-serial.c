@@ -104,6 +104,15 @@ static void shadow_serial_protection(ShadowDevice *dev, bool unprotected,
                               broken, name);
 }
 
+static void shadow_serial_attached(ShadowDevice *dev, bool attached,
+                                   const char *reason)
+{
+    g_autofree char *name = serial_full_name(dev);
+
+    shadow_console_attached(&SHADOW_SERIAL(dev)->console, attached, reason,
+                            name);
+}
+
 static void shadow_serial_sent_ahead(ShadowDevice *dev)
 {
     shadow_console_sent_ahead(&SHADOW_SERIAL(dev)->console);
@@ -341,6 +350,7 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->moved = shadow_serial_moved;
     sdc->restored = shadow_serial_restored;
     sdc->protection = shadow_serial_protection;
+    sdc->attached = shadow_serial_attached;
     sdc->sent_ahead = shadow_serial_sent_ahead;
     sdc->leave_out = shadow_serial_leave_out;
     sdc->arrived = shadow_serial_arrived;

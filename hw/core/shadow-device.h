@@ -54,9 +54,10 @@ struct ShadowDevice {
  *              who comes is told if so.  If @broken, the reason, is not NULL
  *              it has just come to that: tell the one who is there, or else
  *              the next
- * @attached: whether a nested guest is bound to it, and has proved itself where
- *            it must; if not, for @reason, nothing is read from the user
- *            until it is and he has connected anew.  May be NULL
+ * @attached: the guest was bound to a nested guest, or is not any more, for
+ *            @reason: then tell the one who is there, or else the next, and let
+ *            no byte pass until it is bound again and a user has come since.
+ *            Optional.  A device starts as attached: users may come early
  * @sent_ahead: what @history_state has now, the other host has
  * @leave_out: whether @state is saved without that
  * @arrived: a number that changes whenever input arrives

@@ -73,12 +73,8 @@ def test_resend_and_drop():
     client.close()
 
 
-def test_back_to_a_snapshot():
-    """The same host goes on from the counts in the line."""
-    host, client = start()
-    client.send('ij')
-    host.read(2)
-    host.close(moved(8, 10, b'went back to a snapshot'))
+def goes_on(host, client, farewell):
+    host.close(moved(8, 10, farewell))
     client.wait_closed(20)
     assert client.moved == (8, 10) and bytes(client.output) == b'0123456789'
     client.connect(other := FakeHost(8, 10))
@@ -86,6 +82,22 @@ def test_back_to_a_snapshot():
     assert other.read(2) == b'ij'
     assert (client.resent, client.dropped, client.gap) == (2, 0, 0)
     client.close()
+
+
+def test_back_to_a_snapshot():
+    """The same host goes on from the counts in the line."""
+    host, client = start()
+    client.send('ij')
+    host.read(2)
+    goes_on(host, client, b'went back to a snapshot')
+
+
+def test_detached():
+    """The user's VM was started anew on the same host."""
+    host, client = start()
+    client.send('ij')
+    host.read(2)
+    goes_on(host, client, b'detached from its virtual machine: the bound process has ended')
 
 
 def test_gap_is_noticed():

@@ -12,6 +12,7 @@
 #define MISSING "this processor cannot"
 #define GREETING "[shadow-serial vm1/com1: not protected from the cloud VM]\r\n"
 #define BROKEN "no longer protected from the cloud VM: as tested"
+#define DETACHED "detached from its virtual machine: the cloud VM unbound it"
 #define PIPE_SIZE 4096
 
 /* What a QEMU that starts now has for an accelerator */
@@ -396,7 +397,10 @@ static void test_rebound(void)
     user_expect_notice(user, BROKEN, 0, 4);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
     expect_protection(qts, "none", 2);
+    user_expect_notice(user_connect("c0"), DETACHED, 0, 4);
     user = user_connect("c0");
+    user_expect_nothing(user);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     expect_connected(qts, 0, 4, "");
     close(user);
     qtest_quit(qts);

@@ -9,6 +9,7 @@
 #define HELLO "hello\r\n"
 #define SNAPSHOT "\r\n[shadow-serial s, input=1 output=2]\r\n"
 #define BROKEN "\r\n[shadow-serial b, input=1 output=2]\r\n"
+#define DETACHED "\r\n[shadow-serial d, input=1 output=2]\r\n"
 #define MOVED "\r\n[shadow-serial m, input=1 output=2]\r\n"
 
 /* A user who takes @step bytes at a time, and at most @max */
@@ -92,9 +93,10 @@ static void test_order(void)
         shadow_notices_add(&n, SHADOW_FAREWELL_BROKEN, "old");
         shadow_notices_add(&n, SHADOW_FAREWELL_MOVED, "m");
         shadow_notices_add(&n, SHADOW_FAREWELL_SNAPSHOT, "s");
+        shadow_notices_add(&n, SHADOW_FAREWELL_DETACHED, "d");
         shadow_notices_add(&n, SHADOW_FAREWELL_BROKEN, "b");
         g_assert_true(shadow_notices_due(&n));
-        expect(&n, step, SNAPSHOT BROKEN MOVED);
+        expect(&n, step, SNAPSHOT BROKEN DETACHED MOVED);
         g_assert_true(n.parting);
     }
     /* to all who come, but once to each */

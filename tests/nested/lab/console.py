@@ -16,7 +16,8 @@ from .patience import LONG, Moved, Patience, WaitTimeout, scaled
 
 MOVED = re.compile(rb'\r\n\[shadow-serial [^\]\r\n]*: '
                    rb'(?:moved to another host|went back to a snapshot|'
-                   rb'no longer protected from the cloud VM: [^\]\r\n]*), '
+                   rb'no longer protected from the cloud VM: [^\]\r\n]*|'
+                   rb'detached from its virtual machine: [^\]\r\n]*), '
                    rb'input=(\d+) output=(\d+)\]\r\n\Z')
 MOVED_START = b'\r\n[shadow-serial '
 
