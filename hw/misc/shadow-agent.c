@@ -15,7 +15,6 @@
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
-#include "qemu/memalign.h"
 #include "system/kvm.h"
 #include "system/runstate.h"
 #include "system/system.h"
@@ -302,13 +301,10 @@ static bool agent_query(ShadowAgent *a, Error **errp)
 /* The cookie tells the outer QEMU that this process is still there. */
 static bool agent_bind(ShadowAgent *a, Error **errp)
 {
-    size_t page = qemu_real_host_page_size();
     int64_t ret;
 
-    a->cookie = qemu_memalign(page, page);
-    memset(a->cookie, 0, page);
-    if (mlock(a->cookie, page) < 0) {
-        error_setg_errno(errp, errno, "cannot lock a page of memory");
+    a->cookie = shadow_agent_page_new(errp);
+    if (!a->cookie) {
         return false;
     }
     ret = shadow_agent_call(a, ULTRACALL_BIND, a->cookie, sizeof(*a->cookie),

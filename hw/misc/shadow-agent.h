@@ -28,7 +28,7 @@ struct ShadowAgent {
     char *guest;
     struct ultracall_client client;
     ShadowAgentUio uio;
-    uint64_t *cookie;           /* in a page of its own, locked */
+    uint64_t *cookie;           /* in a page of its own, which stays there */
     AgentLine line[ULTRACALL_DEVICES_MAX];
     unsigned lines;
     bool resync;                /* lines may have moved unseen */
@@ -65,6 +65,12 @@ static inline int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf,
  * how to hide the ports of the one that comes.  (shadow-agent-show.c)
  */
 bool shadow_agent_show(ShadowAgent *a, Error **errp);
+
+/*
+ * A page of zeros that Linux neither swaps nor moves; it is never freed.  NULL,
+ * with @errp set, if there is none that is at least locked.  (shadow-agent-page.c)
+ */
+void *shadow_agent_page_new(Error **errp);
 
 /* Have a look at the guest's interrupt lines. */
 void shadow_agent_poll(ShadowAgent *a);
