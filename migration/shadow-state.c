@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
+#include "qemu/units.h"
 #include "migration/qemu-file-types.h"
 #include "migration/qemu-file.h"
 #include "shadow/migration/shadow-channel.h"
@@ -18,6 +19,9 @@
 
 #define STATE_MAGIC 0x53445631 /* "SDV1" */
 #define STATE_DEVICE_OVERHEAD 512
+
+/* As large as the queues of a port that has the default sizes, and more */
+#define STATE_ZEROS (256 * KiB)
 
 size_t shadow_state_size(ShadowGuest *g)
 {
@@ -142,6 +146,27 @@ static bool state_get_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
     return state_get_end(f, errp);
 }
 
+/*
+ * Zeros are copied like the bytes that they stand for, and from memory like
+ * theirs: how long a SAVE takes does not tell the cloud VM how many there are.
+ */
+static void state_pad(uint8_t *out, size_t len)
+{
+    static uint8_t zeros[STATE_ZEROS];
+    static bool touched;
+    size_t n;
+
+    if (!touched) {
+        /* what was never written is one page, again and again */
+        memset(zeros, 0, sizeof(zeros));
+        touched = true;
+    }
+    for (; len; len -= n, out += n) {
+        n = MIN(len, sizeof(zeros));
+        memcpy(out, zeros, n);
+    }
+}
+
 static bool state_save(ShadowGuest *g, StatePart part, uint8_t *out,
                        size_t size, Error **errp)
 {
@@ -155,7 +180,7 @@ static bool state_save(ShadowGuest *g, StatePart part, uint8_t *out,
     }
     qemu_fclose(f);
     if (ok) {
-        memset(out + channel->used, 0, size - channel->used);
+        state_pad(out + channel->used, size - channel->used);
     } else {
         shadow_wipe(out, channel->used);
     }
