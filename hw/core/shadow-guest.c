@@ -117,6 +117,7 @@ bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
     shadow_ports_claim(g->ports, dev, dev->iobase, sdc->ports);
     sdc->protection(dev, shadow_protection_lacks(g), NULL);
     sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
+    shadow_lifecycle_attach(g, "no virtual machine is bound to it");
     return true;
 }
 

@@ -27,7 +27,7 @@
  * read from it.  Before a guest is bound for the first time there is nobody
  * who could have seen anything.
  */
-static void lifecycle_attach(ShadowGuest *g, const char *reason)
+void shadow_lifecycle_attach(ShadowGuest *g, const char *reason)
 {
     bool bound = shadow_binding_by_process(g->ports) ||
                  shadow_binding_by_tag(g->ports);
@@ -52,7 +52,7 @@ void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
     trace_shadow_guest_state(g->id, ShadowGuestState_str(g->state),
                              ShadowGuestState_str(state));
     g->state = state;
-    lifecycle_attach(g, "no virtual machine is bound to it");
+    shadow_lifecycle_attach(g, "no virtual machine is bound to it");
     shadow_history_forget(g);
     shadow_ports_arm_entry(g->ports, state == SHADOW_GUEST_STATE_RESTORED);
 }
@@ -98,7 +98,7 @@ int shadow_lifecycle_wrong_state(ShadowGuest *g, const char *what, int err,
 static void lifecycle_bound(ShadowGuest *g, bool by_tag, uint64_t whom)
 {
     g->bindings++;
-    lifecycle_attach(g, NULL);
+    shadow_lifecycle_attach(g, NULL);
     if (shadow_accel()->protection(NULL) == SHADOW_PROTECTION_FORCED) {
         shadow_guest_set_protection(g, SHADOW_PROTECTION_FORCED, "bound");
     }
@@ -147,7 +147,7 @@ void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
 void shadow_lifecycle_proved(ShadowGuest *g)
 {
     shadow_ports_set_proved(g->ports, true);
-    lifecycle_attach(g, NULL);
+    shadow_lifecycle_attach(g, NULL);
 }
 
 bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index)
@@ -167,7 +167,7 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
         shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_INCOMING);
     }
     if (bound) {
-        lifecycle_attach(g, reason);
+        shadow_lifecycle_attach(g, reason);
         shadow_history_forget(g);
     }
     shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, reason);

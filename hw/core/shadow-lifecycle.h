@@ -25,6 +25,11 @@ void shadow_register_add_properties(ObjectClass *oc);
 bool shadow_register_check_secret(ShadowGuest *g, Error **errp);
 void shadow_register_stop(ShadowGuest *g);
 
+/*
+ * Tell the devices whether the guest is bound; if it is not, @reason says why.
+ */
+void shadow_lifecycle_attach(ShadowGuest *g, const char *reason);
+
 void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
 /* A nested guest in the bound process has proved that it is this one. */
 void shadow_lifecycle_proved(ShadowGuest *g);
