@@ -9,6 +9,9 @@
 #include "qapi/qapi-types-shadow.h"
 
 typedef struct ShadowAccel {
+    /* Whether nested guests can make ultracalls */
+    bool nested_calls;
+
     /* Features that it adds to the ultracall interface, ULTRACALL_F_* */
     uint32_t (*features)(void);
 

@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "crypto/secret.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 
 #define REGISTER_LABEL "qemu-shadow register"
@@ -27,6 +28,11 @@ bool shadow_register_check_secret(ShadowGuest *g, Error **errp)
     uint8_t *key;
     size_t len;
 
+    if (!shadow_accel()->nested_calls) {
+        error_setg(errp, "shadow-guest '%s' has a bind-secret, but with this "
+                   "accelerator no nested guest can prove who it is", g->id);
+        return false;
+    }
     if (qcrypto_secret_lookup(g->bind_secret_id, &key, &len, errp) < 0) {
         return false;
     }

@@ -231,6 +231,7 @@ static void tcg_nothing(void)
 }
 
 const ShadowAccel shadow_accel_tcg = {
+    .nested_calls = true,
     .features = tcg_features,
     .protection = tcg_protection,
     .start = tcg_nothing,

@@ -167,6 +167,7 @@ static void none_doorbell(CPUState *cpu)
 }
 
 static const ShadowAccel shadow_accel_none = {
+    .nested_calls = true,
     .features = none_features,
     .protection = none_protection,
     .start = none_nothing,
