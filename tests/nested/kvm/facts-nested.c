@@ -6,6 +6,7 @@
 
 #include "facts.h"
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -22,7 +23,7 @@ SNIPPET(in_2, "in %dx, %ax\nhlt");
 SNIPPET(in_4, "in %dx, %eax\nhlt");
 SNIPPET(rep_outsb, "rep outsb\nhlt");
 SNIPPET(rep_insb, "rep insb\nhlt");
-SNIPPET(spin, "1: jmp 1b");
+SNIPPET(count, "1: incq (%rdx)\njmp 1b");
 
 typedef struct Io {
     const uint8_t *code, *end;
@@ -283,29 +284,52 @@ static void kicked(int number)
     (void)number;
 }
 
+/* Sends the signal when L2 has run, and so the processor is in KVM_RUN. */
+typedef struct Kicker {
+    pthread_t target;
+    const volatile uint64_t *rounds; /* L2 counts in its memory */
+    uint64_t before;
+} Kicker;
+
+static void *kicker_run(void *opaque)
+{
+    const Kicker *k = opaque;
+    struct timespec pause = { 0, 1000000 };
+
+    while (*k->rounds == k->before) {
+        nanosleep(&pause, NULL);
+    }
+    pthread_kill(k->target, SIGUSR1);
+    return NULL;
+}
+
+static void kick_once(const Vmm *m, Vcpu *v)
+{
+    Kicker k = { pthread_self(), vmm_u64(m, L2_DATA), *vmm_u64(m, L2_DATA) };
+    pthread_t thread;
+
+    tap_equal("a thread", pthread_create(&thread, NULL, kicker_run, &k), 0);
+    tap_equal("KVM_RUN with a signal: errno", -vmm_run(v), EINTR);
+    tap_equal("its exit reason", v->run->exit_reason, KVM_EXIT_INTR);
+    tap_true("L2 running", vmm_in_l2(v));
+    if (vmm_cap(m, KVM_CAP_X86_GUEST_MODE)) {
+        tap_true("KVM_RUN_X86_GUEST_MODE",
+                 v->run->flags & KVM_RUN_X86_GUEST_MODE);
+    }
+    pthread_join(thread, NULL);
+}
+
 void fact_kick(void)
 {
-    static const Io spinning = { spin, spin_end, 0, 0 };
+    static const Io counting = { count, count_end, 0, 0 };
     struct sigaction action = { .sa_handler = kicked };
-    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
-                              .sigev_signo = SIGUSR1 };
-    struct itimerspec often = { { 0, 20000000 }, { 0, 20000000 } };
-    timer_t timer;
     Vmm m;
     Vcpu *v;
 
     l2_open(&m, &v);
-    l2_start(&m, v, &spinning, COM1, true);
+    l2_start(&m, v, &counting, L2_DATA, true);
     sigaction(SIGUSR1, &action, NULL);
-    timer_create(CLOCK_MONOTONIC, &event, &timer);
-    timer_settime(timer, 0, &often, NULL);
     for (unsigned i = 0; i < 10; i++) {
-        tap_equal("KVM_RUN with a signal: errno", -vmm_run(v), EINTR);
-        tap_equal("its exit reason", v->run->exit_reason, KVM_EXIT_INTR);
-        tap_true("L2 running", vmm_in_l2(v));
-        if (vmm_cap(&m, KVM_CAP_X86_GUEST_MODE)) {
-            tap_true("KVM_RUN_X86_GUEST_MODE",
-                     v->run->flags & KVM_RUN_X86_GUEST_MODE);
-        }
+        kick_once(&m, v);
     }
 }

@@ -294,10 +294,12 @@ class ConsoleClient:
 
     # --- a person at the console ---
 
-    def login(self, user, password, timeout=LONG):
-        """From the login prompt to the shell's; returns what the screen showed."""
+    def login(self, user, password, timeout=LONG, prompt=True):
+        """From the login prompt, if it has not been read yet, to the shell's; returns what
+        the screen showed."""
         start = self.position
-        self.expect(r'login: ', timeout)
+        if prompt:
+            self.expect(r'login: ', timeout)
         self.send(user + '\r')
         self.expect(r'Password: ', timeout)
         self.send(password + '\r')

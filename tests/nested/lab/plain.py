@@ -31,7 +31,8 @@ class PlainVm:
 
     def login(self):
         self.console.send('\r')
-        screen = self.console.login(lab.USER, lab.PASSWORD)
+        self.wait_login()
+        screen = self.console.login(lab.USER, lab.PASSWORD, prompt=False)
         assert lab.PASSWORD not in screen, 'the password was echoed'
 
     def __exit__(self, *_):
