@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a host must not forget of a guest, in a file: the newest epoch that it
- * sealed or accepted, and whether another host has taken the guest over.
+ * What a host must not forget of a guest, in a file: which epochs have been
+ * used, and whether the console is here or away.
+ *
+ * It is away as soon as another host may have it: from before an envelope that
+ * freezes the guest is handed out, and until a guest that was restored runs.
  */
 #ifndef SHADOW_EPOCH_H
 #define SHADOW_EPOCH_H
@@ -16,10 +19,11 @@
 bool shadow_epoch_load(ShadowGuest *g, Error **errp);
 
 /*
- * Have @epoch and @gone on the disk before the caller acts upon them.  True at
- * once for a guest without a file.
+ * Have @epoch, and where the console is, on the disk before the caller acts
+ * upon them.  True at once for a guest without a file, or if the file already
+ * says so: while the console is here, it has epochs in reserve.
  */
-bool shadow_epoch_store(ShadowGuest *g, uint64_t epoch, bool gone,
+bool shadow_epoch_store(ShadowGuest *g, uint64_t epoch, bool away,
                         Error **errp);
 
 #endif /* SHADOW_EPOCH_H */

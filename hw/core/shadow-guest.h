@@ -16,6 +16,7 @@
 #include "shadow/hw/core/shadow-binding.h"
 #include "shadow/hw/core/shadow-device.h"
 #include "shadow/hw/core/shadow-host.h"
+#include "shadow/hw/core/shadow-pace.h"
 #include "shadow/migration/shadow-seal.h"
 
 #define TYPE_SHADOW_GUEST "shadow-guest"
@@ -35,6 +36,13 @@ typedef struct ShadowHistory {
     uint8_t *plain;             /* at the destination, or NULL; secret */
     size_t len;
 } ShadowHistory;
+
+/* What the state file says, see shadow-epoch.h */
+typedef struct ShadowKept {
+    uint64_t epoch;
+    uint64_t reserved;
+    bool away;
+} ShadowKept;
 
 struct ShadowGuest {
     Object parent_obj;
@@ -56,7 +64,12 @@ struct ShadowGuest {
     GPtrArray *keys;            /* of ShadowSecret; the first one seals */
     ShadowHost *host;           /* or NULL */
     uint8_t *destination;       /* its encryption key, or NULL */
-    uint64_t epoch;             /* newest sealed or accepted */
+    uint64_t epoch;             /* newest sealed or accepted, or reserved */
+    uint64_t accepted;          /* what arrives must be newer than this */
+    ShadowKept kept;
+    ShadowPace freezes;         /* that are written down */
+    ShadowPace unkept;          /* activations that could not be */
+    ShadowGuestState came_from; /* a guest that is restored */
     QTAILQ_HEAD(, ShadowDevice) devices;
     ShadowPorts *ports;
     bool irq_changed;           /* and the cloud VM has not been told */
@@ -171,7 +184,7 @@ int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
 
 /* frozen -> gone */
 int shadow_guest_commit(ShadowGuest *g);
-/* frozen -> active */
+/* frozen -> active; -EIO, and still frozen, if that cannot be written down */
 int shadow_guest_abort(ShadowGuest *g);
 /* frozen or gone -> active, by an operator who knows */
 int shadow_guest_resume(ShadowGuest *g, Error **errp);

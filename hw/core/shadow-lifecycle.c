@@ -5,7 +5,7 @@
  *   active --save--> frozen --commit--> gone
  *                      \---abort--> active
  *   incoming or gone --restore--> restored --nested entry--> active
- *                                     \---unbind--> incoming
+ *                                     \---unbind--> incoming or gone
  *   active --snapshot saved or restored--> active
  *
  * "restored" exists so that a destination that took the state but fails
@@ -20,6 +20,9 @@
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/trace.h"
+
+/* A restored guest whose arrival could not be written down is tried again. */
+#define UNKEPT_INTERVAL NANOSECONDS_PER_SECOND
 
 /*
  * A user of an active guest is told of each moment in which it was not bound, or
@@ -164,7 +167,7 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 
     if (from == SHADOW_GUEST_STATE_RESTORED) {
         /* the nested guest never ran: its source still has everything */
-        shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_INCOMING);
+        shadow_lifecycle_set_state(g, g->came_from);
     }
     if (bound) {
         shadow_lifecycle_attach(g, reason);
@@ -216,11 +219,25 @@ static void lifecycle_activate(ShadowGuest *g)
     shadow_guest_irq_changed(g);
 }
 
+/*
+ * It is written down before it is so: a host that forgets where the console
+ * was would make a second one.  If that fails the guest stays restored, its
+ * ports held, and a later entry tries again.
+ */
 void shadow_lifecycle_entered(ShadowGuest *g)
 {
-    if (g->state == SHADOW_GUEST_STATE_RESTORED) {
-        lifecycle_activate(g);
+    Error *local = NULL;
+
+    if (g->state != SHADOW_GUEST_STATE_RESTORED ||
+        !shadow_pace_ready(&g->unkept, UNKEPT_INTERVAL, 1)) {
+        return;
     }
+    if (!shadow_epoch_store(g, g->accepted, false, &local)) {
+        shadow_pace_take(&g->unkept, UNKEPT_INTERVAL);
+        shadow_lifecycle_refuse(g, -EIO, local, NULL);
+        return;
+    }
+    lifecycle_activate(g);
 }
 
 int shadow_guest_commit(ShadowGuest *g)
@@ -234,7 +251,7 @@ int shadow_guest_commit(ShadowGuest *g)
         return shadow_lifecycle_wrong_state(g, "commit",
                                             again ? -EALREADY : -EBUSY, NULL);
     }
-    if (!shadow_epoch_store(g, g->epoch, true, &local)) {
+    if (!shadow_epoch_store(g, g->accepted, true, &local)) {
         return shadow_lifecycle_refuse(g, -EIO, local, NULL);
     }
     shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
@@ -249,11 +266,16 @@ int shadow_guest_commit(ShadowGuest *g)
 
 int shadow_guest_abort(ShadowGuest *g)
 {
+    Error *local = NULL;
+
     if (g->state != SHADOW_GUEST_STATE_FROZEN) {
         bool again = g->state == SHADOW_GUEST_STATE_ACTIVE;
 
         return shadow_lifecycle_wrong_state(g, "abort the migration of",
                                             again ? -EALREADY : -EBUSY, NULL);
+    }
+    if (!shadow_epoch_store(g, g->accepted, false, &local)) {
+        return shadow_lifecycle_refuse(g, -EIO, local, NULL);
     }
     shadow_tell_aborted(g);
     lifecycle_activate(g);
@@ -266,7 +288,7 @@ int shadow_guest_resume(ShadowGuest *g, Error **errp)
         g->state != SHADOW_GUEST_STATE_GONE) {
         return shadow_lifecycle_wrong_state(g, "resume", -EBUSY, errp);
     }
-    if (!shadow_epoch_store(g, g->epoch, false, errp)) {
+    if (!shadow_epoch_store(g, g->accepted, false, errp)) {
         return -EIO;
     }
     lifecycle_activate(g);

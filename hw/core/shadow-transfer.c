@@ -17,6 +17,9 @@
 
 /* For how long input that has been taken in counts as all there is */
 #define SETTLE_VALID_NS (50 * SCALE_MS)
+/* How often a guest may be frozen, where that is written to a disk */
+#define FREEZE_INTERVAL (NANOSECONDS_PER_SECOND / 2)
+#define FREEZE_BURST    16
 
 /* Names this process in the envelopes that it seals. */
 static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
@@ -163,6 +166,11 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
         error_setg(errp, "%zu bytes are needed", need);
         return -ENOSPC;
     }
+    if (g->state_file && transfer_freezes(what) &&
+        !shadow_pace_ready(&g->freezes, FREEZE_INTERVAL, FREEZE_BURST)) {
+        error_setg(errp, "the state file would be written too often");
+        return -EAGAIN;
+    }
     if (what != SHADOW_SAVE_HISTORY && !transfer_settled(g)) {
         error_setg(errp, "input is being taken in");
         return -EAGAIN;
@@ -194,6 +202,8 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
                       size_t *size, Error **errp)
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    uint64_t epoch = g->epoch + 1;
+    bool freezes = transfer_freezes(what);
     Error *local = NULL;
     size_t len;
     int ret = transfer_may_save(g, what, *size, errp);
@@ -201,12 +211,15 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
     if (ret) {
         return ret;
     }
+    if (freezes) {
+        shadow_pace_take(&g->freezes, FREEZE_INTERVAL);
+    }
     len = transfer_seal(g, what, env, &local);
-    if (!len || !shadow_epoch_store(g, g->epoch + 1, false, &local)) {
+    if (!len || !shadow_epoch_store(g, epoch, freezes, &local)) {
         return shadow_lifecycle_refuse(g, -EIO, local, errp);
     }
     *size = len;
-    g->epoch++;
+    g->epoch = g->accepted = epoch;
     if (what == SHADOW_SAVE_HISTORY) {
         shadow_history_sent(g, env);
         trace_shadow_history_sent(g->id, g->epoch, len,
@@ -242,8 +255,8 @@ static bool transfer_accept(ShadowGuest *g, void *opaque, Error **errp)
         return false;
     }
     arrival->loaded = true;
-    return shadow_epoch_store(g, MAX(g->epoch, arrival->info.epoch), false,
-                              errp);
+    return shadow_epoch_store(g, MAX(g->accepted, arrival->info.epoch),
+                              g->state != SHADOW_GUEST_STATE_ACTIVE, errp);
 }
 
 /* Which envelopes the guest's state allows */
@@ -291,6 +304,7 @@ static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
             shadow_history_forget(g);
         }
     } else if (ok) {
+        g->came_from = g->state;
         shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_RESTORED);
     }
     return ok;
@@ -303,7 +317,7 @@ static int transfer_open(ShadowGuest *g, uint8_t *env, size_t len,
     ShadowSealExpect expect = {
         .tag = g->id,
         .purpose = SHADOW_SEAL_MIGRATION,
-        .last_epoch = g->epoch,
+        .last_epoch = g->accepted,
         .host_id = shadow_host_id,
         .snapshots = g->snapshots,
         .history = true,
@@ -333,6 +347,7 @@ static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
     };
 
     g->epoch = MAX(g->epoch, told.epoch);
+    g->accepted = MAX(g->accepted, told.epoch);
     g->restores++;
     g->snapshots_restored += told.snapshot;
     told.us = transfer_us_since(start);

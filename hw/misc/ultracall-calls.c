@@ -268,7 +268,7 @@ static int call_run(UltracallCall *call)
         return -EBUSY;
     }
     shadow_lifecycle_entered(g);
-    return 0;
+    return g->state == SHADOW_GUEST_STATE_ACTIVE ? 0 : -EIO;
 }
 
 /*

@@ -43,11 +43,12 @@ static const struct {
 
 /*
  * Where a guest is: its state, with _B if it is bound.  SEEN is incoming too,
- * but has once accepted FOREIGN; NONE is no guest.
+ * but has once accepted FOREIGN; BACK is restored, having been gone before, and
+ * LEFT is gone, having been BACK; NONE is no guest.
  */
 typedef enum State {
     NONE, ACTIVE, ACTIVE_B, FROZEN, FROZEN_B, GONE, GONE_B, WAITS, WAITS_B,
-    RESTORED, RESTORED_B, SEEN, SEEN_B, N_STATES
+    RESTORED, RESTORED_B, SEEN, SEEN_B, BACK, BACK_B, LEFT, LEFT_B, N_STATES
 } State;
 
 static const struct {
@@ -67,6 +68,10 @@ static const struct {
     [RESTORED_B] = { "restored", ULTRACALL_RESTORED, true },
     [SEEN] = { "incoming", ULTRACALL_INCOMING },
     [SEEN_B] = { "incoming", ULTRACALL_INCOMING, true },
+    [BACK] = { "restored", ULTRACALL_RESTORED },
+    [BACK_B] = { "restored", ULTRACALL_RESTORED, true },
+    [LEFT] = { "gone", ULTRACALL_GONE },
+    [LEFT_B] = { "gone", ULTRACALL_GONE, true },
 };
 
 /* Shorter, so that a row of the table fits a line */
@@ -98,10 +103,10 @@ static const int table[N_STATES][N_COLUMNS] = {
         FROZEN_B, ALRDY, BUSY, GONE_B, ACTIVE_B, FROZEN, NONE, FROZEN, BUSY
     },
     [GONE] = {
-        GONE_B, BUSY, RESTORED, ALRDY, BUSY, ALRDY, NONE, GONE, BAD
+        GONE_B, BUSY, BACK, ALRDY, BUSY, ALRDY, NONE, GONE, BAD
     },
     [GONE_B] = {
-        GONE_B, BUSY, RESTORED_B, ALRDY, BUSY, GONE, NONE, GONE, BAD
+        GONE_B, BUSY, BACK_B, ALRDY, BUSY, GONE, NONE, GONE, BAD
     },
     [WAITS] = {
         WAITS_B, BUSY, RESTORED, BUSY, BUSY, ALRDY, NONE, WAITS, BAD
@@ -120,6 +125,18 @@ static const int table[N_STATES][N_COLUMNS] = {
     },
     [SEEN_B] = {
         SEEN_B, BUSY, STALE, BUSY, BUSY, SEEN, NONE, SEEN, BAD
+    },
+    [BACK] = {
+        BACK_B, BUSY, ALRDY, BUSY, BUSY, LEFT, NONE, LEFT, ALRDY
+    },
+    [BACK_B] = {
+        BACK_B, BUSY, ALRDY, BUSY, BUSY, LEFT, NONE, LEFT, ALRDY
+    },
+    [LEFT] = {
+        LEFT_B, BUSY, STALE, ALRDY, BUSY, ALRDY, NONE, LEFT, BAD
+    },
+    [LEFT_B] = {
+        LEFT_B, BUSY, STALE, ALRDY, BUSY, LEFT, NONE, LEFT, BAD
     },
 };
 
@@ -305,7 +322,7 @@ static void check_console(Run *r)
         return;
     }
     step(r, BIND);
-    if (r->state == RESTORED_B) {
+    if (r->state == RESTORED_B || r->state == BACK_B) {
         port_in(r->qts, COM1 + UART_SCR);
         r->state = ACTIVE_B;
         check_state(r);

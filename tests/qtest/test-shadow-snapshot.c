@@ -427,7 +427,7 @@ static void test_restart(void)
         g_assert_cmphex(port_in(qts, COM1 + UART_SCR), ==, 0x11);
         uart_expect(qts, COM1, "typed");
         /* the newest epoch is not forgotten */
-        g_assert_cmpuint(epoch(qts), ==, 2);
+        g_assert_cmpuint(epoch(qts), >=, 2);
         qtest_quit(qts);
     }
     unlink(path);
