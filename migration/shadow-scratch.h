@@ -4,13 +4,15 @@
  *
  * It is kept from one call to the next, and shared by all guests: new memory
  * for each call would be new pages, and zeroing those takes longer than
- * sealing.  The BQL protects it.
+ * sealing.  The BQL is needed to take and to give; who has taken it has it for
+ * himself, with the BQL or without.
  */
 #ifndef SHADOW_SCRATCH_H
 #define SHADOW_SCRATCH_H
 
 typedef enum ShadowScratch {
     SHADOW_SCRATCH_ENVELOPE,
+    SHADOW_SCRATCH_ARRIVAL,     /* an envelope that is being opened */
     SHADOW_SCRATCH_BEFORE,      /* a state to go back to */
     SHADOW_SCRATCH_USER,        /* what of it belongs to the users */
     SHADOW_SCRATCH__MAX,

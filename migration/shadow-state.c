@@ -35,6 +35,18 @@ size_t shadow_state_size(ShadowGuest *g)
     return size;
 }
 
+size_t shadow_state_limit(ShadowGuest *g)
+{
+    ShadowDevice *dev;
+    size_t size = 64;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        size += SHADOW_DEVICE_GET_CLASS(dev)->state_limit +
+                STATE_DEVICE_OVERHEAD;
+    }
+    return size;
+}
+
 static void state_put_string(QEMUFile *f, const char *s)
 {
     size_t len = MIN(strlen(s), 255);

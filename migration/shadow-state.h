@@ -13,6 +13,9 @@
 /* Length in bytes of what shadow_state_save() writes */
 size_t shadow_state_size(ShadowGuest *g);
 
+/* The most that a state of these devices can have on any host */
+size_t shadow_state_limit(ShadowGuest *g);
+
 /*
  * Writes shadow_state_size() bytes to @out, which are a secret; on failure,
  * nothing of them is left there.  Does not change what it saves.

@@ -15,7 +15,6 @@
 #define CONSOLE_COLLECT_NS (500 * SCALE_US)
 
 /* Bookkeeping of vmstate_shadow_console besides the bytes themselves. */
-#define CONSOLE_STATE_OVERHEAD 256
 
 static void console_flush(ShadowConsole *c);
 static void console_pump(ShadowConsole *c);
@@ -457,7 +456,7 @@ void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info)
 
 size_t shadow_console_state_max(ShadowConsole *c)
 {
-    return c->in.capacity + c->out.capacity + CONSOLE_STATE_OVERHEAD;
+    return c->in.capacity + c->out.capacity + SHADOW_CONSOLE_STATE_OVERHEAD;
 }
 
 void shadow_console_sent_ahead(ShadowConsole *c)

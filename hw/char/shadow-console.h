@@ -105,7 +105,13 @@ void shadow_console_attached(ShadowConsole *c, bool attached,
 
 void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
 
-/* Upper bound of the bytes that vmstate_shadow_console takes. */
+/*
+ * Upper bound of the bytes that vmstate_shadow_console takes; and for queues of
+ * any size.
+ */
+#define SHADOW_CONSOLE_STATE_OVERHEAD 256
+#define SHADOW_CONSOLE_STATE_LIMIT \
+    (2 * SHADOW_RING_MAX_CAPACITY + SHADOW_CONSOLE_STATE_OVERHEAD)
 size_t shadow_console_state_max(ShadowConsole *c);
 
 /* All output that there is now has been sent to another host. */

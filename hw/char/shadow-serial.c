@@ -343,6 +343,8 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->user_state = &vmstate_shadow_serial_user;
     sdc->history_state = &vmstate_shadow_serial_history;
     sdc->state_max = shadow_serial_state_max;
+    sdc->state_limit = SHADOW_CONSOLE_STATE_LIMIT +
+                       SHADOW_SERIAL_UART_STATE_MAX;
     sdc->read = shadow_serial_read;
     sdc->write = shadow_serial_write;
     sdc->hold = shadow_serial_hold;

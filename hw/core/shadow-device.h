@@ -45,6 +45,8 @@ struct ShadowDevice {
  *              not go back when the machine goes back to a snapshot
  * @history_state: the part of it that can be sent ahead, and loaded after it
  * @state_max: upper bound of the bytes that @state takes
+ * @state_limit: the same for a device with any properties, as another host
+ *               may have given it
  * @read, @write: one byte access at an offset below @ports
  * @hold: while held, no access has a side effect and no byte moves
  * @reset: the nested machine was reset
@@ -73,6 +75,7 @@ struct ShadowDeviceClass {
     const VMStateDescription *user_state;
     const VMStateDescription *history_state;
     size_t (*state_max)(ShadowDevice *dev);
+    size_t state_limit;
     uint8_t (*read)(ShadowDevice *dev, unsigned offset);
     void (*write)(ShadowDevice *dev, unsigned offset, uint8_t val);
     void (*hold)(ShadowDevice *dev, bool held);

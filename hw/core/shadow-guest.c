@@ -9,6 +9,7 @@
 #include "qemu/main-loop.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
+#include "shadow/hw/core/shadow-arrival.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-history.h"
@@ -112,6 +113,7 @@ bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
         return false;
     }
     shadow_history_forget(g);
+    shadow_arrival_forget(g);
     dev->guest = g;
     shadow_guest_insert_device(g, dev);
     shadow_ports_claim(g->ports, dev, dev->iobase, sdc->ports);
@@ -127,6 +129,7 @@ void shadow_guest_remove_device(ShadowDevice *dev)
 
     if (g) {
         shadow_history_forget(g);
+        shadow_arrival_forget(g);
         shadow_ports_release(g->ports, dev->iobase);
         QTAILQ_REMOVE(&g->devices, dev, next);
         dev->guest = NULL;

@@ -29,6 +29,23 @@ typedef enum ShadowSettle {
     SHADOW_SETTLE_DONE,
 } ShadowSettle;
 
+/*
+ * An envelope in the cloud VM's memory, @len bytes, of which each is read once.
+ * @locked: the caller had the BQL already when it made its call
+ * @apart: called with @opaque while the BQL is let go, or NULL (for tests)
+ */
+typedef struct ShadowArrival {
+    const struct iovec *iov;
+    unsigned n_iov;
+    size_t len;
+    bool locked;
+    void (*apart)(void *opaque);
+    void *opaque;
+} ShadowArrival;
+
+/* States that were genuine and did not fit: so many are known again. */
+#define SHADOW_MISFITS 8
+
 /* Output that goes, or has come, ahead of the state that lacks it */
 typedef struct ShadowHistory {
     bool valid;
@@ -86,6 +103,11 @@ struct ShadowGuest {
     ShadowHistory history;
 
     struct ShadowTell *tell;    /* events that are still to be sent */
+    bool arriving;              /* an envelope is being opened */
+    uint64_t changes;           /* of state, bindings, or devices */
+    uint8_t misfits[SHADOW_MISFITS][SHADOW_SEAL_SALT_LEN];
+    unsigned next_misfit;
+    ShadowPace misfit_pace;
 
     uint64_t calls, saves, restores, refusals;
     uint64_t snapshots_saved, snapshots_restored;
@@ -176,10 +198,10 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
 
 /*
  * Load the state from an envelope, or keep the history that is in it.  If it is
- * refused nothing has changed.  @env, which the cloud VM cannot see, is
- * overwritten.
+ * refused nothing has changed.  Called by a CPU of the cloud VM, it lets go of
+ * the BQL while it opens the envelope; @g may be no more when it returns.
  */
-int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
+int shadow_guest_restore(ShadowGuest *g, const ShadowArrival *from,
                          Error **errp);
 
 /* frozen -> gone */

@@ -9,6 +9,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
+#include "shadow/hw/core/shadow-arrival.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/trace.h"
@@ -17,6 +18,8 @@ void shadow_history_forget(ShadowGuest *g)
 {
     ShadowHistory *h = &g->history;
 
+    /* nor is anything worth more that is being opened */
+    g->changes++;
     if (!h->valid) {
         return;
     }
@@ -67,6 +70,7 @@ int shadow_history_keep(ShadowGuest *g, const uint8_t *env,
     }
     memcpy(copy, plain, len);
     history_set(g, env, copy, len);
+    shadow_arrival_forget(g);
     trace_shadow_history_kept(g->id, len);
     return 0;
 }

@@ -29,7 +29,10 @@ int shadow_history_keep(ShadowGuest *g, const uint8_t *env,
  */
 bool shadow_history_join(ShadowGuest *g, Error **errp);
 
-/* Nothing is ahead, or kept, any more. */
+/*
+ * Nothing is ahead, or kept, any more, since state, bindings or devices change;
+ * what is being opened meanwhile is refused.
+ */
 void shadow_history_forget(ShadowGuest *g);
 
 #endif /* SHADOW_HISTORY_H */

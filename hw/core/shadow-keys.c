@@ -147,25 +147,45 @@ bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
     return shadow_seal(info, g_ptr_array_index(g->keys, 0), env, len, errp);
 }
 
-ShadowSealResult shadow_keys_open(ShadowGuest *g, ShadowSealExpect *expect,
+void shadow_keys_hold(ShadowGuest *g, ShadowKeyring *ring)
+{
+    *ring = (ShadowKeyring) { .keys = g_ptr_array_ref(g->keys) };
+    if (g->host) {
+        ring->host = g->host;
+        object_ref(OBJECT(ring->host));
+        /* this host's own snapshots too */
+        ring->signers = g_byte_array_new();
+        g_byte_array_append(ring->signers,
+                            shadow_host_key_signing(g->host->key),
+                            SHADOW_ED25519_LEN);
+        g_byte_array_append(ring->signers, g->host->signers->data,
+                            g->host->signers->len);
+    }
+}
+
+void shadow_keys_drop(ShadowKeyring *ring)
+{
+    g_clear_pointer(&ring->keys, g_ptr_array_unref);
+    if (ring->host) {
+        g_clear_pointer(&ring->signers, g_byte_array_unref);
+        object_unref(OBJECT(ring->host));
+        ring->host = NULL;
+    }
+}
+
+ShadowSealResult shadow_keys_open(const ShadowKeyring *ring,
+                                  ShadowSealExpect *expect,
                                   uint8_t *env, size_t env_len,
                                   uint8_t **payload, size_t *len,
                                   ShadowSealInfo *info, Error **errp)
 {
-    g_autoptr(GByteArray) signers = g_byte_array_new();
-
-    if (g->host) {
-        /* this host's own snapshots too */
-        g_byte_array_append(signers, shadow_host_key_signing(g->host->key),
-                            SHADOW_ED25519_LEN);
-        g_byte_array_append(signers, g->host->signers->data,
-                            g->host->signers->len);
-        expect->host = g->host->key;
-        expect->signers = signers->data;
-        expect->n_signers = signers->len / SHADOW_ED25519_LEN;
+    if (ring->host) {
+        expect->host = ring->host->key;
+        expect->signers = ring->signers->data;
+        expect->n_signers = ring->signers->len / SHADOW_ED25519_LEN;
     }
-    return shadow_open(expect, (const ShadowSecret *const *)g->keys->pdata,
-                       g->keys->len, env, env_len, payload, len, info, errp);
+    return shadow_open(expect, (const ShadowSecret *const *)ring->keys->pdata,
+                       ring->keys->len, env, env_len, payload, len, info, errp);
 }
 
 bool shadow_keys_set_destination(ShadowGuest *g, const char *key,

@@ -31,8 +31,22 @@ uint8_t *shadow_keys_payload(ShadowGuest *g, ShadowSealPurpose purpose,
 bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
                       uint8_t *env, size_t len, Error **errp);
 
-/* shadow_open() with all keys that the guest has; completes @expect. */
-ShadowSealResult shadow_keys_open(ShadowGuest *g, ShadowSealExpect *expect,
+/*
+ * All that opens a guest's envelopes, as it is now, to be used without the BQL;
+ * held and dropped with it.
+ */
+typedef struct ShadowKeyring {
+    GPtrArray *keys;
+    ShadowHost *host;
+    GByteArray *signers;
+} ShadowKeyring;
+
+void shadow_keys_hold(ShadowGuest *g, ShadowKeyring *ring);
+void shadow_keys_drop(ShadowKeyring *ring);
+
+/* shadow_open() with all these keys; completes @expect. */
+ShadowSealResult shadow_keys_open(const ShadowKeyring *ring,
+                                  ShadowSealExpect *expect,
                                   uint8_t *env, size_t env_len,
                                   uint8_t **payload, size_t *len,
                                   ShadowSealInfo *info, Error **errp);

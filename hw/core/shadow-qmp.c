@@ -170,7 +170,14 @@ void qmp_shadow_state_restore(const char *guest, const char *file,
     } else if (!g_file_get_contents(file, &env, &len, &gerr)) {
         error_setg(errp, "%s", gerr->message);
     } else {
-        shadow_guest_restore(g, (uint8_t *)env, len, errp);
+        struct iovec iov = { env, len };
+
+        shadow_guest_restore(g, &(ShadowArrival) {
+            .iov = &iov,
+            .n_iov = 1,
+            .len = len,
+            .locked = true,
+        }, errp);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "qemu/cutils.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "shadow/hw/core/shadow-arrival.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
@@ -230,18 +231,6 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
     return 0;
 }
 
-static int transfer_open_errno(ShadowSealResult result)
-{
-    switch (result) {
-    case SHADOW_SEAL_STALE:
-        return -ESTALE;
-    case SHADOW_SEAL_INTERNAL:
-        return -EIO;
-    default:
-        return -EBADMSG;
-    }
-}
-
 typedef struct TransferArrival {
     ShadowSealInfo info;
     bool loaded;            /* what fails then is this host's fault */
@@ -310,31 +299,30 @@ static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
     return ok;
 }
 
-static int transfer_open(ShadowGuest *g, uint8_t *env, size_t len,
-                         uint8_t **plain, size_t *plain_len,
-                         ShadowSealInfo *info, Error **errp)
+static int transfer_open(ShadowGuest *g, const ShadowArrival *from,
+                         ShadowOpened *o, Error **errp)
 {
     ShadowSealExpect expect = {
-        .tag = g->id,
         .purpose = SHADOW_SEAL_MIGRATION,
-        .last_epoch = g->accepted,
         .host_id = shadow_host_id,
         .snapshots = g->snapshots,
         .history = true,
     };
     Error *local = NULL;
-    ShadowSealResult result = shadow_keys_open(g, &expect, env, len, plain,
-                                               plain_len, info, &local);
+    int ret = shadow_arrival_open(g, from, &expect, o, &local);
 
-    if (result == SHADOW_SEAL_WRONG_PURPOSE) {
+    switch (ret) {
+    case 0:
+        return 0;
+    case -ENOENT:
+        error_setg(errp, "the shadow-guest was removed");
+        return ret;
+    case -EPERM:
         error_free(local);
         return transfer_no_snapshots(g, errp);
+    default:
+        return shadow_lifecycle_refuse(g, ret, local, errp);
     }
-    if (result != SHADOW_SEAL_OK) {
-        return shadow_lifecycle_refuse(g, transfer_open_errno(result), local,
-                                       errp);
-    }
-    return 0;
 }
 
 static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
@@ -355,48 +343,76 @@ static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
     shadow_tell_restored(g, &told);
 }
 
-/* Take what was in the envelope @env, which is genuine. */
-static int transfer_take(ShadowGuest *g, const uint8_t *env,
-                         const uint8_t *plain, size_t plain_len,
-                         TransferArrival *arrival, Error **errp)
+static int transfer_load_new(ShadowGuest *g, const ShadowOpened *o,
+                             Error **errp)
+{
+    TransferArrival arrival = { .info = o->info };
+    int ret = shadow_arrival_may_load(g, o, errp);
+
+    if (ret) {
+        return ret;
+    }
+    if (transfer_load(g, o->plain, o->plain_len, &arrival, errp)) {
+        return 0;
+    }
+    if (arrival.loaded) {
+        return -EIO;
+    }
+    shadow_arrival_refused(g, o);
+    return -EINVAL;
+}
+
+/* Take what is in the envelope, which is genuine. */
+static int transfer_take(ShadowGuest *g, const ShadowOpened *o, Error **errp)
 {
     Error *local = NULL;
-    int ret = 0;
+    int ret;
 
-    if (!transfer_may_restore(g, arrival->info.purpose ==
-                                 SHADOW_SEAL_SNAPSHOT)) {
+    if (!transfer_may_restore(g, o->info.purpose == SHADOW_SEAL_SNAPSHOT)) {
         return transfer_may_not_restore(g, errp);
     }
-    if (arrival->info.purpose == SHADOW_SEAL_HISTORY) {
-        ret = shadow_history_keep(g, env, plain, plain_len, &local);
-    } else if (!transfer_load(g, plain, plain_len, arrival, &local)) {
-        ret = arrival->loaded ? -EIO : -EINVAL;
+    if (o->info.purpose == SHADOW_SEAL_HISTORY) {
+        ret = shadow_history_keep(g, o->env, o->plain, o->plain_len, &local);
+    } else {
+        ret = transfer_load_new(g, o, &local);
     }
     return ret ? shadow_lifecycle_refuse(g, ret, local, errp) : 0;
 }
 
-int shadow_guest_restore(ShadowGuest *g, uint8_t *env, size_t len,
-                         Error **errp)
+/* All that is asked before one byte is looked at */
+static int transfer_may_look(ShadowGuest *g, size_t len, Error **errp)
 {
-    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    TransferArrival arrival = { };
-    uint8_t *plain;
-    size_t plain_len;
+    Error *local = NULL;
     int ret;
 
     if (!transfer_may_restore(g, false) &&
         !(g->snapshots && transfer_may_restore(g, true))) {
         return transfer_may_not_restore(g, errp);
     }
-    ret = transfer_open(g, env, len, &plain, &plain_len, &arrival.info, errp);
+    ret = shadow_arrival_check(g, len, &local);
+    return ret ? shadow_lifecycle_refuse(g, ret, local, errp) : 0;
+}
+
+int shadow_guest_restore(ShadowGuest *g, const ShadowArrival *from,
+                         Error **errp)
+{
+    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    ShadowOpened o = { };
+    int ret = transfer_may_look(g, from->len, errp);
+
     if (ret) {
         return ret;
     }
-    ret = transfer_take(g, env, plain, plain_len, &arrival, errp);
-    shadow_wipe(plain, plain_len);
-    if (!ret && arrival.info.purpose != SHADOW_SEAL_HISTORY) {
-        transfer_restored(g, &arrival.info, len, start);
+    object_ref(OBJECT(g));
+    ret = transfer_open(g, from, &o, errp);
+    if (!ret) {
+        ret = transfer_take(g, &o, errp);
     }
+    shadow_arrival_close(&o);
+    if (!ret && o.info.purpose != SHADOW_SEAL_HISTORY) {
+        transfer_restored(g, &o.info, o.len, start);
+    }
+    object_unref(OBJECT(g));
     return ret;
 }
 

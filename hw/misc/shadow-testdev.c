@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/qdev-properties.h"
+#include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/rcu.h"
 #include "system/qtest.h"
@@ -31,6 +32,12 @@ struct ShadowTestdev {
     uint64_t unserved;
     uint64_t enters;            /* with each port access */
     uint64_t absent;
+
+    /* a call in a thread of its own */
+    QemuThread thread;
+    uint8_t nr;
+    bool apart;
+    QemuEvent there, go_on;
 };
 
 static int testdev_map(UltracallCaller *c, uint64_t addr, size_t len,
@@ -97,6 +104,54 @@ static void testdev_protect(ShadowTestdev *s, uint64_t protection)
     }
 }
 
+/* The BQL is let go, or will not be any more. */
+static void testdev_is_apart(void *opaque)
+{
+    ShadowTestdev *s = container_of(opaque, ShadowTestdev, caller);
+
+    qemu_event_set(&s->there);
+    qemu_event_wait(&s->go_on);
+}
+
+static void *testdev_thread(void *opaque)
+{
+    ShadowTestdev *s = opaque;
+
+    rcu_register_thread();
+    WITH_RCU_READ_LOCK_GUARD() {
+        ultracall_dispatch(&s->caller, s->nr, &s->regs);
+    }
+    qemu_event_set(&s->there);
+    rcu_unregister_thread();
+    return NULL;
+}
+
+/* As where QEMU waits for a CPU, the lock is not held while we wait. */
+static void testdev_start(ShadowTestdev *s)
+{
+    qemu_event_reset(&s->there);
+    qemu_event_reset(&s->go_on);
+    s->apart = true;
+    s->caller.apart = testdev_is_apart;
+    qemu_thread_create(&s->thread, TYPE_SHADOW_TESTDEV, testdev_thread, s,
+                       QEMU_THREAD_JOINABLE);
+    bql_unlock();
+    qemu_event_wait(&s->there);
+    bql_lock();
+}
+
+static void testdev_end(ShadowTestdev *s)
+{
+    if (s->apart) {
+        s->apart = false;
+        qemu_event_set(&s->go_on);
+        bql_unlock();
+        qemu_thread_join(&s->thread);
+        bql_lock();
+        s->caller.apart = NULL;
+    }
+}
+
 static uint64_t *testdev_reg(ShadowTestdev *s, hwaddr addr)
 {
     switch (addr & ~7ULL) {
@@ -139,6 +194,9 @@ static uint64_t testdev_read(void *opaque, hwaddr addr, unsigned size)
         return answer.server == SHADOW_SERVER_OTHER ? UINT64_MAX :
                shadow_answer_read(&answer, addr, size);
     }
+    if (addr == TESTDEV_STATUS) {
+        testdev_end(s);
+    }
     reg = testdev_reg(s, addr);
     return reg ? *reg >> (addr % 8 * 8) : 0;
 }
@@ -155,11 +213,17 @@ static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
 
         shadow_answer_write(&answer, addr, size, val);
     } else if (addr == TESTDEV_CALL) {
+        testdev_end(s);
         s->caller.nested = val & TESTDEV_NESTED;
         if (s->caller.nested && s->enters) {
             shadow_binding_enter(0, &s->entry, testdev_peek, s);
         }
-        ultracall_dispatch(&s->caller, val & 0xff, &s->regs);
+        if (val & TESTDEV_APART) {
+            s->nr = val;
+            testdev_start(s);
+        } else {
+            ultracall_dispatch(&s->caller, val & 0xff, &s->regs);
+        }
     } else if (addr == TESTDEV_BIND_LATE) {
         testdev_bind_late(s, val);
     } else if (addr == TESTDEV_PROTECTION) {
@@ -191,6 +255,8 @@ static void testdev_realize(DeviceState *dev, Error **errp)
     s->caller.map = testdev_map;
     s->caller.entry = testdev_entry;
     s->enters = true;
+    qemu_event_init(&s->there, false);
+    qemu_event_init(&s->go_on, false);
     memory_region_init_io(&s->mmio, OBJECT(s), &testdev_ops, s,
                           TYPE_SHADOW_TESTDEV, TESTDEV_SIZE);
     memory_region_add_subregion(get_system_memory(), s->addr, &s->mmio);
@@ -198,8 +264,12 @@ static void testdev_realize(DeviceState *dev, Error **errp)
 
 static void testdev_unrealize(DeviceState *dev)
 {
-    memory_region_del_subregion(get_system_memory(),
-                                &SHADOW_TESTDEV(dev)->mmio);
+    ShadowTestdev *s = SHADOW_TESTDEV(dev);
+
+    testdev_end(s);
+    memory_region_del_subregion(get_system_memory(), &s->mmio);
+    qemu_event_destroy(&s->there);
+    qemu_event_destroy(&s->go_on);
 }
 
 static const Property testdev_properties[] = {

@@ -9,6 +9,12 @@
 /* Write a call's number, with TESTDEV_NESTED if the nested guest calls. */
 #define TESTDEV_CALL        0x10000
 #define TESTDEV_NESTED      0x100
+/*
+ * The call is made as by a CPU, in a thread of its own.  One that lets go of the
+ * BQL has done so when this has been written; it goes on when TESTDEV_STATUS is
+ * read, which waits for its end.
+ */
+#define TESTDEV_APART       0x200
 
 /* 8 bytes each */
 #define TESTDEV_ARG(n)      (0x10008 + 8 * (n))

@@ -22,6 +22,7 @@ typedef struct UltracallCall {
     size_t len;             /* of the buffer */
     uint64_t flags;
     uint64_t value;
+    bool locked;            /* the BQL was, before the call took it */
 } UltracallCall;
 
 typedef enum UltracallBufferUse {
@@ -200,20 +201,17 @@ static int call_save(UltracallCall *call)
 
 static int call_restore(UltracallCall *call)
 {
-    uint8_t *env;
-    int ret;
+    ShadowArrival from = {
+        .iov = call->buf.iov,
+        .n_iov = call->buf.n,
+        .len = call->len,
+        .locked = call->locked,
+        .apart = call->caller->apart,
+        .opaque = call->caller,
+    };
 
-    if (!call->len) {
-        return -EBADMSG;
-    }
-    env = shadow_scratch_take(SHADOW_SCRATCH_ENVELOPE, call->len);
-    if (!env) {
-        return -ENOMEM;
-    }
-    iov_to_buf(call->buf.iov, call->buf.n, 0, env, call->len);
-    ret = shadow_guest_restore(call->guest, env, call->len, NULL);
-    shadow_scratch_give(SHADOW_SCRATCH_ENVELOPE, 0);
-    return ret;
+    return call->len ? shadow_guest_restore(call->guest, &from, NULL)
+                     : -EBADMSG;
 }
 
 static int call_commit(UltracallCall *call)
@@ -435,6 +433,7 @@ static int ultracall_map(const UltracallDesc *desc, UltracallCall *call,
 static int ultracall_run(const UltracallDesc *desc, const char *tag,
                          UltracallCall *call)
 {
+    call->locked = bql_locked();
     BQL_LOCK_GUARD();
 
     if (desc->tag) {

@@ -113,6 +113,8 @@ static void ultracall_realize(PCIDevice *dev, Error **errp)
     pci_config_set_interrupt_pin(dev->config, 1);
     memory_region_init_io(&s->io, OBJECT(s), &ultracall_io_ops, s,
                           TYPE_ULTRACALL, ULTRACALL_BAR_SIZE);
+    /* a call may let go of the BQL, and another CPU make one meanwhile */
+    s->io.disable_reentrancy_guard = true;
     pci_register_bar(dev, ULTRACALL_BAR, PCI_BASE_ADDRESS_SPACE_IO, &s->io);
     qbus_init(&s->bus, sizeof(s->bus), TYPE_SHADOW_BUS, DEVICE(s), NULL);
     qbus_set_bus_hotplug_handler(&s->bus);

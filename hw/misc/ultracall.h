@@ -31,6 +31,8 @@ typedef struct UltracallBuffer {
  *     -EFAULT with *@fault set.  May not return at all but fault into the
  *     caller, who will call again: so the dispatcher holds nothing meanwhile.
  * @entry: what identifies the caller, see ShadowEntry
+ * @apart: called while a call that takes its time has let go of the BQL; or
+ *     NULL (for tests)
  */
 typedef struct UltracallCaller UltracallCaller;
 struct UltracallCaller {
@@ -39,6 +41,7 @@ struct UltracallCaller {
     int (*map)(UltracallCaller *c, uint64_t va, size_t len, bool write,
                UltracallBuffer *buf, uint64_t *fault);
     void (*entry)(UltracallCaller *c, ShadowEntry *entry);
+    void (*apart)(void *c);
 };
 
 /* Add a piece of host memory. */
