@@ -89,6 +89,12 @@ static bool tell_allowed(TellLimit *limit)
     return limit->tokens > 0;
 }
 
+/* What others have taken along is free when there are no tokens left. */
+static void tell_pay(TellLimit *limit)
+{
+    limit->tokens = MAX(limit->tokens - 1, 0);
+}
+
 static bool tell_waits(struct ShadowTell *t, TellClass class)
 {
     for (unsigned kind = 0; kind < TELL_KINDS; kind++) {
@@ -189,7 +195,7 @@ static void tell_all(ShadowGuest *g)
     t->soon = false;
     timer_del(t->timer);
     while ((kind = tell_next(t)) != TELL_KINDS) {
-        t->limit[tell_class[kind]].tokens--;
+        tell_pay(&t->limit[tell_class[kind]]);
         tell_send(g, kind, &t->news[kind]);
         tell_forget(&t->news[kind]);
     }
