@@ -14,8 +14,6 @@
  */
 #define CONSOLE_COLLECT_NS (500 * SCALE_US)
 
-/* Bookkeeping of vmstate_shadow_console besides the bytes themselves. */
-
 static void console_flush(ShadowConsole *c);
 static void console_pump(ShadowConsole *c);
 static void console_announce(ShadowConsole *c);
@@ -65,6 +63,17 @@ static void console_unwatch(ShadowConsole *c)
 }
 
 static int console_user_can_read(void *opaque);
+
+/* How much more input the queue takes */
+static uint32_t console_room(const ShadowConsole *c)
+{
+    uint32_t used = shadow_ring_used(&c->in);
+
+    if (used >= c->input_size || shadow_breaks_full(&c->breaks)) {
+        return 0;
+    }
+    return c->one_by_one ? 1 : c->input_size - used;
+}
 
 /* There may be room for input again. */
 static void console_accept_input(ShadowConsole *c)
@@ -154,33 +163,60 @@ static void console_flush_soon(ShadowConsole *c)
     }
 }
 
+/* Returns whether the UART took something. */
+static bool console_give(ShadowConsole *c)
+{
+    Chardev *chr = CHARDEV(c);
+    bool brk = shadow_breaks_due(&c->breaks, c->in.start);
+    const uint8_t *run;
+    uint8_t buf[64];
+    uint32_t len;
+    int room;
+
+    if (console_stopped(c) || (c->flow_control && c->rts_used && !c->rts) ||
+        !c->may_receive(c->opaque, brk)) {
+        return false;
+    }
+    if (brk) {
+        shadow_breaks_take(&c->breaks);
+        qemu_chr_be_event(chr, CHR_EVENT_BREAK);
+        return true;
+    }
+    run = shadow_ring_peek(&c->in, c->in.start, &len);
+    room = run ? qemu_chr_be_can_write(chr) : 0;
+    if (room <= 0) {
+        return false;
+    }
+    len = shadow_breaks_before(&c->breaks, c->in.start, len);
+    len = MIN(MIN(len, room), sizeof(buf));
+    memcpy(buf, run, len);
+    shadow_ring_discard(&c->in, c->in.start + len);
+    qemu_chr_be_write(chr, buf, len);
+    if (!shadow_ring_used(&c->in)) {
+        c->on_idle(c->opaque);
+    }
+    return true;
+}
+
+static bool console_has_input(const ShadowConsole *c)
+{
+    return shadow_ring_used(&c->in) || c->breaks.n;
+}
+
 /* Hand queued input to the UART for as long as it takes it. */
 static void console_pump(ShadowConsole *c)
 {
-    Chardev *chr = CHARDEV(c);
-    uint32_t len;
-    const uint8_t *run;
-    int room;
-
     if (c->pumping) {
         return;
     }
     c->pumping = true;
-    while (!console_stopped(c) && !(c->flow_control && c->rts_used && !c->rts) &&
-           (run = shadow_ring_peek(&c->in, c->in.start, &len)) &&
-           (room = qemu_chr_be_can_write(chr)) > 0) {
-        uint8_t buf[64];
-
-        len = MIN(MIN(len, room), sizeof(buf));
-        memcpy(buf, run, len);
-        shadow_ring_discard(&c->in, c->in.start + len);
-        qemu_chr_be_write(chr, buf, len);
-        if (!shadow_ring_used(&c->in)) {
-            c->on_idle(c->opaque);
+    while (console_has_input(c)) {
+        if (!console_give(c)) {
+            break;
         }
     }
     c->pumping = false;
-    if (!console_stopped(c) && c->connected && shadow_ring_space(&c->in)) {
+    if (!console_stopped(c) && c->connected && console_room(c)) {
         console_accept_input(c);
     }
 }
@@ -191,7 +227,7 @@ static int console_user_can_read(void *opaque)
 {
     ShadowConsole *c = opaque;
     int room = console_stopped(c) || shadow_notices_due(&c->notices)
-               ? 0 : shadow_ring_space(&c->in);
+               ? 0 : console_room(c);
 
     c->waiting |= !room;
     return room;
@@ -202,6 +238,7 @@ static void console_user_read(void *opaque, const uint8_t *buf, int size)
     ShadowConsole *c = opaque;
 
     shadow_ring_push(&c->in, buf, size);
+    c->arrived += size;
     console_pump(c);
 }
 
@@ -238,11 +275,9 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
         console_unwatch(c);
         break;
     case CHR_EVENT_BREAK:
-        if (c->held) {
-            c->break_pending = true;
-        } else {
-            qemu_chr_be_event(CHARDEV(c), CHR_EVENT_BREAK);
-        }
+        shadow_breaks_add(&c->breaks, c->in.end);
+        c->arrived++;
+        console_pump(c);
         break;
     default:
         break;
@@ -258,6 +293,7 @@ static void console_attach_user(ShadowConsole *c)
     if (suits && !c->loop) {
         c->loop = shadow_loop_new();
     }
+    c->one_by_one = c->user->chr && shadow_loop_breaks_early(c->user->chr);
     c->context = suits && c->loop ? shadow_loop_context(c->loop) : NULL;
     qemu_chr_fe_set_handlers(c->user, console_user_can_read, console_user_read,
                              console_user_event, console_user_change, c,
@@ -325,14 +361,19 @@ static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,
                           void (*on_connect)(void *opaque, size_t notice),
-                          void (*on_idle)(void *opaque), void *opaque)
+                          void (*on_idle)(void *opaque),
+                          bool (*may_receive)(void *opaque, bool brk),
+                          void *opaque)
 {
     c->user = user;
     c->on_connect = on_connect;
     c->on_idle = on_idle;
+    c->may_receive = may_receive;
     c->opaque = opaque;
     c->held = true;
-    shadow_ring_init(&c->in, input_size);
+    c->input_size = MIN(input_size, SHADOW_RING_MAX_CAPACITY -
+                                    SHADOW_CONSOLE_PUT_BACK_MAX);
+    shadow_ring_init(&c->in, c->input_size + SHADOW_CONSOLE_PUT_BACK_MAX);
     shadow_ring_init(&c->out, output_size);
     c->flush = qemu_bh_new(console_flush_due, c);
     c->flush_later = timer_new_ns(QEMU_CLOCK_REALTIME, console_flush_due, c);
@@ -360,10 +401,6 @@ void shadow_console_hold(ShadowConsole *c, bool held)
         return;
     }
     console_announce(c);
-    if (c->break_pending) {
-        c->break_pending = false;
-        qemu_chr_be_event(CHARDEV(c), CHR_EVENT_BREAK);
-    }
     console_pump(c);
     qemu_bh_schedule(c->flush);
 }
@@ -372,6 +409,20 @@ void shadow_console_reset(ShadowConsole *c)
 {
     c->rts = false;
     c->rts_used = false;
+}
+
+void shadow_console_put_back(ShadowConsole *c, bool brk, const uint8_t *buf,
+                             uint32_t len)
+{
+    shadow_ring_take_back(&c->in, buf, len);
+    if (brk) {
+        shadow_breaks_put_back(&c->breaks, c->in.start);
+    }
+}
+
+void shadow_console_pump(ShadowConsole *c)
+{
+    console_pump(c);
 }
 
 static void console_farewell(ShadowConsole *c, ShadowFarewell kind,
@@ -456,7 +507,7 @@ void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info)
 
 size_t shadow_console_state_max(ShadowConsole *c)
 {
-    return c->in.capacity + c->out.capacity + SHADOW_CONSOLE_STATE_OVERHEAD;
+    return c->input_size + c->out.capacity + SHADOW_CONSOLE_STATE_OVERHEAD;
 }
 
 void shadow_console_sent_ahead(ShadowConsole *c)
@@ -484,10 +535,57 @@ static int console_post_load(void *opaque, int version_id)
     return 0;
 }
 
+/* What the stream leaves out */
+static int console_pre_load(void *opaque)
+{
+    ShadowConsole *c = opaque;
+
+    c->breaks.n = 0;
+    return 0;
+}
+
+static bool console_breaks_needed(void *opaque)
+{
+    ShadowConsole *c = opaque;
+
+    return c->breaks.n;
+}
+
+static int console_breaks_post_load(void *opaque, int version_id)
+{
+    ShadowConsole *c = opaque;
+
+    if (!shadow_breaks_valid(&c->breaks, c->in.start, c->in.end)) {
+        c->breaks.n = 0;
+        return -EINVAL;
+    }
+    return 0;
+}
+
+#define CONSOLE_BREAKS(_name) {                                         \
+    .name = _name,                                                      \
+    .version_id = 1,                                                    \
+    .minimum_version_id = 1,                                            \
+    .needed = console_breaks_needed,                                    \
+    .post_load = console_breaks_post_load,                              \
+    .fields = (const VMStateField[]) {                                  \
+        VMSTATE_UINT32(breaks.n, ShadowConsole),                        \
+        VMSTATE_UINT64_ARRAY(breaks.at, ShadowConsole,                  \
+                             SHADOW_BREAKS_MAX),                        \
+        VMSTATE_END_OF_LIST()                                           \
+    }                                                                   \
+}
+
+static const VMStateDescription vmstate_console_breaks =
+    CONSOLE_BREAKS("shadow-console/breaks");
+static const VMStateDescription vmstate_console_user_breaks =
+    CONSOLE_BREAKS("shadow-console/user/breaks");
+
 const VMStateDescription vmstate_shadow_console = {
     .name = "shadow-console",
     .version_id = 1,
     .minimum_version_id = 1,
+    .pre_load = console_pre_load,
     .post_load = console_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_STRUCT(in, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
@@ -497,6 +595,10 @@ const VMStateDescription vmstate_shadow_console = {
         VMSTATE_BOOL(rts, ShadowConsole),
         VMSTATE_BOOL(rts_used, ShadowConsole),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &vmstate_console_breaks,
+        NULL
     }
 };
 
@@ -504,12 +606,17 @@ const VMStateDescription vmstate_shadow_console_user = {
     .name = "shadow-console/user",
     .version_id = 1,
     .minimum_version_id = 1,
+    .pre_load = console_pre_load,
     .fields = (const VMStateField[]) {
         VMSTATE_STRUCT(in, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
         VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
         VMSTATE_UINT64(sent, ShadowConsole),
         VMSTATE_UINT64(dropped, ShadowConsole),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &vmstate_console_user_breaks,
+        NULL
     }
 };
 

@@ -12,6 +12,7 @@
 
 #include "chardev/char.h"
 #include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/char/shadow-breaks.h"
 #include "shadow/hw/char/shadow-loop.h"
 #include "shadow/hw/char/shadow-notice.h"
 #include "shadow/hw/char/shadow-ring.h"
@@ -26,6 +27,7 @@ struct ShadowConsole {
     ShadowChr *user;
     ShadowRing in;              /* [taken by the UART, accepted) */
     ShadowRing out;             /* [history starts, produced) */
+    ShadowBreaks breaks;        /* within the input */
     uint64_t sent;              /* output position */
     uint64_t dropped;
 
@@ -42,7 +44,9 @@ struct ShadowConsole {
     bool detached;              /* from the nested guest */
     bool severed;               /* it was, and no user has come since */
     bool pumping;
-    bool break_pending;
+    bool one_by_one;            /* input is read */
+    uint32_t input_size;        /* the ring has room to take some back */
+    uint64_t arrived;           /* bytes and breaks */
     ShadowNotices notices;
     ShadowLoop *loop;           /* or NULL */
     GMainContext *context;      /* the loop's; NULL: the main loop's own */
@@ -54,20 +58,28 @@ struct ShadowConsole {
     int64_t flushed;            /* when, ns of the host's clock */
     void (*on_connect)(void *opaque, size_t notice);
     void (*on_idle)(void *opaque);
+    bool (*may_receive)(void *opaque, bool brk);
     void *opaque;
 };
+
+/* What a UART can hold of the input, and give back */
+#define SHADOW_CONSOLE_PUT_BACK_MAX 16
 
 /*
  * Set up @c between a UART, that uses CHARDEV(@c), and @user, whose chardev
  * may be missing.  Sizes are in bytes, at most SHADOW_RING_MAX_CAPACITY.
  * @on_connect is called when a connection starts to work, with the number of
  * bytes that it gets before the first byte of the guest.  @on_idle is called
- * when the UART has been given the last of the input.  @c is held at first.
+ * when the UART has been given the last of the input.  @may_receive says whether
+ * the UART is in a state to take a byte or, if @brk, a BREAK, which it then gets.
+ * @c is held at first.
  */
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,
                           void (*on_connect)(void *opaque, size_t notice),
-                          void (*on_idle)(void *opaque), void *opaque);
+                          void (*on_idle)(void *opaque),
+                          bool (*may_receive)(void *opaque, bool brk),
+                          void *opaque);
 void shadow_console_stop(ShadowConsole *c);
 
 /* While held, no byte moves in either direction, and none is lost. */
@@ -75,6 +87,16 @@ void shadow_console_hold(ShadowConsole *c, bool held);
 
 /* The nested machine was reset: nothing that was typed is forgotten. */
 void shadow_console_reset(ShadowConsole *c);
+
+/*
+ * Take back what the UART was given last and the guest has not read: a BREAK if
+ * @brk, and @len bytes, at most SHADOW_CONSOLE_PUT_BACK_MAX.
+ */
+void shadow_console_put_back(ShadowConsole *c, bool brk, const uint8_t *buf,
+                             uint32_t len);
+
+/* The UART may be able to take input again. */
+void shadow_console_pump(ShadowConsole *c);
 
 /* Tell the user that the console is now elsewhere, and hang up. */
 void shadow_console_moved(ShadowConsole *c, const char *name);

@@ -35,6 +35,13 @@ bool shadow_loop_suits(Chardev *chr)
     return s && s->is_listen && !s->tls_creds && !s->is_websock;
 }
 
+bool shadow_loop_breaks_early(Chardev *chr)
+{
+    Object *obj = object_dynamic_cast(OBJECT(chr), TYPE_CHARDEV_SOCKET);
+
+    return obj && ((SocketChardev *)obj)->is_telnet;
+}
+
 /*
  * A descriptor that was closed is not watched any more, and may be in use
  * again, so the kernel must be told each time.

@@ -24,6 +24,12 @@ typedef struct ShadowLoop ShadowLoop;
  */
 bool shadow_loop_suits(Chardev *chr);
 
+/*
+ * Whether @chr tells of a BREAK before it gives the bytes that came with it, so
+ * that only a read of a single byte says where it belongs.
+ */
+bool shadow_loop_breaks_early(Chardev *chr);
+
 /* NULL if there are too few file descriptors left. */
 ShadowLoop *shadow_loop_new(void);
 

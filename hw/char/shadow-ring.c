@@ -71,6 +71,18 @@ const uint8_t *shadow_ring_peek(const ShadowRing *ring, uint64_t pos,
     return ring->data + offset;
 }
 
+uint32_t shadow_ring_take_back(ShadowRing *ring, const uint8_t *buf,
+                               uint32_t len)
+{
+    uint32_t n = MIN(MIN(len, shadow_ring_space(ring)), ring->start);
+
+    for (uint32_t i = 1; i <= n; i++) {
+        ring->start--;
+        ring->data[ring->start % ring->capacity] = buf[len - i];
+    }
+    return n;
+}
+
 void shadow_ring_discard(ShadowRing *ring, uint64_t pos)
 {
     ring->start = MAX(ring->start, MIN(pos, ring->end));

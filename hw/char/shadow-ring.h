@@ -67,6 +67,13 @@ uint64_t shadow_ring_push(ShadowRing *ring, const void *buf, size_t len);
 const uint8_t *shadow_ring_peek(const ShadowRing *ring, uint64_t pos,
                                 uint32_t *len);
 
+/*
+ * Puts @buf before what the ring holds: bytes that were discarded.  Returns how
+ * many of them, the last ones, there was room for.
+ */
+uint32_t shadow_ring_take_back(ShadowRing *ring, const uint8_t *buf,
+                               uint32_t len);
+
 /* Drops everything before @pos. */
 void shadow_ring_discard(ShadowRing *ring, uint64_t pos);
 

@@ -48,8 +48,13 @@ static uint8_t shadow_serial_read(ShadowDevice *dev, unsigned offset)
 static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
                                 uint8_t val)
 {
-    shadow_uart_write(&container_of(dev, ShadowSerial, parent_obj)->regs,
-                      offset, val);
+    ShadowSerial *s = container_of(dev, ShadowSerial, parent_obj);
+
+    shadow_uart_write(&s->regs, offset, val);
+    if (offset == SHADOW_UART_FCR || offset == SHADOW_UART_MCR) {
+        /* it may have emptied its receiver, or left the loop-back test */
+        shadow_console_pump(&s->console);
+    }
 }
 
 static void shadow_serial_hold(ShadowDevice *dev, bool held)
@@ -67,9 +72,13 @@ static void shadow_serial_hold(ShadowDevice *dev, bool held)
 static void shadow_serial_reset(ShadowDevice *dev)
 {
     ShadowSerial *s = SHADOW_SERIAL(dev);
+    uint8_t unread[SHADOW_CONSOLE_PUT_BACK_MAX];
+    unsigned n;
+    bool brk;
 
-    /* what the FIFO loses here was the nested machine's already */
     shadow_console_hold(&s->console, true);
+    n = shadow_uart_unread(&s->regs, unread, &brk);
+    shadow_console_put_back(&s->console, brk, unread, n);
     shadow_uart_power_on(&s->regs);
     shadow_console_reset(&s->console);
     shadow_console_hold(&s->console, s->regs.held);
@@ -125,7 +134,7 @@ static void shadow_serial_leave_out(ShadowDevice *dev, bool leave_out)
 
 static uint64_t shadow_serial_arrived(ShadowDevice *dev)
 {
-    return SHADOW_SERIAL(dev)->console.in.end;
+    return SHADOW_SERIAL(dev)->console.arrived;
 }
 
 static void shadow_serial_query(ShadowDevice *dev, ShadowDeviceInfo *info)
@@ -152,6 +161,11 @@ static void shadow_serial_connected(void *opaque, size_t notice)
 static void shadow_serial_input_idle(void *opaque)
 {
     shadow_uart_input_idle(&SHADOW_SERIAL(opaque)->regs);
+}
+
+static bool shadow_serial_may_receive(void *opaque, bool brk)
+{
+    return shadow_uart_may_receive(&SHADOW_SERIAL(opaque)->regs, brk);
 }
 
 static void shadow_serial_irq(void *opaque, int n, int level)
@@ -200,7 +214,7 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     s->console.flow_control = s->flow_control;
     shadow_console_start(&s->console, &s->user, s->input_size, s->output_size,
                          shadow_serial_connected, shadow_serial_input_idle,
-                         dev);
+                         shadow_serial_may_receive, dev);
     return true;
 }
 

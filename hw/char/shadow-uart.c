@@ -15,9 +15,9 @@
 enum {
     UART_RBR_THR_DLL = 0,
     UART_IER_DLM = 1,
-    UART_IIR_FCR = 2,
+    UART_IIR_FCR = SHADOW_UART_FCR,
     UART_LCR = 3,
-    UART_MCR = 4,
+    UART_MCR = SHADOW_UART_MCR,
     UART_LSR = 5,
     UART_MSR = 6,
     UART_SCR = 7,
@@ -30,7 +30,9 @@ enum {
 #define IIR_ID      0x0f
 #define FCR_ENABLE  0x01
 #define MCR_OUT2    0x08
+#define MCR_LOOP    0x10
 #define LSR_DR      0x01
+#define LSR_BI      0x10
 #define LSR_THRE    0x20
 #define LSR_TEMT    0x40
 
@@ -58,30 +60,61 @@ static bool uart_hides_thri(ShadowUart *u)
 
 /*
  * What a register shows while the port is held: no side effect, nothing to
- * read, and the transmitter never ready, so that a polling guest waits.
+ * read, and the transmitter never ready, so that a polling guest waits.  No
+ * interrupt, since none would ever go away.  And what the guest has written,
+ * since drivers read a register, change it for a while, and put it back.
  */
 static uint8_t uart_peek(ShadowUart *u, unsigned reg)
 {
     SerialState *chip = u->chip;
-    bool dlab = chip->lcr & LCR_DLAB;
+    ShadowUartShown *shown = &u->shown;
+    bool dlab = shown->lcr & LCR_DLAB;
 
     switch (reg) {
     case UART_RBR_THR_DLL:
-        return dlab ? chip->divider & 0xff : 0;
+        return dlab ? shown->divider & 0xff : 0;
     case UART_IER_DLM:
-        return dlab ? chip->divider >> 8 : chip->ier;
+        return dlab ? shown->divider >> 8 : shown->ier;
     case UART_IIR_FCR:
-        return chip->iir;
+        return (chip->iir & ~IIR_ID) | IIR_NO_INT;
     case UART_LCR:
-        return chip->lcr;
+        return shown->lcr;
     case UART_MCR:
-        return chip->mcr;
+        return shown->mcr;
     case UART_LSR:
         return chip->lsr & ~(LSR_DR | LSR_THRE | LSR_TEMT);
     case UART_MSR:
         return chip->msr;
     default:
-        return chip->scr;
+        return shown->scr;
+    }
+}
+
+static void uart_show(ShadowUart *u)
+{
+    SerialState *chip = u->chip;
+
+    u->shown = (ShadowUartShown) {
+        .ier = chip->ier, .lcr = chip->lcr, .mcr = chip->mcr,
+        .scr = chip->scr, .divider = chip->divider,
+    };
+}
+
+static void uart_show_write(ShadowUart *u, unsigned reg, uint8_t val)
+{
+    ShadowUartShown *shown = &u->shown;
+    bool dlab = shown->lcr & LCR_DLAB;
+
+    if (reg <= UART_IER_DLM && dlab) {
+        shown->divider = deposit32(shown->divider, 8 * reg, 8, val);
+    } else if (reg == UART_IER_DLM) {
+        shown->ier = val & 0x0f;
+    } else if (reg == UART_LCR) {
+        shown->lcr = val;
+    } else if (reg == UART_MCR) {
+        shown->mcr = val & 0x1f;
+    } else if (reg == UART_SCR) {
+        shown->scr = val;
     }
 }
 
@@ -95,6 +128,9 @@ uint8_t shadow_uart_read(ShadowUart *u, unsigned reg)
     } else if (reg == UART_IIR_FCR && uart_hides_thri(u)) {
         val = (u->chip->iir & ~IIR_ID) | IIR_NO_INT;
     } else {
+        if (reg == UART_RBR_THR_DLL && !(u->chip->lcr & LCR_DLAB)) {
+            u->broke = false;
+        }
         val = uart_chip_read(u, reg);
     }
     shadow_moderation_access_end(&u->moderation);
@@ -110,6 +146,66 @@ static void uart_note_write(ShadowUart *u, unsigned reg, uint8_t val)
         u->thri_fresh = val & ~u->chip->ier & IER_THRI;
     } else if (reg == UART_RBR_THR_DLL) {
         u->thri_fresh = false;
+        u->looped |= u->chip->mcr & MCR_LOOP;
+    }
+}
+
+/* Once the receiver is empty it does not matter what was in it. */
+static bool uart_receiver_empty(ShadowUart *u)
+{
+    if (u->chip->lsr & LSR_DR) {
+        return false;
+    }
+    u->looped = false;
+    u->broke = false;
+    return true;
+}
+
+bool shadow_uart_may_receive(ShadowUart *u, bool brk)
+{
+    SerialState *chip = u->chip;
+    bool empty = uart_receiver_empty(u);
+
+    if (u->looped || (chip->mcr & MCR_LOOP) || (brk && !empty)) {
+        return false;
+    }
+    if (brk) {
+        /* SerialState puts each there, also while the FIFO is off */
+        fifo8_reset(&chip->recv_fifo);
+        u->broke = true;
+    }
+    return true;
+}
+
+unsigned shadow_uart_unread(ShadowUart *u, uint8_t buf[SHADOW_UART_FIFO],
+                            bool *brk)
+{
+    SerialState *chip = u->chip;
+    Fifo8 *fifo = &chip->recv_fifo;
+    unsigned n = 0;
+
+    *brk = false;
+    if (uart_receiver_empty(u) || u->looped) {
+        return 0;
+    }
+    *brk = u->broke;
+    if (!(chip->fcr & FCR_ENABLE)) {
+        buf[0] = chip->rbr;
+        return !*brk;
+    }
+    for (uint32_t i = *brk; i < fifo->num && n < SHADOW_UART_FIFO; i++) {
+        buf[n++] = fifo->data[(fifo->head + i) % fifo->capacity];
+    }
+    return n;
+}
+
+static void uart_write_late(ShadowUart *u, unsigned reg, uint8_t val)
+{
+    const uint8_t entry[] = { reg, val };
+
+    uart_show_write(u, reg, val);
+    if (u->late->len < 2 * LATE_MAX) {
+        g_byte_array_append(u->late, entry, sizeof(entry));
     }
 }
 
@@ -119,10 +215,8 @@ void shadow_uart_write(ShadowUart *u, unsigned reg, uint8_t val)
     if (!u->held) {
         uart_note_write(u, reg, val);
         uart_chip_write(u, reg, val);
-    } else if (u->late->len < 2 * LATE_MAX) {
-        const uint8_t entry[] = { reg, val };
-
-        g_byte_array_append(u->late, entry, sizeof(entry));
+    } else {
+        uart_write_late(u, reg, val);
     }
     shadow_moderation_access_end(&u->moderation);
 }
@@ -130,6 +224,7 @@ void shadow_uart_write(ShadowUart *u, unsigned reg, uint8_t val)
 void shadow_uart_forget_late(ShadowUart *u)
 {
     g_byte_array_set_size(u->late, 0);
+    uart_show(u);
 }
 
 /*
@@ -139,17 +234,30 @@ void shadow_uart_forget_late(ShadowUart *u)
 static void uart_do_late_writes(ShadowUart *u)
 {
     g_autoptr(GByteArray) late = u->late;
+    ShadowUartShown shown = u->shown;
 
     u->late = g_byte_array_new();
     for (guint i = 0; i < late->len; i += 2) {
         shadow_uart_write(u, late->data[i], late->data[i + 1]);
     }
+    if (late->len == 2 * LATE_MAX) {
+        /* of what there was no room for, what the guest goes on from */
+        shadow_uart_write(u, UART_LCR, shown.lcr & ~LCR_DLAB);
+        shadow_uart_write(u, UART_MCR, shown.mcr);
+        shadow_uart_write(u, UART_IER_DLM, shown.ier);
+        shadow_uart_write(u, UART_LCR, shown.lcr);
+    }
 }
 
 void shadow_uart_hold(ShadowUart *u, bool held)
 {
+    if (held && !u->held) {
+        uart_show(u);
+    }
     u->held = held;
     shadow_moderation_reset(&u->moderation);
+    /* nothing waits to be told: what IIR hid it must show from now on */
+    u->thri_fresh = false;
     if (!held) {
         uart_do_late_writes(u);
     }
@@ -176,6 +284,7 @@ void shadow_uart_power_on(ShadowUart *u)
     u->chip->rbr = 0;
     timer_del(u->chip->modem_status_poll);
     u->thri_fresh = false;
+    uart_receiver_empty(u);
 }
 
 /*
@@ -209,6 +318,9 @@ int shadow_uart_loaded(ShadowUart *u)
         !uart_fifo_valid(&chip->xmit_fifo) || chip->tsr_retry) {
         return -EINVAL;
     }
+    u->looped = chip->mcr & MCR_LOOP;
+    u->broke = chip->lsr & LSR_BI;
+    uart_show(u);
     chip->poll_msl = MAX(0, MIN(chip->poll_msl, 1));
     if (timer_pending(chip->fifo_timeout_timer)) {
         timer_mod(chip->fifo_timeout_timer, now + chip->char_transmit_time * 4);

@@ -13,12 +13,26 @@
 #include "shadow/hw/char/shadow-moderation.h"
 
 #define SHADOW_UART_PORTS 8
+#define SHADOW_UART_FIFO 16
+
+/* Registers whose writing may let input in */
+#define SHADOW_UART_FCR 2
+#define SHADOW_UART_MCR 4
+
+/* Registers that read as they were written */
+typedef struct ShadowUartShown {
+    uint8_t ier, lcr, mcr, scr;
+    uint16_t divider;
+} ShadowUartShown;
 
 typedef struct ShadowUart {
     SerialState *chip;
     ShadowModeration moderation;
     bool held;
     bool thri_fresh;            /* enabled, and nothing has been sent since */
+    bool looped;                /* the receiver has what the guest itself sent */
+    bool broke;                 /* the receiver's first byte is a BREAK's */
+    ShadowUartShown shown;      /* while held: with the late writes done */
     GByteArray *late;           /* writes while held: register, value */
 } ShadowUart;
 
@@ -41,6 +55,20 @@ void shadow_uart_forget_late(ShadowUart *u);
 
 /* As after power-on; whatever the chip held is lost. */
 void shadow_uart_power_on(ShadowUart *u);
+
+/*
+ * Whether the chip may be given a byte: not while it is in the loop-back test,
+ * in which its input is disconnected.  Or, if @brk, a BREAK, which it then gets:
+ * not while there are bytes in the receiver, since LSR tells of it at once.
+ */
+bool shadow_uart_may_receive(ShadowUart *u, bool brk);
+
+/*
+ * What the chip was given and the guest has not read: returns how many bytes
+ * are put in @buf, and sets *@brk if a BREAK comes before them.
+ */
+unsigned shadow_uart_unread(ShadowUart *u, uint8_t buf[SHADOW_UART_FIFO],
+                            bool *brk);
 
 /* The chip drives its interrupt line. */
 void shadow_uart_irq(ShadowUart *u, bool level);
