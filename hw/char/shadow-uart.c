@@ -11,6 +11,9 @@
 /* However slow a line the guest asks for */
 #define INTERVAL_MAX_NS (1 * SCALE_MS)
 
+/* For how many reads of IIR an interrupt is hidden at least */
+#define THRI_READS 1
+
 /* Registers, PC16550D data sheet table II */
 enum {
     UART_RBR_THR_DLL = 0,
@@ -41,21 +44,41 @@ static uint8_t uart_chip_read(ShadowUart *u, unsigned reg)
     return serial_io_ops.read(u->chip, reg, 1);
 }
 
+/*
+ * Modem lines that are no real ones need not be looked at every 10 ms, as
+ * SerialState does for a guest that wants an interrupt from them.
+ */
+static void uart_poll_no_lines(SerialState *chip)
+{
+    if (chip->poll_msl > 0) {
+        chip->poll_msl = 0;
+        timer_del(chip->modem_status_poll);
+    }
+}
+
 static void uart_chip_write(ShadowUart *u, unsigned reg, uint8_t val)
 {
     serial_io_ops.write(u->chip, reg, val, 1);
+    if (reg == UART_IER_DLM) {
+        uart_poll_no_lines(u->chip);
+    }
 }
 
 /*
  * The transmitter's interrupt comes a character's time after it was enabled
  * (PC16550D data sheet, FIFO interrupt mode, point 2), and IIR agrees.  Linux
  * finds that out, and from then on begins to send without an interrupt
- * (UART_BUG_TXEN), which for what fits the FIFO is all.
+ * (UART_BUG_TXEN), which for what fits the FIFO is all.  On a host where its
+ * two reads take longer than that, it is to find out all the same.
  */
 static bool uart_hides_thri(ShadowUart *u)
 {
-    return u->thri_fresh && !u->moderation.told &&
-           (u->chip->iir & IIR_ID) == IIR_THRI;
+    if (!u->thri_fresh || u->moderation.told ||
+        (u->chip->iir & IIR_ID) != IIR_THRI) {
+        return false;
+    }
+    return u->thri_reads++ < THRI_READS ||
+           qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) < u->thri_time;
 }
 
 /*
@@ -144,6 +167,9 @@ static void uart_note_write(ShadowUart *u, unsigned reg, uint8_t val)
     }
     if (reg == UART_IER_DLM) {
         u->thri_fresh = val & ~u->chip->ier & IER_THRI;
+        u->thri_reads = 0;
+        u->thri_time = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) +
+                       u->chip->char_transmit_time;
     } else if (reg == UART_RBR_THR_DLL) {
         u->thri_fresh = false;
         u->looped |= u->chip->mcr & MCR_LOOP;
@@ -321,13 +347,11 @@ int shadow_uart_loaded(ShadowUart *u)
     u->looped = chip->mcr & MCR_LOOP;
     u->broke = chip->lsr & LSR_BI;
     uart_show(u);
-    chip->poll_msl = MAX(0, MIN(chip->poll_msl, 1));
+    chip->poll_msl = 0;
     if (timer_pending(chip->fifo_timeout_timer)) {
         timer_mod(chip->fifo_timeout_timer, now + chip->char_transmit_time * 4);
     }
-    if (timer_pending(chip->modem_status_poll)) {
-        timer_mod(chip->modem_status_poll, now + NANOSECONDS_PER_SECOND / 100);
-    }
+    timer_del(chip->modem_status_poll);
     return 0;
 }
 

@@ -30,6 +30,8 @@ typedef struct ShadowUart {
     ShadowModeration moderation;
     bool held;
     bool thri_fresh;            /* enabled, and nothing has been sent since */
+    unsigned thri_reads;        /* of IIR since */
+    int64_t thri_time;          /* when IIR may tell, ns of the virtual clock */
     bool looped;                /* the receiver has what the guest itself sent */
     bool broke;                 /* the receiver's first byte is a BREAK's */
     ShadowUartShown shown;      /* while held: with the late writes done */

@@ -69,6 +69,50 @@ static void test_transmit_enabled(void)
     qtest_quit(qts);
 }
 
+/* A driver that polls IIR waits for no longer than a character takes. */
+static void test_transmit_polled(void)
+{
+    QTestState *qts = shadow_start_com1();
+
+    reg_out(qts, UART_LCR, 0x83);
+    reg_out(qts, UART_DATA, 1);
+    reg_out(qts, UART_IER, 0);
+    reg_out(qts, UART_LCR, 0x03);
+    reg_out(qts, UART_FCR, 0x01);
+    for (unsigned i = 0; i < 3; i++) {
+        reg_out(qts, UART_IER, 0);
+        reg_out(qts, UART_IER, IER_THRI);
+        qtest_clock_step(qts, 50 * 1000);
+        g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0xc1);
+        qtest_clock_step(qts, 50 * 1000);
+        g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0xc2);
+        g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0xc1);
+        uart_write(qts, COM1, "sixteen letters.");
+    }
+    qtest_quit(qts);
+}
+
+/* Modem lines that never change are not looked at: the machine is idle. */
+static void test_modem_interrupt(void)
+{
+    QTestState *qts = shadow_start_com1();
+    int64_t now;
+
+    reg_out(qts, UART_MCR, 0x0b);
+    reg_out(qts, UART_IER, 0x0d);
+    g_assert_cmphex(reg_in(qts, UART_MSR) & 0xf0, ==, 0xb0);
+    qtest_clock_step(qts, LATE_NS);
+    now = qtest_clock_step_next(qts);
+    for (unsigned i = 0; i < 3; i++) {
+        int64_t next = qtest_clock_step_next(qts);
+
+        /* whatever timers this machine has */
+        g_assert_cmpint(next - now, !=, 10 * 1000 * 1000);
+        now = next;
+    }
+    qtest_quit(qts);
+}
+
 /* What Linux does with what fits the FIFO: no edge at all */
 static void test_transmit_finished(void)
 {
@@ -323,6 +367,8 @@ int main(int argc, char **argv)
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-irq/identity", test_identity);
     qtest_add_func("/shadow-irq/transmit/enabled", test_transmit_enabled);
+    qtest_add_func("/shadow-irq/transmit/polled", test_transmit_polled);
+    qtest_add_func("/shadow-irq/modem-lines", test_modem_interrupt);
     qtest_add_func("/shadow-irq/transmit/finished", test_transmit_finished);
     qtest_add_func("/shadow-irq/transmit/burst", test_transmit_burst);
     qtest_add_func("/shadow-irq/busy-guest", test_busy_guest);
