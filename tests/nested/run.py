@@ -96,6 +96,14 @@ class Fixtures:
         from lab.uservm import TwoVms
         return stack.enter_context(TwoVms(self.start_host(stack, cpus=2)))
 
+    def make_numa_vm(self, stack):
+        """A user VM as make_vm has it, on a host with two CPUs and two NUMA nodes"""
+        nodes = [word for n in (0, 1) for word in (
+            '-object', f'memory-backend-ram,id=node{n},size=512M',
+            '-numa', f'node,nodeid={n},cpus={n},memdev=node{n}')]
+        host = self.start_host(stack, cpus=2, memory=1024, extra=nodes)
+        return self.start_watched(stack, host, user='root')
+
     def make_pair(self, stack):
         """Two hosts, a user VM with two ports at one of them, its user logged in"""
         from lab.pair import Pair

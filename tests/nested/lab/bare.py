@@ -121,12 +121,12 @@ class Bare:
 class BareCloudVm:
     """One scenario, on one of the above. The user is connected from the start."""
 
-    def __init__(self, where, scenario, **options):
+    def __init__(self, where, scenario, cpus=1, **options):
         self.where = where
         words = ' '.join(f'{name}={value}' for name, value in options.items())
         self.command = [
-            where.qemu, '-S', *ACCEL_OPTIONS[where.accel], '-m', '64', '-display', 'none',
-            '-nodefaults', '-no-user-config',
+            where.qemu, '-S', *ACCEL_OPTIONS[where.accel], '-m', '64', '-smp', str(cpus),
+            '-display', 'none', '-nodefaults', '-no-user-config',
             *(word for path in where.firmware for word in ('-L', path)),
             '-chardev', f'socket,id=qmp,{listener(where, "qmp")},server=on,wait=off',
             '-mon', 'chardev=qmp,mode=control',

@@ -76,14 +76,16 @@ class CloudHost(Machine):
         self.qmp.cmd('object-add', qom_type='shadow-guest', id=guest,
                      secret=f'{guest}-key', **properties)
         for n in range(1, ports + 1):
-            iobase, irq = PORTS[n]
-            self.qmp.cmd('chardev-add', id=f'{guest}-chr{n}', backend={
-                'type': 'socket', 'data': {
-                    'addr': self.console_listens(guest, n),
-                    'server': True, 'wait': False}})
-            self.qmp.cmd('device_add', driver='shadow-serial', id=f'{guest}-com{n}',
-                         guest=guest, chardev=f'{guest}-chr{n}', iobase=iobase, irq=irq,
-                         **options)
+            self.add_device(guest, n, **options)
+
+    def add_device(self, guest, n, **options):
+        iobase, irq = PORTS[n]
+        self.qmp.cmd('chardev-add', id=f'{guest}-chr{n}', backend={
+            'type': 'socket', 'data': {
+                'addr': self.console_listens(guest, n), 'server': True, 'wait': False}})
+        self.qmp.cmd('device_add', driver='shadow-serial', id=f'{guest}-com{n}',
+                     guest=guest, chardev=f'{guest}-chr{n}', iobase=iobase, irq=irq,
+                     **options)
 
     def remove_device(self, guest, n):
         since = self.qmp.mark()

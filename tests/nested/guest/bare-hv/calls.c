@@ -123,12 +123,22 @@ int64_t call(uint32_t nr, const char *tag, void *buf, uint64_t len)
     return ultracall_once(&client, nr, a, &value);
 }
 
-static bool unprotected(const char *tag)
+bool unprotected(const char *tag)
 {
     struct ultracall_guest guest[8] = { };
 
     return call(ULTRACALL_QUERY, tag, guest, sizeof(guest)) ||
            guest->flags & ULTRACALL_GUEST_UNPROTECTED;
+}
+
+int64_t bind_at(const char *tag, Root process, uint64_t *cookie)
+{
+    int64_t status;
+
+    memory_enter(process);
+    status = call(ULTRACALL_BIND, tag, cookie, sizeof(*cookie));
+    memory_enter(ROOT_A);
+    return status;
 }
 
 /* As the agent does: L0 looks for the map while a guest of no use runs. */
@@ -139,9 +149,7 @@ bool bind(const char *tag, Root process)
     Vm *spinner = &spinners[process];
     unsigned spins = 0;
 
-    memory_enter(process);
-    check("BIND", call(ULTRACALL_BIND, tag, &cookies[process], 8), 0);
-    memory_enter(ROOT_A);
+    check("BIND", bind_at(tag, process, &cookies[process]), 0);
     if (!spinner->vmcb) {
         vm_create(spinner, process, nested_spin, SPIN_ROUNDS, 0);
     }

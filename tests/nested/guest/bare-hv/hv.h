@@ -80,6 +80,21 @@ static inline void poke(uint8_t *p, uint8_t val)
     __asm__ volatile("movb %1, %0" : "=m"(*p) : "q"(val) : "memory");
 }
 
+/* smp.c: another CPU, which comes from start.S to cpu_main() */
+
+extern const uint8_t cpu_start[], cpu_start_end[];
+void cpu_main(void);
+
+/* Run @function there; the first CPU goes on. */
+bool smp_start(void (*function)(void));
+
+static inline void relax(uint64_t rounds)
+{
+    while (rounds--) {
+        __asm__ volatile("pause");
+    }
+}
+
 /* report.c: lines to the debug console, at port 0xe9 */
 
 /* %s, %u, %x, each 64 bits wide but %s */
@@ -96,13 +111,15 @@ void hv_end(void);
 /* Each maps the first 4 GiB to themselves, in 2 MiB pages */
 typedef enum Root {
     ROOT_A,                     /* a process of L1: in CR3 of the bound guest */
-    ROOT_B,                     /* another one */
+    ROOT_TWIN,                  /* another one, of which only bit 12 differs */
+    ROOT_B,                     /* and one more */
     ROOT_GUEST,                 /* CR3 of nested guests */
     ROOT_NESTED,                /* their nested paging */
     ROOTS
 } Root;
 
 void memory_init(void);
+void memory_cpu_init(void);     /* on another CPU */
 uint64_t memory_root(Root root);
 void memory_enter(Root root);
 
@@ -164,6 +181,7 @@ typedef struct Vm {
     uint64_t regs[REGS];
     bool own_exits;             /* whether L1 asks for port accesses at all */
     bool clean;                 /* tell the processor what has not changed */
+    bool quiet;                 /* no line for each access */
     Access last;
     unsigned seen;              /* accesses that L1 got to see */
     unsigned bytes;             /* of them, written to COM1 */
@@ -200,8 +218,31 @@ void nested_accesses(uint64_t first, uint64_t last);
 Access nested_access(unsigned n);
 extern uint64_t nested_got[];
 #define NESTED_ACCESSES_MAX 4096
+/*
+ * Accesses of all kinds, then yield, over and over.  At the start of each entry
+ * the guest compares two counters: nested_calls is odd while a call is made,
+ * and L1 has put what it was before the entry into nested_entered.  Where they
+ * agree the guest knows whether it was bound when it was entered, and writes
+ * NESTED_BOUND or NESTED_UNBOUND for the whole of the entry.
+ */
+void nested_letters(uint64_t unused, uint64_t unused2);
+/* volatile: set by one CPU while the other looks */
+extern volatile uint64_t nested_calls, nested_entered;
+#define NESTED_BOUND 'B'
+#define NESTED_UNBOUND 'u'
+#define NESTED_UNKNOWN '?'
+/* Entries of each kind, and what a bound one got from L1's scratch register */
+extern uint64_t nested_bound_entries, nested_unbound_entries, nested_foreign;
 /* Some milliseconds of nothing */
 void nested_spin(uint64_t rounds, uint64_t unused);
+
+/* scenarios.c: nested_session() in a guest, as the command line has it */
+
+/* Between two entries, the number of which is given */
+typedef void (*Attack)(Vm *vm, unsigned entry);
+
+void create_session(Vm *vm, Root process, uint64_t lines);
+void run_session(Vm *vm, Attack attack);
 
 /* calls.c: ultracalls, and attack-calls.c: wild ones */
 
@@ -221,9 +262,21 @@ bool transport_works(Transport t);
 Result call_by(Transport t, uint32_t nr, const uint64_t *a);
 /* By any transport, with the guest's tag, of 3 letters */
 int64_t call(uint32_t nr, const char *tag, void *buf, uint64_t len);
-/* Its nested guests are the ones that run in this process. */
+/*
+ * Its nested guests are the ones that run in this process.  L0 puts its cookie
+ * at @cookie; bind() has one for each process.
+ */
+int64_t bind_at(const char *tag, Root process, uint64_t *cookie);
 bool bind(const char *tag, Root process);
+bool unprotected(const char *tag);
 void scenario_calls(void);
 void scenario_buffers(void);
+
+/* attack-binding.c: what becomes of a binding while its guest runs */
+void scenario_absent(void);
+void scenario_changed(void);
+void scenario_taken(void);
+void scenario_twin(void);
+void scenario_callers(void);
 
 #endif /* HV_H */

@@ -9,8 +9,8 @@
 #define CS64 0x08
 #define GATE_INTERRUPT 0x8e00
 
-/* Two pages each: the bit of page-table isolation tells none apart */
-static uint64_t roots[ROOTS][2 * ENTRIES] __attribute__((aligned(8192)));
+/* ROOT_A and the next differ in bit 12 only, ROOT_B and the next too. */
+static uint64_t roots[ROOTS][ENTRIES] __attribute__((aligned(8192)));
 /* A KVM below makes the tables of nested paging read-only: they are apart. */
 static uint64_t pdpt[2][ENTRIES] __attribute__((aligned(4096)));
 static uint64_t pd[2][IDENTITY_GIB][ENTRIES] __attribute__((aligned(4096)));
@@ -114,6 +114,11 @@ void memory_init(void)
     for (unsigned i = 0; i < ROOTS; i++) {
         roots[i][0] = table(pdpt[i == ROOT_NESTED]);
     }
+    memory_cpu_init();
+}
+
+void memory_cpu_init(void)
+{
     memory_enter(ROOT_A);
     exceptions_init();
 }

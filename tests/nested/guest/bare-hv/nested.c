@@ -6,6 +6,11 @@
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz 0123456789 ......";
 uint64_t nested_got[NESTED_ACCESSES_MAX];
+/* volatile: see hv.h */
+volatile uint64_t nested_calls, nested_entered;
+uint64_t nested_bound_entries, nested_unbound_entries, nested_foreign;
+
+#define LETTERS 16              /* an entry */
 
 static void yield(VmEvent event)
 {
@@ -146,6 +151,55 @@ void nested_accesses(uint64_t first, uint64_t last)
     }
     for (;;) {
         yield(VM_DONE);
+    }
+}
+
+/*
+ * What L1 has in the scratch register of its own port is LETTERS_FOREIGN: a
+ * bound guest reads what it has written there itself, or ones.
+ */
+static void letters_bound(void)
+{
+    uint8_t got;
+
+    outb(NESTED_BOUND, COM1 + 7);
+    for (unsigned n = 0; n < LETTERS; n++) {
+        outb(NESTED_BOUND, COM1);
+        got = inb(COM1 + 7);
+        nested_foreign += got != NESTED_BOUND && got != 0xff;
+    }
+}
+
+static void letters_other(uint8_t letter)
+{
+    for (unsigned n = 0; n < LETTERS; n++) {
+        outb(letter, COM1);
+        inb(LSR);
+    }
+}
+
+static void letters_string(const char *from, uint64_t n)
+{
+    __asm__ volatile("rep outsb" : "+S"(from), "+c"(n) : "d"(COM1) : "memory");
+}
+
+void nested_letters(uint64_t unused, uint64_t unused2)
+{
+    for (;;) {
+        uint64_t calls = nested_calls;
+
+        if (calls != nested_entered || calls & 1) {
+            letters_other(NESTED_UNKNOWN);
+        } else if (calls & 2) {
+            nested_bound_entries++;
+            letters_bound();
+            letters_string("BBBB", 4);
+        } else {
+            nested_unbound_entries++;
+            letters_other(NESTED_UNBOUND);
+            letters_string("uuuu", 4);
+        }
+        yield(VM_YIELD);
     }
 }
 

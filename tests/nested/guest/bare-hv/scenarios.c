@@ -11,6 +11,7 @@
  *   map=1       move: each move is an attack, too
  *   count=N     unshadowed: accesses
  *   other=1     rebind: there is another guest
+ *   cycles=N, bind=1, exits=1  callers: see attack-binding.c
  */
 #include "hv.h"
 
@@ -24,7 +25,7 @@
 
 static const uint8_t all_ones = 0xff;
 
-static void create_session(Vm *vm, Root process, uint64_t lines)
+void create_session(Vm *vm, Root process, uint64_t lines)
 {
     uint64_t with = (option("input", 0) ? SESSION_INPUT : 0) |
                     (option("string", 0) ? SESSION_STRING : 0);
@@ -33,10 +34,7 @@ static void create_session(Vm *vm, Root process, uint64_t lines)
     vm->clean = option("clean", 0);
 }
 
-/* Between two entries, the number of which is given */
-typedef void (*Attack)(Vm *vm, unsigned entry);
-
-static void run_session(Vm *vm, Attack attack)
+void run_session(Vm *vm, Attack attack)
 {
     VmEvent event;
     unsigned entry = 0;
@@ -247,6 +245,11 @@ static const struct {
     { "open", scenario_open },
     { "rebind", scenario_rebind },
     { "unshadowed", scenario_unshadowed },
+    { "absent", scenario_absent },
+    { "changed", scenario_changed },
+    { "taken", scenario_taken },
+    { "twin", scenario_twin },
+    { "callers", scenario_callers },
     { "calls", scenario_calls },
     { "buffers", scenario_buffers },
 };

@@ -5,19 +5,8 @@
  */
 #define MULTIBOOT_MAGIC 0x1badb002
 
-        .code32
-        .section .text.unlikely.header, "ax"
-        .long MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC
-
-        .text
-        .globl _start
-_start:
-        cli
-        cld
-        movl $stack_end, %esp
-        movl %ebx, %edi                 /* multiboot information */
-        movl $pdpt + 3, pml4
-        movl $0x83, pdpt
+/* From 32-bit code, with the tables of pml4 */
+        .macro LONG_MODE target
         movl $pml4, %eax
         movl %eax, %cr3
         movl %cr4, %eax
@@ -32,10 +21,10 @@ _start:
         orl $0x80010002, %eax           /* PG, WP, MP */
         movl %eax, %cr0
         lgdt gdt_pointer
-        ljmp $0x08, $start64
+        ljmp $0x08, $\target
+        .endm
 
-        .code64
-start64:
+        .macro LOAD_SEGMENTS
         movl $0x10, %eax
         movl %eax, %ds
         movl %eax, %es
@@ -43,9 +32,62 @@ start64:
         xorl %eax, %eax
         movl %eax, %fs
         movl %eax, %gs
+        .endm
+
+        .code32
+        .section .text.unlikely.header, "ax"
+        .long MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC
+
+        .text
+        .globl _start
+_start:
+        cli
+        cld
+        movl $stack_end, %esp
+        movl %ebx, %edi                 /* multiboot information */
+        movl $pdpt + 3, pml4
+        movl $0x83, pdpt
+        LONG_MODE start64
+
+        .code64
+start64:
+        LOAD_SEGMENTS
         movl %edi, %edi
         call hv_main
         call hv_end
+1:      hlt
+        jmp 1b
+
+/*
+ * Where another CPU starts, in real mode: smp.c copies it to a page below
+ * 1 MiB, whose number is in CS.
+ */
+        .globl cpu_start, cpu_start_end
+        .code16
+cpu_start:
+        cli
+        cs lgdtl cpu_gdt_pointer - cpu_start
+        movl %cr0, %eax
+        orb $1, %al
+        movl %eax, %cr0
+        ljmpl $0x18, $cpu_start32
+cpu_gdt_pointer:
+        .word gdt_pointer - gdt - 1
+        .long gdt
+cpu_start_end:
+
+        .code32
+cpu_start32:
+        movl $0x10, %eax
+        movl %eax, %ds
+        movl %eax, %ss
+        LONG_MODE cpu_start64
+
+        .code64
+cpu_start64:
+        LOAD_SEGMENTS
+        movl $cpu_stack_end, %esp
+        call cpu_main
 1:      hlt
         jmp 1b
 
@@ -109,6 +151,7 @@ gdt:
         .quad 0
         .quad 0x00af9b000000ffff        /* 0x08: 64-bit code */
         .quad 0x00cf93000000ffff        /* 0x10: data */
+        .quad 0x00cf9b000000ffff        /* 0x18: 32-bit code */
 gdt_pointer:
         .word gdt_pointer - gdt - 1
         .long gdt
@@ -119,5 +162,7 @@ pml4:   .skip 4096
 pdpt:   .skip 4096
         .skip 16384
 stack_end:
+        .skip 16384
+cpu_stack_end:
 
         .section .note.GNU-stack, "", @progbits

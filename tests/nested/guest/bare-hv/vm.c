@@ -190,7 +190,7 @@ static void show_access(Vm *vm, const Access *access)
     if (access->port >= COM1 && access->port < COM1 + COM1_PORTS) {
         vm->bytes += !access->in && access->port == COM1;
     }
-    if (++vm->seen <= SEEN_MAX) {
+    if (++vm->seen <= SEEN_MAX && !vm->quiet) {
         say("SAW %s %x %u %x", access->in ? "in" : "out",
             (uint64_t)access->port, (uint64_t)access->size, access->value);
     }
