@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """KVM as the outer accelerator: what its kernels do, and a user VM's way between two hosts
-that have it. test_kvm_attack.py and test_kvm_forced.py have who attacks."""
+that have it. test_attacks.py has who attacks."""
 
 import re
 

@@ -30,11 +30,25 @@ static void run_attacked(Attack attack)
     }
 }
 
-/* absent: the cookie's page is away for a while, as when L1 moves it. */
+/* As L1's kernel may need a few interrupts to finish what it does */
+static void put_back(void)
+{
+    static unsigned interrupts;
+
+    if (++interrupts % 8 == 0) {
+        memory_map_small(COOKIE_PAGE, COOKIE_ENTRY);
+    }
+}
+
+/*
+ * absent: the cookie's page is away for a while, as when L1 moves it; with
+ * back=1 L1 puts it back as soon as it gets to that.
+ */
 static void attack_absent(Vm *vm, unsigned entry)
 {
     if (entry == ATTACK_FROM) {
         memory_map_small(COOKIE_PAGE, 0);
+        vm->interrupted = option("back", 0) ? put_back : NULL;
     } else if (entry == ATTACK_TO) {
         memory_map_small(COOKIE_PAGE, COOKIE_ENTRY);
     }
@@ -151,30 +165,82 @@ static void call_callers(void)
     callers_done = true;
 }
 
+static void create_letters(Vm *vm, VmProgram program)
+{
+    vm_create(vm, ROOT_A, program, 0, 0);
+    vm->own_exits = option("exits", 0);
+    vm->quiet = true;
+    vm_answer = FOREIGN;
+    outb(FOREIGN, COM1 + 7);
+    memory_map_small(COOKIE_PAGE, COOKIE_ENTRY);
+}
+
+static bool is_stolen(const Vm *vm, VmEvent event)
+{
+    return event == VM_ACCESS && !vm->last.in &&
+           (uint8_t)vm->last.value == NESTED_BOUND;
+}
+
+static void check_letters(uint64_t stolen)
+{
+    check("writes of a bound guest that L1 saw", stolen, 0);
+    check("reads of a bound guest that L1 answered", nested_foreign, 0);
+    check("L1's own scratch register", inb(COM1 + 7), FOREIGN);
+}
+
 void scenario_callers(void)
 {
     static Vm vm;
     uint64_t stolen = 0;
     VmEvent event = VM_YIELD;
 
-    vm_create(&vm, ROOT_A, nested_letters, 0, 0);
-    vm.own_exits = option("exits", 0);
-    vm.quiet = true;
-    vm_answer = FOREIGN;
-    outb(FOREIGN, COM1 + 7);
-    memory_map_small(COOKIE_PAGE, COOKIE_ENTRY);
+    create_letters(&vm, nested_letters);
     if (!smp_start(call_callers)) {
         return;
     }
     while (!callers_done && event != VM_BROKEN) {
         nested_entered = nested_calls;
         event = vm_step(&vm);
-        stolen += event == VM_ACCESS && !vm.last.in &&
-                  (uint8_t)vm.last.value == NESTED_BOUND;
+        stolen += is_stolen(&vm, event);
     }
     say("COUNT bound %u", nested_bound_entries);
     say("COUNT unbound %u", nested_unbound_entries);
-    check("writes of a bound guest that L1 saw", stolen, 0);
-    check("reads of a bound guest that L1 answered", nested_foreign, 0);
-    check("L1's own scratch register", inb(COM1 + 7), FOREIGN);
+    check_letters(stolen);
+}
+
+/*
+ * removed: L0's operator takes the guest's device away, or all of it, while
+ * the guest is in one entry that began bound.
+ */
+static void stop_when_removed(void)
+{
+    struct ultracall_guest guest[8] = { };
+    uint64_t until;
+
+    while (!call(ULTRACALL_QUERY, "vm1", guest, sizeof(guest)) &&
+           guest->devices) {
+        relax(PAUSE_ROUNDS);
+    }
+    until = nested_turns + 100;
+    while (nested_turns < until) {
+        relax(PAUSE_ROUNDS);
+    }
+    nested_stop = true;
+}
+
+void scenario_removed(void)
+{
+    static Vm vm;
+    uint64_t stolen = 0;
+    VmEvent event;
+
+    create_letters(&vm, nested_one_entry);
+    if (!bind("vm1", ROOT_A) || !smp_start(stop_when_removed)) {
+        return;
+    }
+    do {
+        event = vm_step(&vm);
+        stolen += is_stolen(&vm, event);
+    } while (event == VM_ACCESS);
+    check_letters(stolen);
 }

@@ -182,6 +182,7 @@ typedef struct Vm {
     bool own_exits;             /* whether L1 asks for port accesses at all */
     bool clean;                 /* tell the processor what has not changed */
     bool quiet;                 /* no line for each access */
+    void (*interrupted)(void);  /* after an exit for an interrupt, or NULL */
     Access last;
     unsigned seen;              /* accesses that L1 got to see */
     unsigned bytes;             /* of them, written to COM1 */
@@ -233,6 +234,12 @@ extern volatile uint64_t nested_calls, nested_entered;
 #define NESTED_UNKNOWN '?'
 /* Entries of each kind, and what a bound one got from L1's scratch register */
 extern uint64_t nested_bound_entries, nested_unbound_entries, nested_foreign;
+/* The same for a bound guest, in one entry, until nested_stop */
+void nested_one_entry(uint64_t unused, uint64_t unused2);
+/* volatile: as above */
+extern volatile uint64_t nested_turns;
+/* volatile: as above */
+extern volatile bool nested_stop;
 /* Some milliseconds of nothing */
 void nested_spin(uint64_t rounds, uint64_t unused);
 
@@ -278,5 +285,6 @@ void scenario_changed(void);
 void scenario_taken(void);
 void scenario_twin(void);
 void scenario_callers(void);
+void scenario_removed(void);
 
 #endif /* HV_H */

@@ -7,7 +7,9 @@
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz 0123456789 ......";
 uint64_t nested_got[NESTED_ACCESSES_MAX];
 /* volatile: see hv.h */
-volatile uint64_t nested_calls, nested_entered;
+volatile uint64_t nested_calls, nested_entered, nested_turns;
+/* volatile: see hv.h */
+volatile bool nested_stop;
 uint64_t nested_bound_entries, nested_unbound_entries, nested_foreign;
 
 #define LETTERS 16              /* an entry */
@@ -200,6 +202,17 @@ void nested_letters(uint64_t unused, uint64_t unused2)
             letters_string("uuuu", 4);
         }
         yield(VM_YIELD);
+    }
+}
+
+void nested_one_entry(uint64_t unused, uint64_t unused2)
+{
+    for (; !nested_stop; nested_turns++) {
+        letters_bound();
+        letters_string("BBBB", 4);
+    }
+    for (;;) {
+        yield(VM_DONE);
     }
 }
 

@@ -11,7 +11,8 @@
  *   map=1       move: each move is an attack, too
  *   count=N     unshadowed: accesses
  *   other=1     rebind: there is another guest
- *   cycles=N, bind=1, exits=1  callers: see attack-binding.c
+ *   back=1      absent: not for long
+ *   cycles=N, bind=1, exits=1  callers, removed: see attack-binding.c
  */
 #include "hv.h"
 
@@ -250,6 +251,7 @@ static const struct {
     { "taken", scenario_taken },
     { "twin", scenario_twin },
     { "callers", scenario_callers },
+    { "removed", scenario_removed },
     { "calls", scenario_calls },
     { "buffers", scenario_buffers },
 };

@@ -253,6 +253,9 @@ VmEvent vm_step(Vm *vm)
         vmcb->clean = vm->clean ? CLEAN_ALL : 0;
         switch (vmcb->exit_code) {
         case EXIT_INTR:
+            if (vm->interrupted) {
+                vm->interrupted();
+            }
             continue;
         case EXIT_IOIO:
             port_access(vm);
