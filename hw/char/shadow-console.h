@@ -70,9 +70,9 @@ struct ShadowConsole {
  * may be missing.  Sizes are in bytes, at most SHADOW_RING_MAX_CAPACITY.
  * @on_connect is called when a connection starts to work, with the number of
  * bytes that it gets before the first byte of the guest.  @on_idle is called
- * when the UART has been given the last of the input.  @may_receive says whether
- * the UART is in a state to take a byte or, if @brk, a BREAK, which it then gets.
- * @c is held at first.
+ * when the UART has been given the last of the input.  @may_receive says
+ * whether the UART is in a state to take a byte or, if @brk, a BREAK, which it
+ * then gets.  @c is held at first.
  */
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,

@@ -68,8 +68,8 @@ const uint8_t *shadow_ring_peek(const ShadowRing *ring, uint64_t pos,
                                 uint32_t *len);
 
 /*
- * Puts @buf before what the ring holds: bytes that were discarded.  Returns how
- * many of them, the last ones, there was room for.
+ * Puts @buf before what the ring holds: bytes that were discarded.  Returns
+ * how many of them, the last ones, there was room for.
  */
 uint32_t shadow_ring_take_back(ShadowRing *ring, const uint8_t *buf,
                                uint32_t len);

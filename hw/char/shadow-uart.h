@@ -32,7 +32,7 @@ typedef struct ShadowUart {
     bool thri_fresh;            /* enabled, and nothing has been sent since */
     unsigned thri_reads;        /* of IIR since */
     int64_t thri_time;          /* when IIR may tell, ns of the virtual clock */
-    bool looped;                /* the receiver has what the guest itself sent */
+    bool looped;                /* the receiver has what the guest sent */
     bool broke;                 /* the receiver's first byte is a BREAK's */
     ShadowUartShown shown;      /* while held: with the late writes done */
     GByteArray *late;           /* writes while held: register, value */
@@ -60,7 +60,7 @@ void shadow_uart_power_on(ShadowUart *u);
 
 /*
  * Whether the chip may be given a byte: not while it is in the loop-back test,
- * in which its input is disconnected.  Or, if @brk, a BREAK, which it then gets:
+ * when its input is disconnected.  Or, if @brk, a BREAK, which it then gets:
  * not while there are bytes in the receiver, since LSR tells of it at once.
  */
 bool shadow_uart_may_receive(ShadowUart *u, bool brk);
