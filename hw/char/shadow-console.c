@@ -483,11 +483,14 @@ void shadow_console_attached(ShadowConsole *c, bool attached,
         console_announce(c);
         console_pump(c);
         qemu_bh_schedule(c->flush);
-    } else {
+        return;
+    }
+    c->announced = false;
+    c->severed = true;
+    /* who comes later has connected anew, and is not sent away */
+    if (c->connected) {
         g_autofree char *what = NULL;
 
-        c->announced = false;
-        c->severed = true;
         what = g_strdup_printf("detached from its virtual machine: %s",
                                reason);
         console_farewell(c, SHADOW_FAREWELL_DETACHED, name, what);

@@ -118,8 +118,7 @@ void shadow_console_protection(ShadowConsole *c, bool unprotected,
 
 /*
  * Whether the console is bound to its nested guest; it is at first.  When that
- * ends tell the user, or else the next who comes, for what @reason, and hang
- * up.  From then on no byte moves, and none is lost, until it is attached again
+ * ends tell the user who is there for what @reason, and hang up.  From then on no byte moves, and none is lost, until it is attached again
  * and a user has connected anew.
  */
 void shadow_console_attached(ShadowConsole *c, bool attached,

@@ -57,7 +57,7 @@ struct ShadowDevice {
  *              it has just come to that: tell the one who is there, or else
  *              the next
  * @attached: the guest was bound to a nested guest, or is not any more, for
- *            @reason: then tell the one who is there, or else the next, and let
+ *            @reason: then tell the one who is there, and let
  *            no byte pass until it is bound again and a user has come since.
  *            Optional.  A device starts as attached: users may come early
  * @sent_ahead: what @history_state has now, the other host has
