@@ -10,8 +10,6 @@
 #include "qobject/qstring.h"
 #include "shadow-common.h"
 
-#define TIMEOUT_US (20 * G_USEC_PER_SEC)
-#define TIMEOUT_MS (TIMEOUT_US / 1000)
 
 char *shadow_dir;
 
@@ -153,7 +151,7 @@ void shadow_bind(QTestState *qts, const char *tag, uint64_t process,
 
 int shadow_save(QTestState *qts, const char *tag)
 {
-    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
     int ret;
 
     while ((ret = shadow_call(qts, ULTRACALL_SAVE, tag, SHADOW_BUF,
@@ -262,7 +260,7 @@ void uart_write(QTestState *qts, uint16_t base, const char *text)
 
 void uart_expect(QTestState *qts, uint16_t base, const char *text)
 {
-    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
 
     for (; *text; text++) {
         while (!(port_in(qts, base + UART_LSR) & LSR_DR)) {
@@ -299,7 +297,7 @@ static ssize_t user_receive(int fd, char *buf, size_t len)
 {
     struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-    g_assert_cmpint(poll(&pfd, 1, TIMEOUT_MS), ==, 1);
+    g_assert_cmpint(poll(&pfd, 1, SHADOW_HANGS_US / 1000), ==, 1);
     return read(fd, buf, len);
 }
 
@@ -408,7 +406,7 @@ uint64_t shadow_count(QTestState *qts, const char *device, const char *key)
 void shadow_wait_count(QTestState *qts, const char *device, const char *key,
                        uint64_t val)
 {
-    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
 
     while (shadow_count(qts, device, key) != val) {
         if (g_get_monotonic_time() > end) {
@@ -420,7 +418,7 @@ void shadow_wait_count(QTestState *qts, const char *device, const char *key,
 
 void shadow_wait_connected(QTestState *qts, const char *device, bool val)
 {
-    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
     bool is;
 
     do {

@@ -15,6 +15,12 @@
 #define SHADOW_KEY      "0123456789abcdef0123456789abcdef"
 #define SHADOW_PROCESS  0x1000  /* CR3 of the process that is bound */
 
+/*
+ * Whatever has not come by then hangs, also on a busy machine: a moment is
+ * what it takes on an idle one.
+ */
+#define SHADOW_HANGS_US (300 * G_USEC_PER_SEC)
+
 /* Guest-physical addresses that the tests use */
 #define TESTDEV_BASE    0xfe000000ULL
 #define SHADOW_RAM_SIZE 0x8000000ULL

@@ -41,7 +41,7 @@ static void say(Hosts *h, const char *text)
 
 static int save_flags(QTestState *qts, uint64_t flags)
 {
-    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
     int ret;
 
     while ((ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,

@@ -7,7 +7,6 @@
 #include "shadow-common.h"
 
 #define ORDER_LEN 4
-#define TIMEOUT_US (60 * G_USEC_PER_SEC)
 
 /* Buffers besides the one that SAVE writes to, SHADOW_BUF */
 #define FOREIGN (SHADOW_BUF + 0x10000)  /* of another host, and newest */
@@ -201,7 +200,7 @@ static int call(Run *r, unsigned nr, uint64_t buf)
 
 static int op_do(Run *r, Op op)
 {
-    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
     int ret;
 
     switch (op) {
@@ -277,7 +276,7 @@ static void step(Run *r, Op op)
 /* What com1 is like when its user has gone */
 static QDict *wait_disconnected(QTestState *qts)
 {
-    int64_t end = g_get_monotonic_time() + TIMEOUT_US;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
     QDict *d;
 
     while (d = shadow_query_device(qts, "com1"),

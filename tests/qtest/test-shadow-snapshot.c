@@ -26,7 +26,7 @@ static void quit_both(QTestState *from, QTestState *to)
 
 static int save_snapshot(QTestState *qts)
 {
-    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
     int ret;
 
     while ((ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,

@@ -21,12 +21,15 @@ class PlainVm:
         return self
 
     def wait_login(self, timeout=lab.LONG):
-        """Under an emulated L0 the inner port may lose an interrupt; a key helps."""
+        """Under an emulated L0 the inner port may lose an interrupt; a key helps. But not
+        before there is a login: what waits when the driver starts holds up the interrupt's
+        line, which then has no edge any more, and the port is dead."""
         patience = Patience(timeout)
         while not (match := self.console.expect_within('login: ', 5)):
             if patience.over(len(self.console.output)):
                 raise patience.error('no login prompt on the ordinary console')
-            self.console.send('\r')
+            if b'Welcome' in self.console.output:
+                self.console.send('\r')
         return match
 
     def login(self):
