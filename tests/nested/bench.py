@@ -26,7 +26,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = 5
 # As the results have them; others follow.
 ORDER = ['output', 'input', 'echo', 'port', 'save', 'restore', 'envelope', 'migration', 'speed',
-         'scale']
+         'scale', 'hostile']
 
 
 def find():
