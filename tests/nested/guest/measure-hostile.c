@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 #define ULTRACALL_CLIENT
 #include "ultracall.h"
 
