@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Post-copy: the user VM runs at the target before all of its memory is there."""
+
+import contextlib
+import secrets
+
+import lab
+
+SLOW = 1 << 20      # bytes/s: of that the user VM's memory takes a minute
+
+
+@contextlib.contextmanager
+def postcopy(pair, key=None, pause_before_switchover=False, **parameters):
+    """A migration that is to go over to post-copy. What is set at the source is reset."""
+    usual = {'max-bandwidth': 128 << 20, 'max-postcopy-bandwidth': 0, 'downtime-limit': 300}
+    with pair.waiting_target(key):
+        limit(pair.inner, {name.replace('_', '-'): value for name, value in
+                           parameters.items()})
+        pair.migrate_start(postcopy_ram=True,
+                           pause_before_switchover=pause_before_switchover)
+        yield
+        limit(pair.inner, usual)
+        pair.inner.set_capability('postcopy-ram', False)
+
+
+def limit(inner, parameters):
+    inner.qmp.cmd('migrate-set-parameters', **{name.replace('-', '_'): value
+                                               for name, value in parameters.items()})
+
+
+def start_postcopy(pair, since):
+    pair.inner.qmp.wait_event('MIGRATION', since, status='active')
+    pair.inner.qmp.cmd('migrate-start-postcopy')
+
+
+def ahead(pair, on):
+    """Without it the target learns at the last moment only what it gets."""
+    path = next(device['path'] for device in shadow_agents(pair.inner))
+    pair.inner.qmp.cmd('qom-set', path=path, property='history-ahead', value=on)
+
+
+def shadow_agents(inner):
+    for place in ('unattached', 'peripheral-anon'):
+        for child in inner.qmp.cmd('qom-list', path=f'/machine/{place}'):
+            if child['type'] == 'child<shadow-agent>':
+                yield {'path': f'/machine/{place}/{child["name"]}'}
+
+
+def states(pair):
+    return pair.source.guest()['state'], pair.target.guest()['state']
+
+
+def check_not_moved(pair):
+    assert pair.console.connected and not pair.console.moved, pair.console.farewell
+
+
+def break_and_recover(pair):
+    """The connection is lost, and another one goes on."""
+    since = pair.inner.qmp.mark(), pair.new.qmp.mark()
+    pair.inner.qmp.begin('migrate-pause', oob=True).result(lab.LONG)
+    for inner, mark in zip((pair.inner, pair.new), since):
+        inner.qmp.wait_event('MIGRATION', mark, status='postcopy-paused')
+    assert states(pair) == ('frozen', 'active'), states(pair)
+    pair.check_session()
+    port = pair.new.ports['migration']
+    pair.new.qmp.begin('migrate-recover', oob=True,
+                       uri=f'tcp:0.0.0.0:{port}').result(lab.LONG)
+    pair.inner.qmp.cmd('migrate', resume=True,
+                       uri=f'tcp:10.0.2.2:{pair.new.host.forward(port)}')
+    pair.inner.qmp.wait_event('MIGRATION', since[0], status='postcopy-active')
+
+
+def test_postcopy(pair):
+    """The console is at the target as soon as the user VM is, and the source keeps its own
+    frozen until the end: also when the connection is lost meanwhile."""
+    since, there = pair.inner.qmp.mark(), pair.target.qmp.mark()
+    with postcopy(pair, max_bandwidth=SLOW, max_postcopy_bandwidth=SLOW):
+        start_postcopy(pair, since)
+        pair.target.qmp.wait_event('SHADOW_GUEST_ACTIVATED', there, guest='vm1')
+        pair.inner.qmp.wait_event('MIGRATION', since, status='postcopy-active')
+        assert states(pair) == ('frozen', 'active'), states(pair)
+        check_not_moved(pair)
+        pair.console.go_on(pair.target)
+        pair.check_session()
+        break_and_recover(pair)
+        assert states(pair) == ('frozen', 'active'), states(pair)
+        limit(pair.inner, {'max-postcopy-bandwidth': 0})
+        info, _, _ = pair.migrate_finish()
+        assert info['status'] == 'completed', info
+        assert pair.target.guest()['state'] == 'gone', pair.target.guest()
+        pair.check_session()
+
+
+def test_refused_early(pair):
+    """QEMU 10.0 gives the user VM up, for it cannot know whether the target has it; the
+    console has not moved, and the operator can have it go on here."""
+    since, refusal = pair.inner.qmp.mark(), pair.target.qmp.mark()
+    ahead(pair, False)
+    with pair.waiting_target(secrets.token_bytes(32)):
+        limit(pair.inner, {'max-bandwidth': SLOW, 'max-postcopy-bandwidth': SLOW})
+        pair.migrate_start(postcopy_ram=True)
+        start_postcopy(pair, since)
+        pair.target.qmp.wait_event('SHADOW_GUEST_REFUSED', refusal)
+        assert lab.wait_until(lambda: pair.inner.qmp.cmd('query-migrate')['status'] in
+                              ('postcopy-paused', 'failed'))
+        check_not_moved(pair)
+        if pair.inner.qmp.cmd('query-migrate')['status'] == 'failed':
+            assert states(pair) == ('active', 'incoming'), states(pair)
+        else:
+            assert states(pair) == ('frozen', 'incoming'), states(pair)
+        pair.inner.stop()
+        pair.new.kill()
+        if pair.source.guest()['state'] == 'frozen':
+            pair.source.qmp.cmd('shadow-guest-resume', guest='vm1')
+    pair.boot_again()
+    pair.new_session()
+    pair.check_session()
