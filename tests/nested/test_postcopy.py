@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Post-copy: the user VM runs at the target before all of its memory is there."""
+"""Post-copy: the user VM runs at the target before all of its memory is there. And the kinds
+of migration that are refused."""
 
 import contextlib
 import secrets
 
 import lab
+from lab.held import go_on, wait_switchover
 
 SLOW = 1 << 20      # bytes/s: of that the user VM's memory takes a minute
 
@@ -91,6 +93,42 @@ def test_postcopy(pair):
         pair.check_session()
 
 
+def test_refused_at_the_end(pair):
+    """The target refuses what the source has sent: the user VM and its console go on at
+    the source."""
+    since, refusal = pair.inner.qmp.mark(), pair.target.qmp.mark()
+    ahead(pair, False)
+    # Without it all memory would be sent before, and nothing were left for post-copy.
+    pair.console.command('{ (while :; do :; done) & }')
+    with postcopy(pair, secrets.token_bytes(32), pause_before_switchover=True,
+                  downtime_limit=0):
+        # So little is left that it fits into the connection, where nobody reads.
+        assert lab.wait_until(lambda: little_left(pair)), pair.inner.qmp.cmd('query-migrate')
+        pair.inner.qmp.cmd('migrate-start-postcopy')
+        wait_switchover(pair, since)
+        pair.new.signal('STOP')
+        go_on(pair)
+        pair.inner.qmp.wait_event('MIGRATION', since, status='postcopy-active')
+        assert pair.source.guest()['state'] == 'frozen', pair.source.guest()
+        pair.new.signal('CONT')
+        pair.target.qmp.wait_event('SHADOW_GUEST_REFUSED', refusal)
+        info = pair.inner.migrate_wait()
+        assert info['status'] == 'failed', info
+        assert states(pair) == ('active', 'incoming'), states(pair)
+        check_not_moved(pair)
+        pair.console.command('kill %1')
+        pair.check_session()
+        pair.new.kill()
+    ahead(pair, True)
+    pair.inner.set_capability('pause-before-switchover', False)
+
+
+def little_left(pair):
+    info = pair.inner.qmp.cmd('query-migrate')
+    ram = info.get('ram', {})
+    return ram.get('dirty-sync-count', 0) > 1 and ram['remaining'] < 512 << 10
+
+
 def test_refused_early(pair):
     """QEMU 10.0 gives the user VM up, for it cannot know whether the target has it; the
     console has not moved, and the operator can have it go on here."""
@@ -114,4 +152,51 @@ def test_refused_early(pair):
             pair.source.qmp.cmd('shadow-guest-resume', guest='vm1')
     pair.boot_again()
     pair.new_session()
+    pair.check_session()
+
+
+def refused(pair, mode):
+    """What QEMU says to a migration that it does not begin."""
+    from qemu.qmp import ExecuteError
+    limit(pair.inner, {'mode': mode})
+    places = [{'channel-type': kind, 'addr': {'transport': 'socket', 'type': 'unix',
+                                              'path': f'/tmp/{kind}'}}
+              for kind in (['main', 'cpr'] if mode == 'cpr-transfer' else ['main'])]
+    try:
+        pair.inner.qmp.cmd('migrate', channels=places)
+    except ExecuteError as error:
+        return str(error)
+    finally:
+        limit(pair.inner, {'mode': 'normal'})
+    raise AssertionError(f'{mode}: the migration has begun')
+
+
+def test_cpr_refused(pair):
+    """Before anything is frozen, and with the reason"""
+    schema = pair.inner.qmp.cmd('query-qmp-schema')
+    modes = next(enum['values'] for enum in schema if enum['meta-type'] == 'enum' and
+                 'cpr-reboot' in enum['values'])
+    since = pair.source.qmp.mark()
+    for mode in set(modes) - {'normal'}:
+        error = refused(pair, mode)
+        assert "the console of 'vm1'" in error and "mode 'normal'" in error, (mode, error)
+    assert not pair.source.qmp.find_event('SHADOW_GUEST_SAVED', since)
+    assert pair.source.guest()['state'] == 'active', pair.source.guest()
+    pair.check_session()
+
+
+def test_colo_refused(pair):
+    """By QEMU itself, where it is built without replication"""
+    from qemu.qmp import ExecuteError
+    try:
+        pair.inner.set_capability('x-colo', True)
+    except ExecuteError as error:
+        assert 'COLO' in str(error), error
+    else:
+        with contextlib.suppress(ExecuteError):
+            pair.inner.migrate_start('exec:cat')
+        info = pair.inner.qmp.cmd('query-migrate')
+        assert 'COLO' in info['error-desc'], info
+        pair.inner.set_capability('x-colo', False)
+    assert pair.source.guest()['state'] == 'active', pair.source.guest()
     pair.check_session()

@@ -125,3 +125,14 @@ def test_removed_while_it_runs(two_vms):
     two_vms.two.check_console()
     one.inner.qmp.cmd('system_reset')   # the agent finds no guest to reset
     two_vms.two.check_console()
+
+
+def test_cookie_stays(vm):
+    """The page that L0 looks at is locked, pinned, and left alone by NUMA balancing."""
+    pid = '$(cat /tmp/vm1.pid)'
+    status = vm.host.run(f'cat /proc/{pid}/status', check=True)[1]
+    sizes = dict(line.split(':', 1) for line in status.splitlines())
+    for kind in ('VmLck', 'VmPin'):
+        assert int(sizes[kind].split()[0]) >= 4, (kind, status)
+    policies = vm.host.run(f'cat /proc/{pid}/numa_maps', check=True)[1].splitlines()
+    assert any(line.split()[1] == 'local' and 'anon=1' in line for line in policies), policies
