@@ -2,8 +2,8 @@
 /*
  * A page of memory that stays where it is, as far as a process can see to that.
  *
- * The outer QEMU looks for the cookie at each nested entry.  While Linux moves a
- * page, or wants to know which CPU uses it, the page is not there for a moment.
+ * The outer QEMU looks for the cookie at each nested entry.  While Linux moves
+ * a page, or wants to know which CPU uses it, the page is away for a moment.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"

@@ -68,7 +68,8 @@ bool shadow_agent_show(ShadowAgent *a, Error **errp);
 
 /*
  * A page of zeros that Linux neither swaps nor moves; it is never freed.  NULL,
- * with @errp set, if there is none that is at least locked.  (shadow-agent-page.c)
+ * with @errp set, if there is none that is at least locked.
+ * (shadow-agent-page.c)
  */
 void *shadow_agent_page_new(Error **errp);
 

@@ -152,7 +152,7 @@ static void test_restore(void)
         cost = restore(to, env);
         g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
     }
-    /* out of the buffer, into a QEMUFile and out of it; what was there before */
+    /* out of the buffer, into a QEMUFile, out of it; what was there before */
     check("RESTORE", &cost, RESTORE_ALLOCATED_MAX,
           ENVELOPE + 3 * QUEUES);
     qtest_quit(from);

@@ -146,7 +146,7 @@ static void wait_devices(QTestState *qts, unsigned n)
 
 /*
  * com2 is removed while the save waits for the input to come to rest, or just
- * before or after it: what is in the file is what was sealed.  Returns how much.
+ * before or after it: the file has what was sealed.  Returns how much.
  */
 static int64_t save_and_remove(QTestState *qts, int hmp, unsigned long us,
                                const char *path)
