@@ -279,7 +279,7 @@ bool shadow_binding_is_stale(ShadowPorts *ports)
  * Pairs with shadow_binding_enter(): a CPU either sees the new generation, or
  * is seen here.
  */
-static void shadow_binding_recall(ShadowPorts *ports)
+void shadow_binding_recall(ShadowPorts *ports)
 {
     uintptr_t was;
 
@@ -302,7 +302,7 @@ void shadow_binding_forget(ShadowPorts *ports)
     for (unsigned i = 0; i < SHADOW_MAX_CPUS; i++) {
         while (was = qatomic_read(&shadow_running[i]),
                (was & ~RUNNING_FLAGS) == (uintptr_t)ports) {
-            qatomic_cmpxchg(&shadow_running[i], was, 0);
+            qatomic_cmpxchg(&shadow_running[i], was, RUNNING_ENDED);
         }
     }
 }
@@ -534,6 +534,14 @@ static bool shadow_binding_may_wait(ShadowPorts *ports)
                      SHADOW_UNSURE_MS;
 }
 
+/* Whether a port is unclaimed only since the CPU has entered the guest */
+static bool shadow_binding_released(unsigned cpu_index, ShadowPorts *ports)
+{
+    smp_rmb(); /* pairs with shadow_ports_release() */
+    return qatomic_read(&ports->releasing) ||
+           shadow_binding_running(cpu_index) & RUNNING_ENDED;
+}
+
 ShadowAnswer shadow_binding_ask(unsigned cpu_index, uint16_t port,
                                 unsigned size)
 {
@@ -541,11 +549,15 @@ ShadowAnswer shadow_binding_ask(unsigned cpu_index, uint16_t port,
     ShadowPorts *ports = (ShadowPorts *)(running & ~RUNNING_FLAGS);
     ShadowAnswer answer = { .server = SHADOW_SERVER_OTHER };
 
-    if (!ports || !shadow_ports_claimed(ports, port, size)) {
+    if (!running || !shadow_ports_ever_claimed(port, size)) {
         return answer;
     }
     if (running & RUNNING_ENDED) {
         answer.server = SHADOW_SERVER_NOBODY;
+    } else if (!shadow_ports_claimed(ports, port, size)) {
+        if (shadow_binding_released(cpu_index, ports)) {
+            answer.server = SHADOW_SERVER_NOBODY;
+        }
     } else if (running & RUNNING_UNSURE) {
         answer.server = shadow_binding_may_wait(ports) ?
                         SHADOW_SERVER_LATER : SHADOW_SERVER_NOBODY;

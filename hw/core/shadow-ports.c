@@ -3,12 +3,16 @@
  * The claimed ports of one nested guest.
  */
 #include "qemu/osdep.h"
+#include "qemu/bitmap.h"
 #include "qemu/main-loop.h"
 #include "block/aio.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
 #include "shadow/trace.h"
+
+/* Bits are set, never cleared: see shadow_ports_ever_claimed(). */
+static unsigned long shadow_ports_ever[BITS_TO_LONGS(UINT16_MAX + 1)];
 
 ShadowPorts *shadow_ports_new(ShadowGuest *guest,
                               void (*on_entry)(ShadowGuest *),
@@ -102,8 +106,16 @@ void shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, uint16_t first,
         .dev = dev,
         .class = SHADOW_DEVICE_GET_CLASS(dev),
     };
+    bitmap_set_atomic(shadow_ports_ever, first, n);
     shadow_ports_publish(ports, new);
     shadow_accel()->changed();
+}
+
+bool shadow_ports_ever_claimed(uint16_t port, unsigned size)
+{
+    unsigned long end = MIN(port + size, UINT16_MAX + 1);
+
+    return find_next_bit(shadow_ports_ever, end, port) < end;
 }
 
 void shadow_ports_release(ShadowPorts *ports, uint16_t first)
@@ -117,7 +129,14 @@ void shadow_ports_release(ShadowPorts *ports, uint16_t first)
             new->range[new->n++] = old->range[i];
         }
     }
+    /*
+     * A CPU inside the guest that finds the port gone sees either that it is
+     * just being released, or that its entry is over.
+     */
+    qatomic_set(&ports->releasing, true);
     shadow_ports_publish(ports, new);
+    shadow_binding_recall(ports);
+    qatomic_set(&ports->releasing, false);
     shadow_accel()->changed();
 }
 

@@ -248,6 +248,35 @@ static void test_tombstone(void)
     qtest_quit(qts);
 }
 
+/* Nor when L0's operator takes away what served it. */
+static void test_removed_inside(void)
+{
+    QTestState *qts = shadow_start_com1();
+
+    g_assert_cmpint(access_port(qts), ==, DEVICE);
+    stay_inside(qts, true);
+    qtest_qmp_device_del(qts, "com1");
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+    stay_inside(qts, false);
+    g_assert_cmpint(access_port(qts), ==, SOMEBODY_ELSE);
+    qtest_quit(qts);
+}
+
+static void test_deleted_inside(void)
+{
+    QTestState *qts = shadow_start_com1();
+
+    g_assert_cmpint(access_port(qts), ==, DEVICE);
+    stay_inside(qts, true);
+    qtest_qmp_device_del(qts, "com1");
+    qtest_qmp_assert_success(qts, "{'execute': 'object-del', "
+                             "'arguments': {'id': 'vm1'}}");
+    g_assert_cmpint(access_port(qts), ==, NOBODY);
+    stay_inside(qts, false);
+    g_assert_cmpint(access_port(qts), ==, SOMEBODY_ELSE);
+    qtest_quit(qts);
+}
+
 /*
  * A program's address space under page-table isolation, and that of its
  * kernel; and two processes whose address spaces differ in that bit.
@@ -645,6 +674,8 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-binding/proof/right", test_proof);
     qtest_add_func("/shadow-binding/proof/none", test_no_proof);
     qtest_add_func("/shadow-binding/proof/wrong", test_wrong_proof);
+    qtest_add_func("/shadow-binding/inside/removed", test_removed_inside);
+    qtest_add_func("/shadow-binding/inside/deleted", test_deleted_inside);
     qtest_add_func("/shadow-binding/proof/replayed", test_replayed_proof);
     qtest_add_func("/shadow-binding/proof/short", test_short_proof);
     qtest_add_func("/shadow-binding/proof/inside", test_proof_inside);
