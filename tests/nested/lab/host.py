@@ -130,6 +130,7 @@ class CloudHost(Machine):
         self.inners.clear()
         self.qmp.cmd('set-action', reboot='reset')
         self._started = time.monotonic()
+        self.ready = False
         self.qmp.cmd('system_reset')
         return self.wait_ready()
 

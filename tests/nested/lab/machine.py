@@ -100,6 +100,7 @@ class Machine:
         self.dir = tempfile.mkdtemp(prefix=f'shadow-{name}-')
         self.command = []
         self.qmp = self.shell = self.process = None
+        self.ready = False      # whether the shell takes commands
         self._forwards = {}
         state.things.add(self)
 
@@ -115,7 +116,7 @@ class Machine:
               f'{state.last_line(Machine.kernel_log(self))}'
         if self.qmp:
             yield f'{self}: {state.registers(self.qmp)}'
-        if self.shell:
+        if self.ready:
             yield f'{self}: {self.shell.run_if_idle(state.EXITS, state.BRIEF).strip()}'
 
     def common_options(self, cpus, memory, kernel, initrd, append=''):
@@ -145,6 +146,7 @@ class Machine:
 
     def wait_ready(self):
         self.shell.read_until(b'init: ready\n', LONG)
+        self.ready = True
         self.boot_seconds = time.monotonic() - self._started
         return self
 
