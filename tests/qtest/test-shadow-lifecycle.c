@@ -315,6 +315,12 @@ static void reset_cloud_vm(QTestState *qts)
     g_assert_cmpuint(port_missed(qts), ==, 1);
 }
 
+static void expect_detached(int user, unsigned input)
+{
+    user_expect_notice(user, "detached from its virtual machine: no virtual "
+                       "machine is bound to it", input, 0);
+}
+
 static void test_reset_while_frozen(void)
 {
     QTestState *qts = shadow_start_com1();
@@ -328,7 +334,9 @@ static void test_reset_while_frozen(void)
     /* its state may be on another host: nothing decides but a person */
     qtest_qmp_assert_success(qts, "{'execute': 'shadow-guest-resume', "
                              "'arguments': {'guest': 'vm1'}}");
+    expect_detached(user, 5);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    user = user_connect("c0");
     /* the nested machine is no more, and with it what its UART held */
     uart_expect(qts, COM1, "yped");
     close(user);
