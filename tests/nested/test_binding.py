@@ -8,7 +8,7 @@ import lab
 from test_attack import check_all_is_well, spare_guest
 
 FOREIGN = '\ufffd'      # a byte of guest/attack-running.c in a log, which is no UTF-8
-COMPACT = 'n=0; while [ $n -lt 20 ]; do echo 1 >/proc/sys/vm/compact_memory; ' \
+COMPACT = 'n=0; while [ $n -lt 5 ]; do echo 1 >/proc/sys/vm/compact_memory; ' \
           'head -c 20000000 /dev/zero >/tmp/junk; rm /tmp/junk; n=$((n+1)); done'
 OUTPUT = '/tmp/attack'     # of a program in L1
 MOVED = ('numa_pte_updates', 'compact_migrate_scanned')
