@@ -397,7 +397,6 @@ static void test_rebound(void)
     user_expect_notice(user, BROKEN, 0, 4);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
     expect_protection(qts, "none", 2);
-    user_expect_notice(user_connect("c0"), DETACHED, 0, 4);
     user = user_connect("c0");
     user_expect_nothing(user);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
