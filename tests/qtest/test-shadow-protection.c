@@ -12,7 +12,6 @@
 #define MISSING "this processor cannot"
 #define GREETING "[shadow-serial vm1/com1: not protected from the cloud VM]\r\n"
 #define BROKEN "no longer protected from the cloud VM: as tested"
-#define DETACHED "detached from its virtual machine: the cloud VM unbound it"
 #define PIPE_SIZE 4096
 
 /* What a QEMU that starts now has for an accelerator */
