@@ -14,6 +14,9 @@
  */
 #define CONSOLE_COLLECT_NS (500 * SCALE_US)
 
+/* Bytes that fit into a datagram on an Ethernet */
+#define CONSOLE_DATAGRAM 1400
+
 static void console_flush(ShadowConsole *c);
 static void console_pump(ShadowConsole *c);
 static void console_announce(ShadowConsole *c);
@@ -37,8 +40,16 @@ static gboolean console_writable(void *do_not_use, GIOCondition cond,
 /* Write what the user's transport takes; on less than @len, wait for room. */
 static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
 {
-    int ret = qemu_chr_fe_write(c->user, buf, len);
+    int ret;
 
+    if (c->datagrams) {
+        len = MIN(len, CONSOLE_DATAGRAM);
+    }
+    ret = qemu_chr_fe_write(c->user, buf, len);
+    if (ret < 0 && c->datagrams) {
+        /* it was an earlier one that did not arrive, and this was not sent */
+        ret = qemu_chr_fe_write(c->user, buf, len);
+    }
     ret = MAX(ret, 0);
     if (ret < len && !c->watch) {
         c->watch = qemu_chr_fe_add_watch(c->user, G_IO_OUT | G_IO_HUP,
@@ -298,6 +309,12 @@ static void console_attach_user(ShadowConsole *c)
     qemu_chr_fe_set_handlers(c->user, console_user_can_read, console_user_read,
                              console_user_event, console_user_change, c,
                              c->context, true);
+    c->datagrams = c->user->chr && object_dynamic_cast(OBJECT(c->user->chr),
+                                                       TYPE_CHARDEV_UDP);
+    if (c->datagrams) {
+        /* nobody connects to it, so it is never told */
+        console_user_event(c, CHR_EVENT_OPENED);
+    }
 }
 
 /* Monitor command chardev-change */

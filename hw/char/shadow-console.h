@@ -45,6 +45,7 @@ struct ShadowConsole {
     bool severed;               /* it was, and no user has come since */
     bool pumping;
     bool one_by_one;            /* input is read */
+    bool datagrams;             /* the user gets; there is no connection */
     uint32_t input_size;        /* the ring has room to take some back */
     uint64_t arrived;           /* bytes and breaks */
     ShadowNotices notices;
