@@ -3,6 +3,7 @@
  * What stands between a UART and its user.
  */
 #include "qemu/osdep.h"
+#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "chardev/char-serial.h"
@@ -295,6 +296,47 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
     }
 }
 
+/*
+ * The chardev's log is to have what the guest writes, user or not, and once;
+ * left with the chardev, it would get what a user is sent.
+ */
+static void console_take_log(ShadowConsole *c)
+{
+    c->logged = c->user->chr;
+    c->log_failed = false;
+    if (c->logged) {
+        c->logfd = c->logged->logfd;
+        c->logged->logfd = -1;
+    }
+}
+
+static void console_return_log(ShadowConsole *c)
+{
+    if (c->logfd < 0) {
+        return;
+    }
+    if (c->user->chr == c->logged) {
+        c->logged->logfd = c->logfd;
+    } else {
+        /* the chardev is gone, or is about to be */
+        close(c->logfd);
+    }
+    c->logfd = -1;
+}
+
+static void console_log(ShadowConsole *c, const uint8_t *buf, size_t len)
+{
+    if (c->logfd < 0 || qemu_write_full(c->logfd, buf, len) == len) {
+        return;
+    }
+    if (!c->log_failed && c->user->chr) {
+        /* a guest may not fill QEMU's own log with this */
+        c->log_failed = true;
+        warn_report("shadow-serial: the log of chardev '%s' lacks output: %s",
+                    c->user->chr->label, strerror(errno));
+    }
+}
+
 static int console_user_change(void *opaque);
 
 static void console_attach_user(ShadowConsole *c)
@@ -305,6 +347,7 @@ static void console_attach_user(ShadowConsole *c)
         c->loop = shadow_loop_new();
     }
     c->one_by_one = c->user->chr && shadow_loop_breaks_early(c->user->chr);
+    console_take_log(c);
     c->context = suits && c->loop ? shadow_loop_context(c->loop) : NULL;
     qemu_chr_fe_set_handlers(c->user, console_user_can_read, console_user_read,
                              console_user_event, console_user_change, c,
@@ -323,6 +366,7 @@ static int console_user_change(void *opaque)
     ShadowConsole *c = opaque;
 
     console_unwatch(c);
+    console_return_log(c);
     c->connected = false;
     console_attach_user(c);
     return 0;
@@ -334,6 +378,7 @@ static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
 {
     ShadowConsole *c = SHADOW_CONSOLE(chr);
 
+    console_log(c, buf, len);
     shadow_ring_push(&c->out, buf, len);
     if (c->sent < c->out.start) {
         c->dropped += c->out.start - c->sent;
@@ -400,6 +445,7 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
 void shadow_console_stop(ShadowConsole *c)
 {
     console_unwatch(c);
+    console_return_log(c);
     qemu_chr_fe_deinit(c->user, false);
     g_clear_pointer(&c->loop, shadow_loop_free);
     qemu_bh_delete(c->flush);
@@ -653,7 +699,10 @@ const VMStateDescription vmstate_shadow_console_history = {
 
 static void console_init(Object *obj)
 {
-    shadow_notices_init(&SHADOW_CONSOLE(obj)->notices);
+    ShadowConsole *c = SHADOW_CONSOLE(obj);
+
+    c->logfd = -1;
+    shadow_notices_init(&c->notices);
 }
 
 static void console_finalize(Object *obj)

@@ -46,6 +46,9 @@ struct ShadowConsole {
     bool pumping;
     bool one_by_one;            /* input is read */
     bool datagrams;             /* the user gets; there is no connection */
+    int logfd;                  /* taken from @logged; -1: none */
+    Chardev *logged;            /* may be gone: only to compare */
+    bool log_failed;
     uint32_t input_size;        /* the ring has room to take some back */
     uint64_t arrived;           /* bytes and breaks */
     ShadowNotices notices;
@@ -119,8 +122,9 @@ void shadow_console_protection(ShadowConsole *c, bool unprotected,
 
 /*
  * Whether the console is bound to its nested guest; it is at first.  When that
- * ends tell the user who is there for what @reason, and hang up.  From then on no byte moves, and none is lost, until it is attached again
- * and a user has connected anew.
+ * ends tell the user who is there for what @reason, and hang up.  From then on
+ * no byte moves, and none is lost, until it is attached again and a user has
+ * connected anew.
  */
 void shadow_console_attached(ShadowConsole *c, bool attached,
                              const char *reason, const char *name);

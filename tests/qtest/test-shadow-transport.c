@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Chardevs that are no stream with a user at its end.
+ * What a chardev is besides a connection of its user: datagrams, a log.
  */
 #include "qemu/osdep.h"
 #include "shadow-common.h"
@@ -89,11 +89,134 @@ static void test_udp_nobody_listens(void)
     qtest_quit(qts);
 }
 
+#define SHADOW_CHARDEV_LOG \
+    "-chardev socket,id=c0,path=%s/c0,server=on,wait=off,logfile=%s "
+
+static void log_expect(const char *path, const char *text)
+{
+    g_autofree char *got = NULL;
+
+    g_assert_true(g_file_get_contents(path, &got, NULL, NULL));
+    g_assert_cmpstr(got, ==, text);
+}
+
+static QTestState *start_log(const char *path, const char *props)
+{
+    QTestState *qts;
+
+    qts = shadow_start("", SHADOW_CHARDEV_LOG "-device shadow-serial,guest=vm1,"
+                       "chardev=c0,id=com1%s", shadow_dir, path, props);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
+/* All the guest's output, once, with a user and without */
+static void test_log(void)
+{
+    g_autofree char *path = shadow_path("log");
+    QTestState *qts = start_log(path, ",replay=history");
+    int user;
+
+    uart_write(qts, COM1, "one ");
+    log_expect(path, "one ");
+    user = user_connect("c0");
+    user_expect(user, "one ");
+    uart_write(qts, COM1, "two ");
+    user_expect(user, "two ");
+    log_expect(path, "one two ");
+    close(user);
+    shadow_wait_connected(qts, "com1", false);
+    uart_write(qts, COM1, "three ");
+    user = user_connect("c0");
+    user_expect(user, "one two three ");
+    log_expect(path, "one two three ");
+    close(user);
+    qtest_quit(qts);
+}
+
+/* What the ring overwrites before a user comes is in the log. */
+static void test_log_of_lost_output(void)
+{
+    g_autofree char *path = shadow_path("lost");
+    QTestState *qts = start_log(path, ",output-size=4");
+
+    uart_write(qts, COM1, "kernel panic");
+    log_expect(path, "kernel panic");
+    g_assert_cmpuint(shadow_count(qts, "com1", "output-dropped"), ==, 8);
+    qtest_quit(qts);
+}
+
+/* What was written at the other host stays in that one's log. */
+static void test_log_moves(void)
+{
+    g_autofree char *here = shadow_path("here");
+    g_autofree char *there = shadow_path("there");
+    QTestState *from = start_log(here, "");
+    QTestState *to;
+    int user;
+
+    uart_write(from, COM1, "one ");
+    to = shadow_start(",incoming=on",
+                      "-chardev socket,id=c0,path=%s/d0,server=on,wait=off,"
+                      "logfile=%s -device shadow-serial,guest=vm1,chardev=c0,"
+                      "id=com1", shadow_dir, there);
+    shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
+    shadow_move(from, to);
+    shadow_run(to);
+    uart_write(to, COM1, "two ");
+    user = user_connect("d0");
+    user_expect(user, "one two ");
+    log_expect(here, "one ");
+    log_expect(there, "two ");
+    close(user);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+/* A log that takes nothing holds nobody up. */
+static void test_log_full(void)
+{
+    QTestState *qts = start_log("/dev/full", "");
+    int user = user_connect("c0");
+
+    uart_write(qts, COM1, "goes on");
+    user_expect(user, "goes on");
+    close(user);
+    qtest_quit(qts);
+}
+
+static void test_log_of_another_chardev(void)
+{
+    g_autofree char *first = shadow_path("first");
+    g_autofree char *next = shadow_path("next");
+    QTestState *qts = start_log(first, "");
+
+    uart_write(qts, COM1, "one ");
+    qtest_qmp_assert_success(qts, "{'execute': 'chardev-change', 'arguments': {"
+                             "'id': 'c0', 'backend': {'type': 'null', 'data': {"
+                             "'logfile': %s}}}}", next);
+    uart_write(qts, COM1, "two ");
+    log_expect(first, "one ");
+    log_expect(next, "two ");
+    /* the log goes back with the chardev */
+    qtest_qmp_assert_success(qts, "{'execute': 'chardev-change', 'arguments': {"
+                             "'id': 'c0', 'backend': {'type': 'null', 'data': {"
+                             "'logfile': %s, 'logappend': true}}}}", next);
+    uart_write(qts, COM1, "three");
+    log_expect(next, "two three");
+    qtest_quit(qts);
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-transport/udp/talk", test_udp);
     qtest_add_func("/shadow-transport/udp/nobody-listens",
                    test_udp_nobody_listens);
+    qtest_add_func("/shadow-transport/log/all-once", test_log);
+    qtest_add_func("/shadow-transport/log/lost", test_log_of_lost_output);
+    qtest_add_func("/shadow-transport/log/moves", test_log_moves);
+    qtest_add_func("/shadow-transport/log/full", test_log_full);
+    qtest_add_func("/shadow-transport/log/change", test_log_of_another_chardev);
     return shadow_test_run();
 }
