@@ -3,6 +3,7 @@
 wrong guest. Another guest notices nothing."""
 
 import errno
+import re
 
 import lab
 
@@ -107,3 +108,47 @@ def test_given_away(two_vms):
     assert two_vms.second.command('echo $((6*7))')[1] == '42\n'
     assert vm.state()['state'] == 'active', vm.state()
     check_other(two_vms, before)
+
+
+# How the user VM's program, and its kernel, print: by interrupts, and by polling.
+PRINTERS = ('echo "$1"', 'echo "<0>$1" > /dev/kmsg')
+
+
+def start_printing(console, printer):
+    """Numbered lines until a second word has been typed."""
+    console.send(f'say() {{ {printer}; }}; stty -echo; rm -f /tmp/halt; (i=0; '
+                 'until [ -e /tmp/halt ]; do i=$((i+1)); say "n$i."; done) & '
+                 'read -r w; say "first-$w."; read -r w; : > /tmp/halt; wait; '
+                 'say "second-$w."; stty echo\r')
+
+
+def check_frozen_while_running(vm, call, printer):
+    """All that is printed before, in and after a freeze arrives, once and in order."""
+    console, start = vm.console, len(vm.console.output)
+    start_printing(console, printer)
+    console.expect(r'n20\.\r\n')
+    call('save vm1')
+    assert vm.state()['state'] == 'frozen', vm.state()
+    console.send('frozen\r')
+    # Time for the driver to find that its port does not answer
+    vm.host.run('sleep 1')
+    call('abort vm1')
+    console.expect(r'first-frozen\.\r\n')
+    console.send('thawed\r')
+    console.expect(r'second-thawed\.\r\n')
+    console.expect('[$#] ')
+    numbers = [int(n) for n in re.findall(r'n(\d+)\.\r\n', console.text(start))]
+    assert numbers == list(range(1, len(numbers) + 1)), numbers
+
+
+def test_not_stopped(vm):
+    """SAVE and ABORT while the user VM runs and prints: its driver goes on."""
+    call = Caller(vm.host)
+    vm.console.command('echo on > /proc/sys/kernel/printk_devkmsg')
+    for printer in PRINTERS:
+        check_frozen_while_running(vm, call, printer)
+        vm.check_console()
+        # more than the driver's buffer, which only interrupts empty
+        assert vm.console.command('seq 1 2000') == \
+            (0, ''.join(f'{n}\n' for n in range(1, 2001)))
+    assert vm.console.gap == 0 and vm.state()['state'] == 'active', vm.state()
