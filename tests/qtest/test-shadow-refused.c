@@ -272,7 +272,7 @@ static void test_smaller_queues(void)
     user_send(user, text);
     shadow_wait_count(from, "com1", "input-accepted", 100);
     env = shadow_envelope(from, "vm1");
-    check_refused_by(shadow_start_incoming(",input-size=98"), env, -EINVAL);
+    check_refused_by(shadow_start_incoming(",input-size=80"), env, -EINVAL);
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
     close(user);
 

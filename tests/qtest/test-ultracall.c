@@ -241,7 +241,7 @@ static void test_huge_envelope(void)
 /* What a nested guest may call */
 static void test_nested(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_start(",register=on", SHADOW_COM1, shadow_dir);
 
     shadow_enter(qts, SHADOW_PROCESS, 0x2000, 0x3000);
     for (unsigned nr = 0; nr < NR_CALLS; nr++) {
