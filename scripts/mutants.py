@@ -120,6 +120,8 @@ def try_test(made, mutant, name, tests):
         test = test | {'env': test['env'] | {'QTEST_QEMU_BINARY': emulator}}
     else:
         test = test | {'cmd': [made.path(mutant.name, name), *test['cmd'][1:]]}
+    # what a mutant has broken may never come
+    test = test | {'env': test['env'] | {'SHADOW_HANGS': '30'}}
     tally, output = check.try_program(made.build.folder, test, [], log / name)
     # a program that ends at the first failure does not name the test, but the assertion its function
     said = [match[1] for match in map(ASSERTION.match, output) if match]

@@ -46,6 +46,12 @@ typedef struct ShadowArrival {
 /* States that were genuine and did not fit: so many are known again. */
 #define SHADOW_MISFITS 8
 
+/* One that a virtual CPU has asked for: what others ask does not disturb it. */
+typedef struct ShadowChallenge {
+    uint64_t vmcb;
+    uint8_t value[32];
+} ShadowChallenge;
+
 /* Output that goes, or has come, ahead of the state that lacks it */
 typedef struct ShadowHistory {
     bool valid;

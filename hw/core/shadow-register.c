@@ -17,12 +17,6 @@
 /* That may be waiting for an answer; then the oldest is forgotten */
 #define CHALLENGES_MAX 256
 
-/* One that a virtual CPU has asked for: what others ask does not disturb it. */
-typedef struct ShadowChallenge {
-    uint64_t vmcb;
-    uint8_t value[32];
-} ShadowChallenge;
-
 bool shadow_register_check_secret(ShadowGuest *g, Error **errp)
 {
     uint8_t *key;

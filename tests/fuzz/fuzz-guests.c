@@ -92,8 +92,11 @@ static void renew(unsigned which)
     shadow_history_forget(g);
     qemu_bh_cancel(g->settle_bh);
     g->settle = SHADOW_SETTLE_NONE;
-    g->challenged = false;
-    g->epoch = 0;
+    shadow_register_stop(g);
+    memset(g->misfits, 0, sizeof(g->misfits));
+    g->misfit_pace = (ShadowPace) { };
+    g->epoch = g->accepted = 0;
+    g->bindings = 0;
     g->state = which ? SHADOW_GUEST_STATE_INCOMING : SHADOW_GUEST_STATE_ACTIVE;
     hold(g, which);
     fuzz_machine_run(now);
@@ -185,11 +188,13 @@ bool fuzz_guest_prove(uint8_t answer[16], unsigned half)
     uint8_t msg[sizeof(REGISTER_LABEL) - 1 + 32 + 3] = REGISTER_LABEL;
     uint8_t mac[SHADOW_HKDF_HASH_LEN];
     uint8_t *rest = msg + sizeof(REGISTER_LABEL) - 1;
+    const ShadowChallenge *newest;
 
-    if (!guests[1]) {
+    if (!guests[1] || g_queue_is_empty(&guests[1]->challenges)) {
         return false;
     }
-    memcpy(rest, guests[1]->challenge, 32);
+    newest = g_queue_peek_tail(&guests[1]->challenges);
+    memcpy(rest, newest->value, 32);
     memcpy(rest + 32, "vm2", 3);
     fuzz_assert(shadow_hkdf_extract(FUZZ_SECRET, strlen(FUZZ_SECRET), msg,
                                     sizeof(msg), mac));

@@ -129,11 +129,12 @@ void fuzz_check_positions(ShadowGuest *g, FuzzPositions *pos)
         typeof(now.dev[0]) a = pos->dev[i], b = now.dev[i];
 
         fuzz_assert(b.taken <= b.accepted);
-        fuzz_assert(b.accepted - b.taken <= FUZZ_QUEUE);
+        fuzz_assert(b.accepted - b.taken <= FUZZ_QUEUE + FUZZ_RECEIVER);
         fuzz_assert(b.start <= b.sent && b.sent <= b.produced);
         fuzz_assert(b.produced - b.start <= FUZZ_QUEUE);
         fuzz_assert(i >= pos->n ||
-                    (a.accepted <= b.accepted && a.taken <= b.taken &&
+                    (a.accepted <= b.accepted &&
+                     a.taken <= b.taken + FUZZ_RECEIVER &&
                      a.produced <= b.produced && a.sent <= b.sent &&
                      a.start <= b.start));
     }

@@ -8,6 +8,8 @@
 
 /* Sizes of the queues: small, so that an input takes little time. */
 #define FUZZ_QUEUE 64
+/* A reset gives back to the queue what the receiver had: a FIFO's worth. */
+#define FUZZ_RECEIVER 16
 #define FUZZ_QUEUE_ARGS "input-size=64,output-size=64"
 
 #define FUZZ_SECRET "0123456789abcdef0123456789abcdef"

@@ -13,6 +13,13 @@
 
 char *shadow_dir;
 
+unsigned shadow_hangs(void)
+{
+    const char *seconds = getenv("SHADOW_HANGS");
+
+    return seconds ? atoi(seconds) : 300;
+}
+
 /* Set-up */
 
 void shadow_test_init(int *argc, char ***argv)
