@@ -70,6 +70,7 @@ def test_migration_during_transfer(kvm_pair):
     assert second.guest()['protection'] in ('watched', 'forced'), second.guest()
 
 
+@lab.long
 def test_user_vm_old_kernel(kvm_old_vm):
     """The agent's calls, from user mode, come by the doorbell."""
     unseen(kvm_old_vm.seen, kvm_old_vm.state(), ('watched',))
@@ -81,6 +82,7 @@ def test_user_vm_forced(kvm_forced_vm):
     kvm_forced_vm.check_console()
 
 
+@lab.long
 def test_user_vm_exposed(kvm_exposed_vm):
     """The cloud VM brings its accesses; it could read them, and the user is told."""
     vm = kvm_exposed_vm
