@@ -14,7 +14,9 @@
  *
  * An access that arrives here, made between a BIND that has returned and the
  * next call, is one that L0 has promised never to show.  Of others nothing can
- * be said: this kernel enters the user VM again whenever it likes.
+ * be said: this kernel enters the user VM again whenever it likes, and makes
+ * the rest of a string's accesses without entering it at all.  So with UNBIND
+ * the string has one byte.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -32,6 +34,7 @@
 #define DATA         0x2000
 #define TURNS        0x3000
 #define BYTE         0xb5
+#define STRING       (CODE + 17) /* where the length of the string is */
 #define LAST_CYCLES  200
 #define THREADS      4
 
@@ -50,6 +53,7 @@ static const uint8_t code[] = {
 };
 
 static const char *guest;
+static unsigned string;      /* its length */
 static uint64_t *cookie;
 static uint8_t *memory;
 /* volatile: one thread sets them while another looks */
@@ -112,6 +116,7 @@ static int vcpu_create(void)
     }
     memset(memory + DATA, BYTE, 4);
     memcpy(memory + CODE, code, sizeof(code));
+    memory[STRING] = string;
     vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
     ioctl(vcpu, KVM_GET_SREGS, &sregs);
     sregs.cs.base = sregs.cs.selector = 0;
@@ -307,6 +312,7 @@ int main(int argc, char **argv)
         return 2;
     }
     guest = argv[2];
+    string = strcmp(argv[1], "unbind") ? 4 : 1;
     attack_open();
     sigaction(SIGUSR1, &kick, NULL);
     cookie = (uint64_t *)area(PAGE);
