@@ -15,6 +15,7 @@ def watched_login(vm):
     unseen(vm.seen, vm.state(), ('watched', 'forced'))
 
 
+@lab.long
 def test_ordinary_vm_beside(kvm_vm):
     """Its isa-serial is L1's, though its port's bit in the map is held."""
     from lab.plain import PlainVm
@@ -53,6 +54,7 @@ def test_inner_qemu_killed(kvm_vm):
     watched_login(kvm_vm)
 
 
+@lab.long
 def test_cloud_vm_reset(kvm_vm):
     since = kvm_vm.host.qmp.mark()
     kvm_vm.host.reset()

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Endurance, in short; soak.py is the long form."""
 
+import lab
 
+
+@lab.long
 def test_three_migrations(pair):
     from lab.soak import Soak
     with pair.waiting_target(), Soak(pair) as soak:
