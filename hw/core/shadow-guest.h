@@ -141,12 +141,18 @@ void shadow_guest_irq_changed(ShadowGuest *g);
 void shadow_guest_irq_told(ShadowGuest *g);
 void shadow_guest_irq_all_told(void);
 
-/* -EBUSY if a process that lives and is not @caller has bound it. */
-int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller);
+/*
+ * -EBUSY if a process that lives and is not @caller has bound it.  *@again: it
+ * is @caller, and that lives.  To be asked before the new cookie is written,
+ * which may be where the old one is.
+ */
+int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller,
+                          bool *again);
 
-/* The same process only replaces the cookie. */
+/* If @again only the cookie is replaced. */
 void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
-                               uint64_t cookie_va, uint64_t cookie);
+                               bool again, uint64_t cookie_va,
+                               uint64_t cookie);
 
 /* Whether the nested guest that made @entry is this one */
 bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index);

@@ -110,11 +110,13 @@ static void lifecycle_bound(ShadowGuest *g, bool by_tag, uint64_t whom)
     shadow_tell_bound(g, by_tag);
 }
 
-int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller)
+int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller,
+                          bool *again)
 {
-    if (shadow_binding_by_process(g->ports) &&
-        !shadow_binding_is_process(g->ports, caller) &&
-        shadow_binding_lives(g->ports)) {
+    bool lives = shadow_binding_lives(g->ports);
+
+    *again = lives && shadow_binding_is_process(g->ports, caller);
+    if (lives && !*again) {
         shadow_lifecycle_refused(g, "another process has bound it",
                                  false);
         return -EBUSY;
@@ -123,10 +125,10 @@ int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller)
 }
 
 void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
-                               uint64_t cookie_va, uint64_t cookie)
+                               bool again, uint64_t cookie_va, uint64_t cookie)
 {
     shadow_history_forget(g);
-    if (shadow_binding_is_process(g->ports, caller)) {
+    if (again) {
         shadow_binding_replace_cookie(g->ports, cookie_va, cookie);
     } else {
         if (shadow_binding_by_process(g->ports) ||

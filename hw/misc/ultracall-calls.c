@@ -98,16 +98,18 @@ static int call_bind(UltracallCall *call)
 {
     ShadowEntry caller;
     uint64_t cookie;
+    bool again;
     int ret;
 
     if (!shadow_random(&cookie, sizeof(cookie))) {
         return -EIO;
     }
     call->caller->entry(call->caller, &caller);
-    ret = shadow_guest_may_bind(call->guest, &caller);
+    ret = shadow_guest_may_bind(call->guest, &caller, &again);
     if (!ret) {
         call_write(call, &cookie, sizeof(cookie));
-        shadow_guest_bind_process(call->guest, &caller, call->va, cookie);
+        shadow_guest_bind_process(call->guest, &caller, again, call->va,
+                                  cookie);
     }
     return ret;
 }

@@ -92,6 +92,7 @@ def test_migration_to_file(vm):
     assert vm.state()['snapshots-saved'] == saves + 1, vm.state()
     vm.inner.stop()
     vm.inner = vm.host.start_inner('vm1', incoming=True, **vm.options)
+    vm.console.come_back(vm.host)
     vm.inner.set_capability('return-path', False)
     vm.inner.qmp.cmd('migrate-incoming', uri=f'file:{FILE}')
     check_went_back(vm, 'echo $when', 'before\n')

@@ -186,6 +186,21 @@ static void test_rebind(void)
     qtest_quit(qts);
 }
 
+/* A process that has the page table of one that died is another one. */
+static void test_page_table_again(void)
+{
+    QTestState *qts = shadow_start_com1();
+    int user = user_connect("c0");
+
+    shadow_wait_connected(qts, "com1", true);
+    qtest_writeq(qts, SHADOW_COOKIES, 0);
+    g_assert_cmpint(do_bind(qts, "vm1", SHADOW_PROCESS, 1), ==, 0);
+    user_expect_notice(user, "detached from its virtual machine: another "
+                       "process binds it", 0, 0);
+    g_assert_true(claimed(qts, SHADOW_PROCESS, 0, 0));
+    qtest_quit(qts);
+}
+
 /*
  * The notice that a cookie was not there any more comes after the process has
  * a new one: it was about the old one.
@@ -657,6 +672,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-binding/cookie", test_cookie);
     qtest_add_func("/shadow-binding/busy", test_busy);
     qtest_add_func("/shadow-binding/rebind", test_rebind);
+    qtest_add_func("/shadow-binding/page-table-again", test_page_table_again);
     qtest_add_func("/shadow-binding/late-notice", test_late_notice);
     qtest_add_func("/shadow-binding/absent", test_absent);
     qtest_add_func("/shadow-binding/tombstone", test_tombstone);

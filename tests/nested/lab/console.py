@@ -80,6 +80,12 @@ class ConsoleClient:
         """The same console at another host, which may not have it yet."""
         return self.connect(host, self.guest, self.port, timeout)
 
+    def come_back(self, host):
+        """The guest was detached from its machine, and has another: its users were sent
+        away, and come anew."""
+        self.wait_closed()
+        return self.go_on(host)
+
     def knock(self, host, text):
         """Connect to where the same console is expected, and type: for enter()."""
         early = self._open(host.console_address(self.guest, self.port), LONG)

@@ -72,6 +72,7 @@ class Pair:
     def boot_again(self):
         """After the inner QEMU at the source has ended."""
         self.inner = self.source.start_inner(self.inner.name, **self._options)
+        self.console.come_back(self.source)
 
     def new_session(self):
         self.console.login(lab.USER, lab.PASSWORD)

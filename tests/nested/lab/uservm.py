@@ -28,7 +28,10 @@ class UserVm:
 
     def boot(self):
         """Start the inner QEMU, also after another one that has ended."""
+        again = self.inner
         self.inner = self.host.start_inner(self.guest, **self.options)
+        if again:
+            self.console.come_back(self.host)
         return self
 
     def login(self, user=None):
