@@ -77,6 +77,7 @@ def test_user_vm_old_kernel(kvm_old_vm):
     kvm_old_vm.check_console()
 
 
+@lab.long
 def test_user_vm_forced(kvm_forced_vm):
     unseen(kvm_forced_vm.seen, kvm_forced_vm.state(), ('forced',))
     kvm_forced_vm.check_console()

@@ -70,6 +70,7 @@ def test_who_may_call(kvm_vm):
         run_as_l1_root(kvm_vm, f'attack-callers rights {guest}')
 
 
+@lab.long
 def test_many_callers(kvm_vm):
     from test_attack import run_as_l1_root, spare_guest
     with spare_guest(kvm_vm) as guest:
