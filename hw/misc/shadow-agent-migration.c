@@ -17,7 +17,7 @@
 #include "shadow/include/compat-migration.h"
 
 /* How long a SAVE may take to settle, before the migration is failed */
-#define AGENT_SAVE_TIMEOUT_MS 2000
+#define AGENT_SAVE_TIMEOUT_MS 10000
 
 static void agent_end_migration(ShadowAgent *a, uint32_t nr)
 {
