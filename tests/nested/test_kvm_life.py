@@ -63,6 +63,7 @@ def test_cloud_vm_reset(kvm_vm):
     watched_login(kvm_vm)
 
 
+@lab.long
 def test_who_may_call(kvm_vm):
     """As under TCG, but by this processor's instruction only."""
     from test_attack import run_as_l1_root, spare_guest

@@ -93,6 +93,7 @@ def test_postcopy(pair):
         pair.check_session()
 
 
+@lab.long
 def test_refused_at_the_end(pair):
     """The target refuses what the source has sent: the user VM and its console go on at
     the source."""
@@ -129,6 +130,7 @@ def little_left(pair):
     return ram.get('dirty-sync-count', 0) > 1 and ram['remaining'] < 512 << 10
 
 
+@lab.long
 def test_refused_early(pair):
     """QEMU 10.0 gives the user VM up, for it cannot know whether the target has it; the
     console has not moved, and the operator can have it go on here."""
@@ -171,6 +173,7 @@ def refused(pair, mode):
     raise AssertionError(f'{mode}: the migration has begun')
 
 
+@lab.long
 def test_cpr_refused(pair):
     """Before anything is frozen, and with the reason"""
     schema = pair.inner.qmp.cmd('query-qmp-schema')
@@ -185,6 +188,7 @@ def test_cpr_refused(pair):
     pair.check_session()
 
 
+@lab.long
 def test_colo_refused(pair):
     """By QEMU itself, where it is built without replication"""
     from qemu.qmp import ExecuteError
