@@ -19,15 +19,33 @@
 /* How long a SAVE may take to settle, before the migration is failed */
 #define AGENT_SAVE_TIMEOUT_MS 10000
 
+/* How often an end is told that the outer QEMU could not write down */
+#define AGENT_RETRY_MS 1000
+
 static void agent_end_migration(ShadowAgent *a, uint32_t nr)
 {
     int64_t ret = shadow_agent_call(a, nr, NULL, 0, NULL);
+    bool again = ret == -EIO;
 
     a->frozen = false;
-    if (ret) {
-        warn_report("shadow-agent: guest '%s': %s: %s", a->guest,
+    if (ret && !a->ending) {
+        warn_report("shadow-agent: guest '%s': %s: %s%s", a->guest,
                     nr == ULTRACALL_COMMIT ? "commit" : "abort",
-                    strerror(-ret));
+                    strerror(-ret), again ? "; trying again" : "");
+    }
+    a->ending = again ? nr : 0;
+    if (again) {
+        timer_mod(a->retry, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                            AGENT_RETRY_MS);
+    }
+}
+
+static void agent_retry(void *opaque)
+{
+    ShadowAgent *a = opaque;
+
+    if (a->ending) {
+        agent_end_migration(a, a->ending);
     }
 }
 
@@ -325,6 +343,7 @@ bool shadow_agent_migration_start(ShadowAgent *a, Error **errp)
     if (!agent_refuse_cpr(a, errp)) {
         return false;
     }
+    a->retry = timer_new_ms(QEMU_CLOCK_REALTIME, agent_retry, a);
     a->shutdown.notify = agent_shutdown;
     qemu_register_shutdown_notifier(&a->shutdown);
     migration_add_notifier(&a->migration, agent_migration_event);

@@ -124,7 +124,7 @@ static void agent_exit(Notifier *n, void *data)
 {
     ShadowAgent *a = container_of(n, ShadowAgent, exit);
 
-    if (a->frozen) {
+    if (a->frozen || a->ending) {
         warn_report("shadow-agent: the console of '%s' stays frozen, since "
                     "its migration has not ended", a->guest);
     }

@@ -34,6 +34,8 @@ struct ShadowAgent {
     bool resync;                /* lines may have moved unseen */
 
     bool frozen;                /* SAVE succeeded, and not yet its end */
+    uint32_t ending;            /* COMMIT or ABORT, to be tried again, or 0 */
+    QEMUTimer *retry;
     bool restored;              /* RESTORE succeeded, and not yet run */
     uint32_t envelope_len;
     uint8_t *envelope;

@@ -4,7 +4,7 @@
 import os
 
 import lab
-from lab.held import check_refused
+from lab.held import cancel, check_refused, held
 
 NUMBERS = [b'%d' % n for n in range(1, 501)]
 
@@ -63,8 +63,9 @@ def test_slow_user(pair):
         pair.check_session()
 
 
-def test_target_without_room(pair):
-    """L0 at the target cannot keep what it must not forget."""
+def test_hosts_without_room(pair):
+    """L0 at the target cannot keep what it must not forget; nor then, when it is the
+    source of a migration that fails, until there is room again."""
     with_room = f'{pair.target.dir}/state'
     os.mkdir(with_room)
     with pair.waiting_target(state_file=f'{with_room}/vm1'):
@@ -78,3 +79,11 @@ def test_target_without_room(pair):
         info, _, _ = pair.migrate(pair.console)
         assert info['status'] == 'completed', info
         pair.check_session()
+
+    with held(pair, saved=True):
+        os.rename(with_room, f'{with_room}-away')
+        cancel(pair)
+        assert pair.source.guest()['state'] == 'frozen', pair.source.guest()
+        os.rename(f'{with_room}-away', with_room)
+        assert lab.wait_until(lambda: pair.source.guest()['state'] == 'active')
+        pair.new.kill()
