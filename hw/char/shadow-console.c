@@ -38,6 +38,29 @@ static gboolean console_writable(void *do_not_use, GIOCondition cond,
     return G_SOURCE_REMOVE;
 }
 
+/*
+ * RTS/CTS: a guest that asks for it waits for a user who is there and reads
+ * slowly.  Nobody waits for a user who stays away.
+ */
+static bool console_clear_to_send(const ShadowConsole *c)
+{
+    uint32_t size = c->out.capacity;
+    uint64_t unsent = c->out.end - c->sent;
+
+    return !c->flow_control || !c->connected || c->severed ||
+           unsent <= (c->cts ? size - size / 4 : size / 2);
+}
+
+static void console_lines(ShadowConsole *c)
+{
+    bool cts = console_clear_to_send(c);
+
+    if (cts != c->cts) {
+        c->cts = cts;
+        c->on_lines(c->opaque);
+    }
+}
+
 /* Write what the user's transport takes; on less than @len, wait for room. */
 static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
 {
@@ -145,10 +168,11 @@ static void console_flush(ShadowConsole *c)
         size_t n = console_write(c, run, len);
 
         if (!n) {
-            return;
+            break;
         }
         c->sent += n;
     }
+    console_lines(c);
 }
 
 static void console_flush_due(void *opaque)
@@ -285,6 +309,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
     case CHR_EVENT_CLOSED:
         c->connected = false;
         console_unwatch(c);
+        console_lines(c);
         break;
     case CHR_EVENT_BREAK:
         shadow_breaks_add(&c->breaks, c->in.end);
@@ -369,6 +394,7 @@ static int console_user_change(void *opaque)
     console_return_log(c);
     c->connected = false;
     console_attach_user(c);
+    console_lines(c);
     return 0;
 }
 
@@ -384,6 +410,7 @@ static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
         c->dropped += c->out.start - c->sent;
         c->sent = c->out.start;
     }
+    console_lines(c);
     console_flush_soon(c);
     return len;
 }
@@ -394,9 +421,10 @@ static void console_chr_accept_input(Chardev *chr)
 }
 
 /*
- * The modem lines: the line is always up, so that a session does not end when
- * its user disconnects.  A driver that has once raised RTS is taken to mean
- * it when it lowers it; firmware that never does gets its input all the same.
+ * The modem lines: DSR and DCD are always up, so that a session does not end
+ * when its user disconnects.  A driver that has once raised RTS is taken to
+ * mean it when it lowers it; firmware that never does gets its input all the
+ * same.
  */
 static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
 {
@@ -405,7 +433,7 @@ static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
 
     switch (cmd) {
     case CHR_IOCTL_SERIAL_GET_TIOCM:
-        *lines = CHR_TIOCM_CTS | CHR_TIOCM_DSR | CHR_TIOCM_CAR;
+        *lines = (c->cts ? CHR_TIOCM_CTS : 0) | CHR_TIOCM_DSR | CHR_TIOCM_CAR;
         return 0;
     case CHR_IOCTL_SERIAL_SET_TIOCM:
         c->rts = *lines & CHR_TIOCM_RTS;
@@ -425,9 +453,10 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           void (*on_connect)(void *opaque, size_t notice),
                           void (*on_idle)(void *opaque),
                           bool (*may_receive)(void *opaque, bool brk),
-                          void *opaque)
+                          void (*on_lines)(void *opaque), void *opaque)
 {
     c->user = user;
+    c->on_lines = on_lines;
     c->on_connect = on_connect;
     c->on_idle = on_idle;
     c->may_receive = may_receive;
@@ -465,6 +494,9 @@ void shadow_console_hold(ShadowConsole *c, bool held)
     }
     console_announce(c);
     console_pump(c);
+    /* a guest that comes from elsewhere may wait for another user */
+    c->cts = console_clear_to_send(c);
+    c->on_lines(c->opaque);
     qemu_bh_schedule(c->flush);
 }
 
@@ -550,6 +582,7 @@ void shadow_console_attached(ShadowConsole *c, bool attached,
     }
     c->announced = false;
     c->severed = true;
+    console_lines(c);
     /* who comes later has connected anew, and is not sent away */
     if (c->connected) {
         g_autofree char *what = NULL;
@@ -702,6 +735,7 @@ static void console_init(Object *obj)
     ShadowConsole *c = SHADOW_CONSOLE(obj);
 
     c->logfd = -1;
+    c->cts = true;
     shadow_notices_init(&c->notices);
 }
 

@@ -40,6 +40,7 @@ struct ShadowConsole {
     bool connected;
     bool announced;             /* the user's position has been told */
     uint64_t ahead;             /* output before it was sent to another host */
+    bool cts;                   /* clear to send, as the guest sees it */
     bool held;
     bool detached;              /* from the nested guest */
     bool severed;               /* it was, and no user has come since */
@@ -63,6 +64,7 @@ struct ShadowConsole {
     void (*on_connect)(void *opaque, size_t notice);
     void (*on_idle)(void *opaque);
     bool (*may_receive)(void *opaque, bool brk);
+    void (*on_lines)(void *opaque);
     void *opaque;
 };
 
@@ -76,14 +78,15 @@ struct ShadowConsole {
  * bytes that it gets before the first byte of the guest.  @on_idle is called
  * when the UART has been given the last of the input.  @may_receive says
  * whether the UART is in a state to take a byte or, if @brk, a BREAK, which it
- * then gets.  @c is held at first.
+ * then gets.  @on_lines is called when CTS, which the UART asks for, may have
+ * changed.  @c is held at first.
  */
 void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                           uint32_t input_size, uint32_t output_size,
                           void (*on_connect)(void *opaque, size_t notice),
                           void (*on_idle)(void *opaque),
                           bool (*may_receive)(void *opaque, bool brk),
-                          void *opaque);
+                          void (*on_lines)(void *opaque), void *opaque);
 void shadow_console_stop(ShadowConsole *c);
 
 /* While held, no byte moves in either direction, and none is lost. */

@@ -168,6 +168,11 @@ static bool shadow_serial_may_receive(void *opaque, bool brk)
     return shadow_uart_may_receive(&SHADOW_SERIAL(opaque)->regs, brk);
 }
 
+static void shadow_serial_lines(void *opaque)
+{
+    shadow_uart_lines(&SHADOW_SERIAL(opaque)->regs);
+}
+
 static void shadow_serial_irq(void *opaque, int n, int level)
 {
     ShadowSerial *s = container_of(opaque, ShadowSerial, parent_obj);
@@ -214,7 +219,7 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     s->console.flow_control = s->flow_control;
     shadow_console_start(&s->console, &s->user, s->input_size, s->output_size,
                          shadow_serial_connected, shadow_serial_input_idle,
-                         shadow_serial_may_receive, dev);
+                         shadow_serial_may_receive, shadow_serial_lines, dev);
     return true;
 }
 

@@ -3,6 +3,7 @@
  * The registers of a UART as a nested guest sees them.
  */
 #include "qemu/osdep.h"
+#include "chardev/char-serial.h"
 #include "shadow/hw/char/shadow-uart.h"
 
 /* Register writes of a guest that should be stopped, but is not */
@@ -38,6 +39,7 @@ enum {
 #define LSR_BI      0x10
 #define LSR_THRE    0x20
 #define LSR_TEMT    0x40
+#define MSR_CTS     0x10
 
 static uint8_t uart_chip_read(ShadowUart *u, unsigned reg)
 {
@@ -286,6 +288,19 @@ void shadow_uart_hold(ShadowUart *u, bool held)
     u->thri_fresh = false;
     if (!held) {
         uart_do_late_writes(u);
+    }
+}
+
+/* SerialState looks at the lines when its timer fires. */
+void shadow_uart_lines(ShadowUart *u)
+{
+    SerialState *chip = u->chip;
+    int lines = 0;
+
+    qemu_chr_fe_ioctl(&chip->chr, CHR_IOCTL_SERIAL_GET_TIOCM, &lines);
+    if (!u->held && !(lines & CHR_TIOCM_CTS) != !(chip->msr & MSR_CTS)) {
+        timer_mod(chip->modem_status_poll,
+                  qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
     }
 }
 

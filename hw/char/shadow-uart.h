@@ -75,6 +75,9 @@ unsigned shadow_uart_unread(ShadowUart *u, uint8_t buf[SHADOW_UART_FIFO],
 /* The chip drives its interrupt line. */
 void shadow_uart_irq(ShadowUart *u, bool level);
 
+/* The modem lines, which are those of the chip's chardev, may have changed. */
+void shadow_uart_lines(ShadowUart *u);
+
 /* The chip has been given all input that there is. */
 void shadow_uart_input_idle(ShadowUart *u);
 

@@ -53,6 +53,9 @@ enum {
 #define LSR_BI   0x10
 #define LSR_THRE 0x20
 #define LSR_TEMT 0x40
+#define IER_MSI  0x08
+#define MSR_DCTS 0x01
+#define MSR_CTS  0x10
 
 /* "com1" at its usual place, for a user who comes to socket "c0" */
 #define SHADOW_CHARDEV \

@@ -4,7 +4,6 @@
  * connecting, flow control, a frozen port.
  */
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "qobject/qdict.h"
 #include "shadow-common.h"
 
@@ -128,45 +127,6 @@ static void test_sent_output_is_not_dropped(void)
     g_assert_cmpuint(shadow_count(qts, "com1", "output-dropped"), ==, 0);
     close(user);
     qtest_quit(qts);
-}
-
-/* A user who does not read: a pipe, since its size can be chosen */
-static void test_slow_user(void)
-{
-    g_autofree char *base = shadow_path("pipe");
-    g_autofree char *in = g_strconcat(base, ".in", NULL);
-    g_autofree char *out = g_strconcat(base, ".out", NULL);
-    g_autofree char *text = pattern(8000);
-    g_autofree char *got = g_malloc0(8001);
-    size_t have = 0, lost;
-    QTestState *qts;
-    ssize_t n;
-    int fd;
-
-    g_assert_cmpint(mkfifo(in, 0600), ==, 0);
-    g_assert_cmpint(mkfifo(out, 0600), ==, 0);
-    fd = open(out, O_RDWR);
-    g_assert_cmpint(fcntl(fd, F_SETPIPE_SZ, 4096), ==, 4096);
-    qts = shadow_start("", "-chardev pipe,id=c0,path=%s -device shadow-serial,"
-                       "id=com1,guest=vm1,chardev=c0,output-size=1024", base);
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    uart_write(qts, COM1, text);
-    g_assert_cmpuint(shadow_count(qts, "com1", "output-produced"), ==, 8000);
-    lost = shadow_count(qts, "com1", "output-dropped");
-    g_assert_cmpuint(lost, >=, 8000 - 4096 - 1024);
-    while (have < 8000 - lost) {
-        n = read(fd, got + have, 8000 - have);
-        g_assert_cmpint(n, >, 0);
-        have += n;
-    }
-    g_assert_cmpuint(have, ==, 8000 - lost);
-    g_assert_cmpmem(got, have - 1024, text, have - 1024);
-    g_assert_cmpstr(got + have - 1024, ==, text + 8000 - 1024);
-    g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 8000);
-    close(fd);
-    qtest_quit(qts);
-    g_unlink(in);
-    g_unlink(out);
 }
 
 static void test_no_chardev(void)
@@ -427,7 +387,6 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-console/output/bound", test_output_bound);
     qtest_add_func("/shadow-console/output/history",
                    test_sent_output_is_not_dropped);
-    qtest_add_func("/shadow-console/output/slow-user", test_slow_user);
     qtest_add_func("/shadow-console/output/no-chardev", test_no_chardev);
     qtest_add_func("/shadow-console/output/ringbuf", test_ringbuf);
     qtest_add_func("/shadow-console/replay/unsent", test_replay_unsent);
