@@ -3,7 +3,6 @@
  * What stands between a UART and its user.
  */
 #include "qemu/osdep.h"
-#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "chardev/char-serial.h"
@@ -321,47 +320,6 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
     }
 }
 
-/*
- * The chardev's log is to have what the guest writes, user or not, and once;
- * left with the chardev, it would get what a user is sent.
- */
-static void console_take_log(ShadowConsole *c)
-{
-    c->logged = c->user->chr;
-    c->log_failed = false;
-    if (c->logged) {
-        c->logfd = c->logged->logfd;
-        c->logged->logfd = -1;
-    }
-}
-
-static void console_return_log(ShadowConsole *c)
-{
-    if (c->logfd < 0) {
-        return;
-    }
-    if (c->user->chr == c->logged) {
-        c->logged->logfd = c->logfd;
-    } else {
-        /* the chardev is gone, or is about to be */
-        close(c->logfd);
-    }
-    c->logfd = -1;
-}
-
-static void console_log(ShadowConsole *c, const uint8_t *buf, size_t len)
-{
-    if (c->logfd < 0 || qemu_write_full(c->logfd, buf, len) == len) {
-        return;
-    }
-    if (!c->log_failed && c->user->chr) {
-        /* a guest may not fill QEMU's own log with this */
-        c->log_failed = true;
-        warn_report("shadow-serial: the log of chardev '%s' lacks output: %s",
-                    c->user->chr->label, strerror(errno));
-    }
-}
-
 static int console_user_change(void *opaque);
 
 static void console_attach_user(ShadowConsole *c)
@@ -372,7 +330,7 @@ static void console_attach_user(ShadowConsole *c)
         c->loop = shadow_loop_new();
     }
     c->one_by_one = c->user->chr && shadow_loop_breaks_early(c->user->chr);
-    console_take_log(c);
+    shadow_log_take(&c->log, c->user->chr);
     c->context = suits && c->loop ? shadow_loop_context(c->loop) : NULL;
     qemu_chr_fe_set_handlers(c->user, console_user_can_read, console_user_read,
                              console_user_event, console_user_change, c,
@@ -391,7 +349,7 @@ static int console_user_change(void *opaque)
     ShadowConsole *c = opaque;
 
     console_unwatch(c);
-    console_return_log(c);
+    shadow_log_return(&c->log, c->user->chr);
     c->connected = false;
     console_attach_user(c);
     console_lines(c);
@@ -404,7 +362,7 @@ static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
 {
     ShadowConsole *c = SHADOW_CONSOLE(chr);
 
-    console_log(c, buf, len);
+    shadow_log_write(&c->log, c->user->chr, buf, len);
     shadow_ring_push(&c->out, buf, len);
     if (c->sent < c->out.start) {
         c->dropped += c->out.start - c->sent;
@@ -474,7 +432,7 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
 void shadow_console_stop(ShadowConsole *c)
 {
     console_unwatch(c);
-    console_return_log(c);
+    shadow_log_return(&c->log, c->user->chr);
     qemu_chr_fe_deinit(c->user, false);
     g_clear_pointer(&c->loop, shadow_loop_free);
     qemu_bh_delete(c->flush);
@@ -604,137 +562,11 @@ void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info)
     info->output_dropped = c->dropped;
 }
 
-size_t shadow_console_state_max(ShadowConsole *c)
-{
-    return c->input_size + c->out.capacity + SHADOW_CONSOLE_STATE_OVERHEAD;
-}
-
-void shadow_console_sent_ahead(ShadowConsole *c)
-{
-    c->ahead = c->out.end;
-}
-
-void shadow_console_leave_out(ShadowConsole *c, bool leave_out)
-{
-    c->out.from = leave_out ? MIN(c->ahead, c->sent) : 0;
-}
-
-/*
- * Typed input, and output that no user has been sent, may not be lost: a ring
- * here that is too small for them is refused.  History may shrink.
- */
-static int console_post_load(void *opaque, int version_id)
-{
-    ShadowConsole *c = opaque;
-
-    if (shadow_ring_lost(&c->in) || c->sent < c->out.start ||
-        c->sent > c->out.end) {
-        return -EINVAL;
-    }
-    return 0;
-}
-
-/* What the stream leaves out */
-static int console_pre_load(void *opaque)
-{
-    ShadowConsole *c = opaque;
-
-    c->breaks.n = 0;
-    return 0;
-}
-
-static bool console_breaks_needed(void *opaque)
-{
-    ShadowConsole *c = opaque;
-
-    return c->breaks.n;
-}
-
-static int console_breaks_post_load(void *opaque, int version_id)
-{
-    ShadowConsole *c = opaque;
-
-    if (!shadow_breaks_valid(&c->breaks, c->in.start, c->in.end)) {
-        c->breaks.n = 0;
-        return -EINVAL;
-    }
-    return 0;
-}
-
-#define CONSOLE_BREAKS(_name) {                                         \
-    .name = _name,                                                      \
-    .version_id = 1,                                                    \
-    .minimum_version_id = 1,                                            \
-    .needed = console_breaks_needed,                                    \
-    .post_load = console_breaks_post_load,                              \
-    .fields = (const VMStateField[]) {                                  \
-        VMSTATE_UINT32(breaks.n, ShadowConsole),                        \
-        VMSTATE_UINT64_ARRAY(breaks.at, ShadowConsole,                  \
-                             SHADOW_BREAKS_MAX),                        \
-        VMSTATE_END_OF_LIST()                                           \
-    }                                                                   \
-}
-
-static const VMStateDescription vmstate_console_breaks =
-    CONSOLE_BREAKS("shadow-console/breaks");
-static const VMStateDescription vmstate_console_user_breaks =
-    CONSOLE_BREAKS("shadow-console/user/breaks");
-
-const VMStateDescription vmstate_shadow_console = {
-    .name = "shadow-console",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .pre_load = console_pre_load,
-    .post_load = console_post_load,
-    .fields = (const VMStateField[]) {
-        VMSTATE_STRUCT(in, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
-        VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
-        VMSTATE_UINT64(sent, ShadowConsole),
-        VMSTATE_UINT64(dropped, ShadowConsole),
-        VMSTATE_BOOL(rts, ShadowConsole),
-        VMSTATE_BOOL(rts_used, ShadowConsole),
-        VMSTATE_END_OF_LIST()
-    },
-    .subsections = (const VMStateDescription * const []) {
-        &vmstate_console_breaks,
-        NULL
-    }
-};
-
-const VMStateDescription vmstate_shadow_console_user = {
-    .name = "shadow-console/user",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .pre_load = console_pre_load,
-    .fields = (const VMStateField[]) {
-        VMSTATE_STRUCT(in, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
-        VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring, ShadowRing),
-        VMSTATE_UINT64(sent, ShadowConsole),
-        VMSTATE_UINT64(dropped, ShadowConsole),
-        VMSTATE_END_OF_LIST()
-    },
-    .subsections = (const VMStateDescription * const []) {
-        &vmstate_console_user_breaks,
-        NULL
-    }
-};
-
-const VMStateDescription vmstate_shadow_console_history = {
-    .name = "shadow-console/history",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .fields = (const VMStateField[]) {
-        VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring_before,
-                       ShadowRing),
-        VMSTATE_END_OF_LIST()
-    }
-};
-
 static void console_init(Object *obj)
 {
     ShadowConsole *c = SHADOW_CONSOLE(obj);
 
-    c->logfd = -1;
+    shadow_log_init(&c->log);
     c->cts = true;
     shadow_notices_init(&c->notices);
 }

@@ -13,6 +13,7 @@
 #include "chardev/char.h"
 #include "qapi/qapi-types-shadow.h"
 #include "shadow/hw/char/shadow-breaks.h"
+#include "shadow/hw/char/shadow-log.h"
 #include "shadow/hw/char/shadow-loop.h"
 #include "shadow/hw/char/shadow-notice.h"
 #include "shadow/hw/char/shadow-ring.h"
@@ -47,9 +48,7 @@ struct ShadowConsole {
     bool pumping;
     bool one_by_one;            /* input is read */
     bool datagrams;             /* the user gets; there is no connection */
-    int logfd;                  /* taken from @logged; -1: none */
-    Chardev *logged;            /* may be gone: only to compare */
-    bool log_failed;
+    ShadowLog log;
     uint32_t input_size;        /* the ring has room to take some back */
     uint64_t arrived;           /* bytes and breaks */
     ShadowNotices notices;
