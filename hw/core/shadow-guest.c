@@ -17,8 +17,6 @@
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/trace.h"
 
-#define SHADOW_GUEST_MAX_DEVICES 16
-
 NotifierList shadow_guest_irq_notifiers =
     NOTIFIER_LIST_INITIALIZER(shadow_guest_irq_notifiers);
 /* A list of our own: when QEMU ends, guests are removed along with /objects. */

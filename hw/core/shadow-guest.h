@@ -127,6 +127,7 @@ ShadowGuest *shadow_guest_find(const char *id);
 void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
                           void *opaque);
 
+#define SHADOW_GUEST_MAX_DEVICES 16
 unsigned shadow_guest_n_devices(ShadowGuest *g);
 bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp);
 void shadow_guest_remove_device(ShadowDevice *dev);

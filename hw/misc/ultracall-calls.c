@@ -36,6 +36,7 @@ typedef struct UltracallDesc {
     int (*fn)(UltracallCall *call);
     bool tag;               /* arguments 0 and 1 name a guest */
     bool nested;            /* a nested guest may call */
+    uint64_t flags;         /* all that there are */
     UltracallBufferUse use;
     size_t min, max;        /* of the buffer */
 } UltracallDesc;
@@ -183,8 +184,7 @@ static int call_save(UltracallCall *call)
     uint8_t *env;
     int ret;
 
-    if (call->flags && (call->flags >= ARRAY_SIZE(what) ||
-                        !is_power_of_2(call->flags))) {
+    if (call->flags && !is_power_of_2(call->flags)) {
         return -EINVAL;
     }
     env = shadow_scratch_take(SHADOW_SCRATCH_ENVELOPE, need);
@@ -285,8 +285,7 @@ static int call_port(UltracallCall *call)
     if (!call->guest->exposed) {
         return -EPERM;
     }
-    if (call->flags & ~(uint64_t)(ULTRACALL_PORT_WRITE | UINT16_MAX) ||
-        !is_power_of_2(call->len) ||
+    if (!is_power_of_2(call->len) ||
         !shadow_ports_claimed(ports, port, call->len)) {
         return -EINVAL;
     }
@@ -306,9 +305,6 @@ static int call_irq_poll(UltracallCall *call)
     struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
     int ret;
 
-    if (call->flags & ~(uint64_t)ULTRACALL_POLL_REARM) {
-        return -EINVAL;
-    }
     ret = call_reply(call, dev, call_devices(call->guest, dev) *
                                 sizeof(dev[0]));
     if (ret) {
@@ -328,6 +324,7 @@ SAME(ULTRACALL_GONE, SHADOW_GUEST_STATE_GONE);
 SAME(ULTRACALL_INCOMING, SHADOW_GUEST_STATE_INCOMING);
 SAME(ULTRACALL_RESTORED, SHADOW_GUEST_STATE_RESTORED);
 QEMU_BUILD_BUG_ON(ULTRACALL_TAG_MAX != SHADOW_SEAL_TAG_MAX);
+QEMU_BUILD_BUG_ON(SHADOW_GUEST_MAX_DEVICES > ULTRACALL_DEVICES_MAX);
 
 static uint16_t call_guest_flags(ShadowGuest *g)
 {
@@ -369,24 +366,29 @@ static const UltracallDesc ultracall_descs[] = {
         .use = BUFFER_OUT, .min = sizeof(uint64_t), .max = sizeof(uint64_t) },
     [ULTRACALL_UNBIND] = { "unbind", call_unbind, .tag = true },
     [ULTRACALL_REGISTER] = { "register", call_register, .tag = true,
-        .nested = true, .use = BUFFER_OUT, .max = ULTRACALL_PROOF_LEN },
+        .nested = true, .use = BUFFER_OUT, .max = ULTRACALL_PROOF_LEN,
+        .flags = ULTRACALL_REGISTER_CHALLENGE | ULTRACALL_REGISTER_ANSWER },
     [ULTRACALL_RESET] = { "reset", call_reset, .tag = true },
     [ULTRACALL_STATE_SIZE] = { "state-size", call_state_size, .tag = true },
     [ULTRACALL_SAVE] = { "save", call_save, .tag = true,
-        .use = BUFFER_OUT, .max = SHADOW_SEAL_MAX_SIZE },
+        .use = BUFFER_OUT, .max = SHADOW_SEAL_MAX_SIZE,
+        .flags = ULTRACALL_SAVE_SNAPSHOT | ULTRACALL_SAVE_HISTORY |
+                 ULTRACALL_SAVE_REST },
     [ULTRACALL_RESTORE] = { "restore", call_restore, .tag = true,
         .use = BUFFER_IN, .max = SHADOW_SEAL_MAX_SIZE },
     [ULTRACALL_COMMIT] = { "commit", call_commit, .tag = true },
     [ULTRACALL_ABORT] = { "abort", call_abort, .tag = true },
     [ULTRACALL_IRQ_POLL] = { "irq-poll", call_irq_poll, .tag = true,
         .use = BUFFER_OUT, .max =
-            ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
+            ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device),
+        .flags = ULTRACALL_POLL_REARM },
     [ULTRACALL_QUERY] = { "query", call_query, .tag = true, .nested = true,
         .use = BUFFER_OUT, .max = sizeof(struct ultracall_guest) +
             ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
     [ULTRACALL_RUN] = { "run", call_run, .tag = true },
     [ULTRACALL_PORT] = { "port", call_port, .tag = true,
-        .use = BUFFER_OUT, .min = 1, .max = 4 },
+        .use = BUFFER_OUT, .min = 1, .max = 4,
+        .flags = ULTRACALL_PORT_WRITE | UINT16_MAX },
 };
 
 static int ultracall_read_tag(UltracallCaller *c, const UltracallRegs *regs,
@@ -474,6 +476,9 @@ static int ultracall_checked(UltracallCaller *c, uint32_t nr,
     call.va = regs->arg[first];
     call.len = regs->arg[first + 1];
     call.flags = regs->arg[first + 2];
+    if (call.flags & ~desc->flags) {
+        return -EINVAL;
+    }
     ret = ultracall_map(desc, &call, &regs->value);
     if (!ret) {
         ret = ultracall_run(desc, tag, &call);

@@ -95,6 +95,27 @@ static void test_unknown_number(void)
     qtest_quit(qts);
 }
 
+/* Today's callers cannot use what tomorrow's release gives a meaning. */
+static void test_unknown_flags(void)
+{
+    static const uint64_t flags[] = { 1 << 17, 1ULL << 32, 1ULL << 63 };
+    QTestState *qts = shadow_start_com1();
+    QDict *before = shadow_view(qts);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
+        g_assert_cmpint(shadow_call_args(qts, ULTRACALL_PROBE, SHADOW_BUF,
+                                         sizeof(struct ultracall_probe),
+                                         flags[i], 0, 0), ==, -EINVAL);
+        for (unsigned nr = ULTRACALL_BIND; nr < NR_CALLS; nr++) {
+            g_assert_cmpint(shadow_call(qts, nr, "vm1", SHADOW_BUF,
+                                        SHADOW_BUF_SIZE, flags[i]), ==,
+                            -EINVAL);
+        }
+    }
+    shadow_assert_same(qts, before);
+    qtest_quit(qts);
+}
+
 static void test_tag(void)
 {
     static const uint64_t lengths[] = {
@@ -250,8 +271,8 @@ static void test_nested(void)
 
         switch (nr) {
         case ULTRACALL_PROBE:
-            /* takes no tag: the buffer is where that would be */
-            g_assert_cmpint(ret, ==, -ENOSPC);
+            /* takes no tag: flags are where the buffer would be */
+            g_assert_cmpint(ret, ==, -EINVAL);
             ret = shadow_call_args(qts, nr | TESTDEV_NESTED, SHADOW_BUF, 24, 0,
                                    0, 0);
             /* fall through */
@@ -382,6 +403,7 @@ int main(int argc, char **argv)
     qtest_add_func("/ultracall/probe", test_probe);
     qtest_add_func("/ultracall/query", test_query);
     qtest_add_func("/ultracall/unknown-number", test_unknown_number);
+    qtest_add_func("/ultracall/unknown-flags", test_unknown_flags);
     qtest_add_func("/ultracall/tag", test_tag);
     qtest_add_func("/ultracall/buffer/short", test_short_buffers);
     qtest_add_func("/ultracall/buffer/long", test_long_buffers);
