@@ -88,17 +88,31 @@ static const VMStateDescription *state_vmsd(ShadowDevice *dev, StatePart part)
     }
 }
 
+/* How many devices have such a part */
+static uint32_t state_n_devices(ShadowGuest *g, StatePart part)
+{
+    ShadowDevice *dev;
+    uint32_t n = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        n += state_vmsd(dev, part) != NULL;
+    }
+    return n;
+}
+
 static bool state_put_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
                               Error **errp)
 {
     ShadowDevice *dev;
-    uint32_t n = shadow_guest_n_devices(g);
 
     qemu_put_be32(f, STATE_MAGIC);
-    qemu_put_be32(f, n);
+    qemu_put_be32(f, state_n_devices(g, part));
     QTAILQ_FOREACH(dev, &g->devices, next) {
         const VMStateDescription *vmsd = state_vmsd(dev, part);
 
+        if (!vmsd) {
+            continue;
+        }
         state_put_string(f, shadow_device_name(dev));
         qemu_put_be32(f, vmsd->version_id);
         if (shadow_vmstate_save(f, vmsd, dev, errp) < 0) {
@@ -132,7 +146,7 @@ static bool state_get_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
                               Error **errp)
 {
     ShadowDevice *dev;
-    uint32_t n = shadow_guest_n_devices(g);
+    uint32_t n = state_n_devices(g, part);
 
     if (qemu_get_be32(f) != STATE_MAGIC || qemu_get_be32(f) != n) {
         error_setg(errp, "the state is not of %u devices", n);
@@ -142,6 +156,9 @@ static bool state_get_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
         const VMStateDescription *vmsd = state_vmsd(dev, part);
         uint32_t version;
 
+        if (!vmsd) {
+            continue;
+        }
         if (!state_get_expected(f, shadow_device_name(dev), errp)) {
             return false;
         }
@@ -218,6 +235,9 @@ bool shadow_state_save_rest(ShadowGuest *g,
     bool ok;
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
+        if (!state_vmsd(dev, STATE_HISTORY)) {
+            continue;
+        }
         memcpy(dev->history, salt, sizeof(dev->history));
         SHADOW_DEVICE_GET_CLASS(dev)->leave_out(dev, true);
     }
@@ -240,6 +260,11 @@ static bool state_load(ShadowGuest *g, StatePart part, const uint8_t *buf,
     qemu_fclose(f);
     object_unref(OBJECT(channel));
     return ok;
+}
+
+unsigned shadow_state_n_history(ShadowGuest *g)
+{
+    return state_n_devices(g, STATE_HISTORY);
 }
 
 bool shadow_state_load_history(ShadowGuest *g, const uint8_t *buf, size_t len,

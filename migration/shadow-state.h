@@ -46,9 +46,12 @@ bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
                        bool keep_user, ShadowStateAccept accept, void *opaque,
                        Error **errp);
 
+/* How many devices have something that can be sent ahead */
+unsigned shadow_state_n_history(ShadowGuest *g);
+
 /*
- * Load what shadow_state_save_history() has written; all devices have a state
- * that lacks it.  On failure they hold whatever has arrived.  @buf is hostile.
+ * Load what shadow_state_save_history() has written; all these devices have a
+ * state that lacks it.  On failure they hold whatever has arrived.  @buf is hostile.
  */
 bool shadow_state_load_history(ShadowGuest *g, const uint8_t *buf, size_t len,
                                Error **errp);

@@ -84,6 +84,55 @@ static const VMStateDescription vmstate_shadow_device = {
     .unmigratable = 1,
 };
 
+/* What a device does that has nothing to do */
+
+static size_t device_no_size(ShadowDevice *dev)
+{
+    return 0;
+}
+
+static void device_no_event(ShadowDevice *dev)
+{
+}
+
+static void device_no_change(ShadowDevice *dev, bool on)
+{
+}
+
+static void device_no_protection(ShadowDevice *dev, bool unprotected,
+                                 const char *broken)
+{
+}
+
+static void device_no_attached(ShadowDevice *dev, bool attached,
+                               const char *reason)
+{
+}
+
+static uint64_t device_no_input(ShadowDevice *dev)
+{
+    return 0;
+}
+
+static void device_no_query(ShadowDevice *dev, ShadowDeviceInfo *info)
+{
+}
+
+static void shadow_device_set_defaults(ShadowDeviceClass *sdc)
+{
+    sdc->state_max = device_no_size;
+    sdc->sent_ahead = device_no_event;
+    sdc->leave_out = device_no_change;
+    sdc->hold = device_no_change;
+    sdc->reset = device_no_event;
+    sdc->moved = device_no_event;
+    sdc->restored = device_no_change;
+    sdc->protection = device_no_protection;
+    sdc->attached = device_no_attached;
+    sdc->arrived = device_no_input;
+    sdc->query = device_no_query;
+}
+
 static void shadow_device_class_init(ObjectClass *oc, ShadowClassData *data)
 {
     DeviceClass *dc = DEVICE_CLASS(oc);
@@ -94,6 +143,7 @@ static void shadow_device_class_init(ObjectClass *oc, ShadowClassData *data)
     dc->bus_type = TYPE_SHADOW_BUS;
     device_class_set_props(dc, shadow_device_properties);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    shadow_device_set_defaults(SHADOW_DEVICE_CLASS(oc));
 }
 
 static void shadow_bus_class_init(ObjectClass *oc, ShadowClassData *data)

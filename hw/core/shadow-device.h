@@ -36,33 +36,36 @@ struct ShadowDevice {
 };
 
 /*
- * All methods are called with the BQL held.
+ * All methods are called with the BQL held.  Each device has:
  *
  * @setup, @teardown: the device's part of realize and unrealize
  * @ports: number of consecutive I/O ports
+ * @read, @write: one byte access at an offset below @ports
+ *
+ * What a class does not set is done by none of its devices:
+ *
  * @state: what is saved, a description of the device's own structure
- * @user_state: the part of it that is the user's, not the machine's: it does
- *              not go back when the machine goes back to a snapshot
- * @history_state: the part of it that can be sent ahead, and loaded after it
  * @state_max: upper bound of the bytes that @state takes
  * @state_limit: the same for a device with any properties, as another host
  *               may have given it
- * @read, @write: one byte access at an offset below @ports
+ * @user_state: the part of it that is the user's, not the machine's: it does
+ *              not go back when the machine goes back to a snapshot
+ * @history_state: the part of it that can be sent ahead, and loaded after it
+ * @sent_ahead: what @history_state has now, the other host has
+ * @leave_out: whether @state is saved without that
  * @hold: while held, no access has a side effect and no byte moves
  * @reset: the nested machine was reset
- * @moved: another host has taken over; tell the user and let go
+ * @moved: the guest now runs on another host: tell the user and hang up
  * @restored: @state was loaded; if from a snapshot, tell the user
  * @protection: whether the cloud VM can see and alter what passes; each user
  *              who comes is told if so.  If @broken, the reason, is not NULL
  *              it has just come to that: tell the one who is there, or else
  *              the next
  * @attached: the guest was bound to a nested guest, or is not any more, for
- *            @reason: then tell the one who is there, and let
- *            no byte pass until it is bound again and a user has come since.
- *            Optional.  A device starts as attached: users may come early
- * @sent_ahead: what @history_state has now, the other host has
- * @leave_out: whether @state is saved without that
- * @arrived: a number that changes whenever input arrives
+ *            @reason: then tell the one who is there, and let no byte pass
+ *            until it is bound again and a user has come since.  A device
+ *            starts as attached: users may come early
+ * @arrived: total input so far; equal twice in a row means input has settled
  * @query: fill in all but id, iobase and irq
  */
 struct ShadowDeviceClass {
@@ -71,13 +74,16 @@ struct ShadowDeviceClass {
     bool (*setup)(ShadowDevice *dev, Error **errp);
     void (*teardown)(ShadowDevice *dev);
     unsigned ports;
-    const VMStateDescription *state;
-    const VMStateDescription *user_state;
-    const VMStateDescription *history_state;
-    size_t (*state_max)(ShadowDevice *dev);
-    size_t state_limit;
     uint8_t (*read)(ShadowDevice *dev, unsigned offset);
     void (*write)(ShadowDevice *dev, unsigned offset, uint8_t val);
+
+    const VMStateDescription *state;
+    size_t (*state_max)(ShadowDevice *dev);
+    size_t state_limit;
+    const VMStateDescription *user_state;
+    const VMStateDescription *history_state;
+    void (*sent_ahead)(ShadowDevice *dev);
+    void (*leave_out)(ShadowDevice *dev, bool leave_out);
     void (*hold)(ShadowDevice *dev, bool held);
     void (*reset)(ShadowDevice *dev);
     void (*moved)(ShadowDevice *dev);
@@ -85,8 +91,6 @@ struct ShadowDeviceClass {
     void (*protection)(ShadowDevice *dev, bool unprotected,
                        const char *broken);
     void (*attached)(ShadowDevice *dev, bool attached, const char *reason);
-    void (*sent_ahead)(ShadowDevice *dev);
-    void (*leave_out)(ShadowDevice *dev, bool leave_out);
     uint64_t (*arrived)(ShadowDevice *dev);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };

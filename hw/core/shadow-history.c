@@ -102,7 +102,7 @@ bool shadow_history_join(ShadowGuest *g, Error **errp)
     if (!lack) {
         return true;
     }
-    if (lack != shadow_guest_n_devices(g)) {
+    if (lack != shadow_state_n_history(g)) {
         error_setg(errp, "not all devices were sent their history ahead");
         return false;
     }

@@ -42,11 +42,7 @@ void shadow_lifecycle_attach(ShadowGuest *g, const char *reason)
         reason = "it has not proved who it is yet";
     }
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
-
-        if (sdc->attached) {
-            sdc->attached(dev, attached, reason);
-        }
+        SHADOW_DEVICE_GET_CLASS(dev)->attached(dev, attached, reason);
     }
 }
 
