@@ -27,6 +27,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(ShadowSerial, SHADOW_SERIAL)
 struct ShadowSerial {
     ShadowDevice parent_obj;
 
+    MemoryRegion io;
     SerialState uart;
     ShadowConsole console;
     ShadowUart regs;
@@ -37,25 +38,31 @@ struct ShadowSerial {
     bool flow_control;
 };
 
-/* The two functions for each byte: without a check of what @dev is */
-
-static uint8_t shadow_serial_read(ShadowDevice *dev, unsigned offset)
+static uint64_t shadow_serial_read(void *opaque, hwaddr reg, unsigned size)
 {
-    return shadow_uart_read(&container_of(dev, ShadowSerial, parent_obj)->regs,
-                            offset);
+    ShadowSerial *s = opaque;
+
+    return shadow_uart_read(&s->regs, reg);
 }
 
-static void shadow_serial_write(ShadowDevice *dev, unsigned offset,
-                                uint8_t val)
+static void shadow_serial_write(void *opaque, hwaddr reg, uint64_t val,
+                                unsigned size)
 {
-    ShadowSerial *s = container_of(dev, ShadowSerial, parent_obj);
+    ShadowSerial *s = opaque;
 
-    shadow_uart_write(&s->regs, offset, val);
-    if (offset == SHADOW_UART_FCR || offset == SHADOW_UART_MCR) {
+    shadow_uart_write(&s->regs, reg, val);
+    if (reg == SHADOW_UART_FCR || reg == SHADOW_UART_MCR) {
         /* it may have emptied its receiver, or left the loop-back test */
         shadow_console_pump(&s->console);
     }
 }
+
+static const MemoryRegionOps shadow_serial_ops = {
+    .read = shadow_serial_read,
+    .write = shadow_serial_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .impl = { .min_access_size = 1, .max_access_size = 1 },
+};
 
 static void shadow_serial_hold(ShadowDevice *dev, bool held)
 {
@@ -202,7 +209,8 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
         error_setg(errp, "replay must be 'unsent' or 'history'");
         return false;
     }
-    if (!qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
+    if (!shadow_device_add_ports(dev, &s->io, dev->iobase, errp) ||
+        !qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
         return false;
     }
     shadow_uart_start(&s->regs, u, shadow_serial_tell_irq, dev);
@@ -342,6 +350,8 @@ static void shadow_serial_init(Object *obj)
 {
     ShadowSerial *s = SHADOW_SERIAL(obj);
 
+    memory_region_init_io(&s->io, obj, &shadow_serial_ops, s,
+                          TYPE_SHADOW_SERIAL, SHADOW_UART_PORTS);
     object_initialize_child(obj, "uart", &s->uart, TYPE_SERIAL);
     object_initialize_child(obj, "console", &s->console, TYPE_SHADOW_CONSOLE);
 }
@@ -356,7 +366,6 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     set_bit(DEVICE_CATEGORY_INPUT, dc->categories);
     sdc->setup = shadow_serial_setup;
     sdc->teardown = shadow_serial_teardown;
-    sdc->ports = SHADOW_UART_PORTS;
     dc->vmsd = &vmstate_shadow_serial;
     sdc->state = &vmstate_shadow_serial;
     sdc->user_state = &vmstate_shadow_serial_user;
@@ -364,8 +373,6 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->state_max = shadow_serial_state_max;
     sdc->state_limit = SHADOW_CONSOLE_STATE_LIMIT +
                        SHADOW_SERIAL_UART_STATE_MAX;
-    sdc->read = shadow_serial_read;
-    sdc->write = shadow_serial_write;
     sdc->hold = shadow_serial_hold;
     sdc->reset = shadow_serial_reset;
     sdc->moved = shadow_serial_moved;

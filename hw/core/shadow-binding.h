@@ -144,38 +144,4 @@ void shadow_binding_foreach_process(ShadowPorts *ports,
 /* Look at the cookies, as a nested entry would; see ShadowAccel. */
 void shadow_binding_look(ShadowPorts *ports);
 
-/*
- * The claimed ports of one nested guest.
- *
- * @on_entry is called from a bottom half after a nested entry that was armed
- * by shadow_ports_arm_entry(); @on_stale when the bound process may have died.
- */
-ShadowPorts *shadow_ports_new(ShadowGuest *guest,
-                              void (*on_entry)(ShadowGuest *),
-                              void (*on_stale)(ShadowGuest *));
-void shadow_ports_free(ShadowPorts *ports);
-void shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, uint16_t first,
-                        unsigned n);
-void shadow_ports_release(ShadowPorts *ports, uint16_t first);
-void shadow_ports_arm_entry(ShadowPorts *ports, bool armed);
-uint64_t shadow_ports_accesses(ShadowPorts *ports);
-
-/* Whether its last entry was seen to be the bound guest's */
-bool shadow_ports_recognized(ShadowPorts *ports);
-
-/* Whether the guest has proved itself, or need not: else nobody serves it. */
-void shadow_ports_set_proved(ShadowPorts *ports, bool proved);
-bool shadow_ports_proved(ShadowPorts *ports);
-
-/* Without the BQL, in an RCU read section: whether any byte is claimed. */
-bool shadow_ports_claimed(ShadowPorts *ports, uint16_t port, unsigned size);
-
-/*
- * Do a port access of 1, 2 or 4 bytes, as as many accesses of one byte as on
- * an 8-bit ISA bus; ports that nobody has read as ones.  Takes the BQL.
- */
-uint32_t shadow_ports_read(ShadowPorts *ports, uint16_t port, unsigned size);
-void shadow_ports_write(ShadowPorts *ports, uint16_t port, unsigned size,
-                        uint32_t val);
-
 #endif /* SHADOW_BINDING_H */

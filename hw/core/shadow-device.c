@@ -25,6 +25,28 @@ void shadow_device_irq_edge(ShadowDevice *dev)
     }
 }
 
+bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
+                             unsigned first, Error **errp)
+{
+    uint64_t last = first + memory_region_size(mr) - 1;
+
+    if (last > UINT16_MAX) {
+        error_setg(errp, "iobase 0x%x is out of range", first);
+        return false;
+    }
+    memory_region_add_subregion(&dev->io, first, mr);
+    return true;
+}
+
+static void shadow_device_take_ports(ShadowDevice *dev)
+{
+    MemoryRegion *mr;
+
+    while ((mr = QTAILQ_FIRST(&dev->io.subregions))) {
+        memory_region_del_subregion(&dev->io, mr);
+    }
+}
+
 static void shadow_device_realize(DeviceState *d, Error **errp)
 {
     ERRP_GUARD();
@@ -50,19 +72,17 @@ static void shadow_device_realize(DeviceState *d, Error **errp)
                           "secret=...\n", dev->guest_id);
         return;
     }
-    if (dev->iobase > 0x10000 - sdc->ports) {
-        error_setg(errp, "iobase 0x%x is out of range", dev->iobase);
-        return;
-    }
     if (dev->irq > 15) {
         error_setg(errp, "irq %u is not an ISA interrupt (0 to 15)", dev->irq);
         return;
     }
     if (!sdc->setup(dev, errp)) {
+        shadow_device_take_ports(dev);
         return;
     }
     if (!shadow_guest_add_device(guest, dev, errp)) {
         sdc->teardown(dev);
+        shadow_device_take_ports(dev);
     }
 }
 
@@ -72,6 +92,7 @@ static void shadow_device_unrealize(DeviceState *d)
 
     shadow_guest_remove_device(dev);
     SHADOW_DEVICE_GET_CLASS(dev)->teardown(dev);
+    shadow_device_take_ports(dev);
 }
 
 static const Property shadow_device_properties[] = {
@@ -146,6 +167,15 @@ static void shadow_device_class_init(ObjectClass *oc, ShadowClassData *data)
     shadow_device_set_defaults(SHADOW_DEVICE_CLASS(oc));
 }
 
+/* In no address space, and not enabled, so that no change renders them anew */
+static void shadow_device_init(Object *obj)
+{
+    ShadowDevice *dev = SHADOW_DEVICE(obj);
+
+    memory_region_init(&dev->io, obj, "shadow-io", UINT16_MAX + 1);
+    memory_region_set_enabled(&dev->io, false);
+}
+
 static void shadow_bus_class_init(ObjectClass *oc, ShadowClassData *data)
 {
     HOTPLUG_HANDLER_CLASS(oc)->unplug = qdev_simple_device_unplug_cb;
@@ -157,6 +187,7 @@ static const TypeInfo shadow_device_types[] = {
         .parent = TYPE_DEVICE,
         .instance_size = sizeof(ShadowDevice),
         .class_size = sizeof(ShadowDeviceClass),
+        .instance_init = shadow_device_init,
         .class_init = shadow_device_class_init,
         .abstract = true,
     }, {

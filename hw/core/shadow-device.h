@@ -12,7 +12,7 @@
 #include "qom/object.h"
 #include "qapi/qapi-types-shadow.h"
 #include "shadow/migration/shadow-seal.h"
-#include "shadow/include/compat.h"
+#include "shadow/include/compat-memory.h"
 
 typedef struct ShadowGuest ShadowGuest;
 
@@ -26,6 +26,7 @@ struct ShadowDevice {
 
     char *guest_id;
     ShadowGuest *guest;
+    MemoryRegion io;            /* all I/O ports of the guest, and its own */
     uint32_t iobase;
     uint32_t irq;
     bool irq_level;
@@ -38,9 +39,8 @@ struct ShadowDevice {
 /*
  * All methods are called with the BQL held.  Each device has:
  *
- * @setup, @teardown: the device's part of realize and unrealize
- * @ports: number of consecutive I/O ports
- * @read, @write: one byte access at an offset below @ports
+ * @setup, @teardown: the device's part of realize and unrealize.  @setup says
+ *                    by shadow_device_add_ports() which ports it has
  *
  * What a class does not set is done by none of its devices:
  *
@@ -73,9 +73,6 @@ struct ShadowDeviceClass {
 
     bool (*setup)(ShadowDevice *dev, Error **errp);
     void (*teardown)(ShadowDevice *dev);
-    unsigned ports;
-    uint8_t (*read)(ShadowDevice *dev, unsigned offset);
-    void (*write)(ShadowDevice *dev, unsigned offset, uint8_t val);
 
     const VMStateDescription *state;
     size_t (*state_max)(ShadowDevice *dev);
@@ -94,6 +91,15 @@ struct ShadowDeviceClass {
     uint64_t (*arrived)(ShadowDevice *dev);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };
+
+/*
+ * Put @mr, which may also be one of QEMU's own devices', at the nested guest's
+ * I/O port @first and those that follow.  It is taken away again when @dev is
+ * unrealized.  A PortioList is added to @dev->io in the same way by
+ * portio_list_add().
+ */
+bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
+                             unsigned first, Error **errp);
 
 /*
  * The nested guest must see a rising edge of the device's interrupt line.  That

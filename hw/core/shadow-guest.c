@@ -44,25 +44,6 @@ void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
 
 /* Devices and their ports */
 
-static bool shadow_device_has(ShadowDevice *dev, uint16_t port, unsigned n)
-{
-    return port < dev->iobase + SHADOW_DEVICE_GET_CLASS(dev)->ports &&
-           port + n > dev->iobase;
-}
-
-static ShadowDevice *shadow_guest_device_at(ShadowGuest *g, uint16_t port,
-                                            unsigned n)
-{
-    ShadowDevice *dev;
-
-    QTAILQ_FOREACH(dev, &g->devices, next) {
-        if (shadow_device_has(dev, port, n)) {
-            return dev;
-        }
-    }
-    return NULL;
-}
-
 /* Sorted by port, so that the saved state does not depend on hot-plugging. */
 static void shadow_guest_insert_device(ShadowGuest *g, ShadowDevice *dev)
 {
@@ -91,15 +72,7 @@ unsigned shadow_guest_n_devices(ShadowGuest *g)
 bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
 {
     ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
-    ShadowDevice *other = shadow_guest_device_at(g, dev->iobase, sdc->ports);
 
-    if (other) {
-        error_setg(errp, "ports 0x%x-0x%x of shadow-guest '%s' belong to "
-                   "device '%s' already", dev->iobase,
-                   dev->iobase + sdc->ports - 1, g->id,
-                   shadow_device_name(other));
-        return false;
-    }
     if (shadow_guest_n_devices(g) == SHADOW_GUEST_MAX_DEVICES) {
         error_setg(errp, "shadow-guest '%s' has %u devices already", g->id,
                    SHADOW_GUEST_MAX_DEVICES);
@@ -110,11 +83,13 @@ bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
         error_setg(errp, "shadow-guest '%s' is being migrated", g->id);
         return false;
     }
+    if (shadow_ports_claim(g->ports, dev, errp)) {
+        return false;
+    }
     shadow_history_forget(g);
     shadow_arrival_forget(g);
     dev->guest = g;
     shadow_guest_insert_device(g, dev);
-    shadow_ports_claim(g->ports, dev, dev->iobase, sdc->ports);
     sdc->protection(dev, shadow_protection_lacks(g), NULL);
     sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
     shadow_lifecycle_attach(g, "no virtual machine is bound to it");
@@ -128,7 +103,7 @@ void shadow_guest_remove_device(ShadowDevice *dev)
     if (g) {
         shadow_history_forget(g);
         shadow_arrival_forget(g);
-        shadow_ports_release(g->ports, dev->iobase);
+        shadow_ports_release(g->ports, dev);
         QTAILQ_REMOVE(&g->devices, dev, next);
         dev->guest = NULL;
     }

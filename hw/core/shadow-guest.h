@@ -13,10 +13,10 @@
 #include "qemu/queue.h"
 #include "qom/object.h"
 #include "qapi/qapi-types-shadow.h"
-#include "shadow/hw/core/shadow-binding.h"
 #include "shadow/hw/core/shadow-device.h"
 #include "shadow/hw/core/shadow-host.h"
 #include "shadow/hw/core/shadow-pace.h"
+#include "shadow/hw/core/shadow-ports.h"
 #include "shadow/migration/shadow-seal.h"
 
 #define TYPE_SHADOW_GUEST "shadow-guest"

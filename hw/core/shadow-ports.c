@@ -3,6 +3,7 @@
  * The claimed ports of one nested guest.
  */
 #include "qemu/osdep.h"
+#include "qapi/error.h"
 #include "qemu/bitmap.h"
 #include "qemu/main-loop.h"
 #include "block/aio.h"
@@ -10,6 +11,24 @@
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
 #include "shadow/trace.h"
+
+/* From one of a device's regions, whose offset 0 is port @first */
+typedef struct ShadowRange {
+    uint16_t first;
+    uint16_t last;
+    ShadowDevice *dev;          /* BQL */
+    MemoryRegion *mr;           /* BQL */
+} ShadowRange;
+
+/*
+ * All of a guest's, as CPUs see them.  Not an AddressSpace: each change would
+ * render every view of the process anew, and there may be 1,000 guests.
+ */
+struct ShadowRanges {
+    struct rcu_head rcu;
+    unsigned n;
+    ShadowRange range[];
+};
 
 /* Bits are set, never cleared: see shadow_ports_ever_claimed(). */
 static unsigned long shadow_ports_ever[BITS_TO_LONGS(UINT16_MAX + 1)];
@@ -93,22 +112,79 @@ static ShadowRanges *shadow_ranges_new(unsigned n)
     return r;
 }
 
-void shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, uint16_t first,
-                        unsigned n)
+static bool shadow_range_overlaps(const ShadowRange *r, const ShadowRange *s)
+{
+    return r->first <= s->last && s->first <= r->last;
+}
+
+static int shadow_ports_taken(ShadowPorts *ports, const ShadowRange *new,
+                              Error **errp)
+{
+    const ShadowRanges *r = ports->ranges;
+
+    for (unsigned i = 0; i < r->n; i++) {
+        if (shadow_range_overlaps(&r->range[i], new)) {
+            error_setg(errp, "ports 0x%x-0x%x of shadow-guest '%s' belong to "
+                       "device '%s' already", new->first, new->last,
+                       ports->guest->id, shadow_device_name(r->range[i].dev));
+            return -EBUSY;
+        }
+    }
+    return 0;
+}
+
+static unsigned shadow_device_n_regions(ShadowDevice *dev)
+{
+    MemoryRegion *mr;
+    unsigned n = 0;
+
+    QTAILQ_FOREACH(mr, &dev->io.subregions, subregions_link) {
+        n++;
+    }
+    return n;
+}
+
+int shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, Error **errp)
 {
     ShadowRanges *old = ports->ranges;
-    ShadowRanges *new = shadow_ranges_new(old->n + 1);
+    ShadowRanges *new = shadow_ranges_new(old->n +
+                                          shadow_device_n_regions(dev));
+    MemoryRegion *mr;
+    unsigned n = old->n;
 
     memcpy(new->range, old->range, old->n * sizeof(old->range[0]));
-    new->range[old->n] = (ShadowRange) {
-        .first = first,
-        .last = first + n - 1,
-        .dev = dev,
-        .class = SHADOW_DEVICE_GET_CLASS(dev),
-    };
-    bitmap_set_atomic(shadow_ports_ever, first, n);
+    QTAILQ_FOREACH(mr, &dev->io.subregions, subregions_link) {
+        new->range[n] = (ShadowRange) {
+            .first = mr->addr,
+            .last = mr->addr + memory_region_size(mr) - 1,
+            .dev = dev,
+            .mr = mr,
+        };
+        if (shadow_ports_taken(ports, &new->range[n], errp)) {
+            g_free(new);
+            return -EBUSY;
+        }
+        n++;
+    }
+    for (unsigned i = old->n; i < n; i++) {
+        bitmap_set_atomic(shadow_ports_ever, new->range[i].first,
+                          new->range[i].last - new->range[i].first + 1);
+    }
     shadow_ports_publish(ports, new);
     shadow_accel()->changed();
+    return 0;
+}
+
+void shadow_ports_foreach(ShadowPorts *ports,
+                          void (*fn)(uint16_t first, unsigned n, void *opaque),
+                          void *opaque)
+{
+    const ShadowRanges *r = ports->ranges;
+
+    for (unsigned i = 0; i < r->n; i++) {
+        fn(r->range[i].first, r->range[i].last - r->range[i].first + 1,
+           opaque);
+    }
 }
 
 bool shadow_ports_ever_claimed(uint16_t port, unsigned size)
@@ -118,14 +194,14 @@ bool shadow_ports_ever_claimed(uint16_t port, unsigned size)
     return find_next_bit(shadow_ports_ever, end, port) < end;
 }
 
-void shadow_ports_release(ShadowPorts *ports, uint16_t first)
+void shadow_ports_release(ShadowPorts *ports, ShadowDevice *dev)
 {
     ShadowRanges *old = ports->ranges;
     ShadowRanges *new = shadow_ranges_new(old->n);
 
     new->n = 0;
     for (unsigned i = 0; i < old->n; i++) {
-        if (old->range[i].first != first) {
+        if (old->range[i].dev != dev) {
             new->range[new->n++] = old->range[i];
         }
     }
@@ -190,7 +266,7 @@ static void shadow_ports_begin(ShadowPorts *ports)
 }
 
 /* The guest may have gone while its CPU waited for the lock. */
-static const ShadowRange *shadow_ports_range(ShadowPorts *ports, uint16_t port)
+static const ShadowRange *shadow_ports_range(ShadowPorts *ports, unsigned port)
 {
     const ShadowRanges *r = ports->ranges;
 
@@ -202,20 +278,35 @@ static const ShadowRange *shadow_ports_range(ShadowPorts *ports, uint16_t port)
     return NULL;
 }
 
-static uint8_t shadow_ports_read_byte(ShadowPorts *ports, uint16_t port)
+/* How many bytes of an access at @port @r, or nobody if it is NULL, takes */
+static unsigned shadow_range_size(const ShadowRange *r, unsigned port,
+                                  unsigned size)
 {
-    const ShadowRange *r = shadow_ports_range(ports, port);
-
-    return r ? r->class->read(r->dev, port - r->first) : 0xff;
+    return r ? memory_access_size(r->mr, MIN(size, r->last + 1 - port),
+                                  port - r->first) : 1;
 }
 
-static void shadow_ports_write_byte(ShadowPorts *ports, uint16_t port,
-                                    uint8_t val)
+static uint32_t shadow_range_read(const ShadowRange *r, unsigned port,
+                                  unsigned size)
 {
-    const ShadowRange *r = shadow_ports_range(ports, port);
+    uint64_t val;
 
+    if (!r || memory_region_dispatch_read(r->mr, port - r->first, &val,
+                                          size_memop(size) | MO_LE,
+                                          MEMTXATTRS_UNSPECIFIED)) {
+        val = UINT32_MAX;
+    }
+    return extract64(val, 0, 8 * size);
+}
+
+static void shadow_range_write(const ShadowRange *r, unsigned port,
+                               unsigned size, uint32_t val)
+{
     if (r) {
-        r->class->write(r->dev, port - r->first, val);
+        memory_region_dispatch_write(r->mr, port - r->first,
+                                     extract32(val, 0, 8 * size),
+                                     size_memop(size) | MO_LE,
+                                     MEMTXATTRS_UNSPECIFIED);
     }
 }
 
@@ -225,8 +316,11 @@ uint32_t shadow_ports_read(ShadowPorts *ports, uint16_t port, unsigned size)
     uint32_t val = 0;
 
     shadow_ports_begin(ports);
-    for (unsigned i = 0; i < size; i++) {
-        val |= (uint32_t)shadow_ports_read_byte(ports, port + i) << (8 * i);
+    for (unsigned i = 0, n; i < size; i += n) {
+        const ShadowRange *r = shadow_ports_range(ports, port + i);
+
+        n = shadow_range_size(r, port + i, size - i);
+        val |= shadow_range_read(r, port + i, n) << (8 * i);
     }
     trace_shadow_port_read(port, size);
     return val;
@@ -239,7 +333,10 @@ void shadow_ports_write(ShadowPorts *ports, uint16_t port, unsigned size,
 
     shadow_ports_begin(ports);
     trace_shadow_port_write(port, size);
-    for (unsigned i = 0; i < size; i++) {
-        shadow_ports_write_byte(ports, port + i, val >> (8 * i));
+    for (unsigned i = 0, n; i < size; i += n) {
+        const ShadowRange *r = shadow_ports_range(ports, port + i);
+
+        n = shadow_range_size(r, port + i, size - i);
+        shadow_range_write(r, port + i, n, val >> (8 * i));
     }
 }

@@ -8,18 +8,7 @@
 #include "shadow/hw/core/shadow-binding.h"
 #include "shadow/hw/core/shadow-device.h"
 
-typedef struct ShadowRange {
-    uint16_t first;
-    uint16_t last;
-    ShadowDevice *dev;          /* BQL */
-    ShadowDeviceClass *class;
-} ShadowRange;
-
-typedef struct ShadowRanges {
-    struct rcu_head rcu;
-    unsigned n;
-    ShadowRange range[];
-} ShadowRanges;
+typedef struct ShadowRanges ShadowRanges;
 
 /* Why a CPU wants the guest's attention */
 enum {
@@ -42,6 +31,49 @@ struct ShadowPorts {
     void (*on_entry)(ShadowGuest *guest);
     void (*on_stale)(ShadowGuest *guest);
 };
+
+/*
+ * The ports of a new guest, none yet.  @on_entry is called from a bottom half
+ * after a nested entry that was armed by shadow_ports_arm_entry(); @on_stale
+ * when the bound process may have died.
+ */
+ShadowPorts *shadow_ports_new(ShadowGuest *guest,
+                              void (*on_entry)(ShadowGuest *),
+                              void (*on_stale)(ShadowGuest *));
+void shadow_ports_free(ShadowPorts *ports);
+
+/*
+ * Claim the ports of a device, or release them.  Those that another device has
+ * claimed cannot be: -EBUSY, and @errp is set.
+ */
+int shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, Error **errp);
+void shadow_ports_release(ShadowPorts *ports, ShadowDevice *dev);
+
+/* Call @fn for each range of @n claimed ports from @first on. */
+void shadow_ports_foreach(ShadowPorts *ports,
+                          void (*fn)(uint16_t first, unsigned n, void *opaque),
+                          void *opaque);
+
+void shadow_ports_arm_entry(ShadowPorts *ports, bool armed);
+uint64_t shadow_ports_accesses(ShadowPorts *ports);
+
+/* Whether its last entry was seen to be the bound guest's */
+bool shadow_ports_recognized(ShadowPorts *ports);
+
+/* Whether the guest has proved itself, or need not: else nobody serves it. */
+void shadow_ports_set_proved(ShadowPorts *ports, bool proved);
+bool shadow_ports_proved(ShadowPorts *ports);
+
+/* Without the BQL, in an RCU read section: whether any byte is claimed. */
+bool shadow_ports_claimed(ShadowPorts *ports, uint16_t port, unsigned size);
+
+/*
+ * Do a port access of 1, 2 or 4 bytes, cut where a range ends and to what its
+ * device takes; ports that nobody has read as ones.  Takes the BQL.
+ */
+uint32_t shadow_ports_read(ShadowPorts *ports, uint16_t port, unsigned size);
+void shadow_ports_write(ShadowPorts *ports, uint16_t port, unsigned size,
+                        uint32_t val);
 
 /* Have @on_entry or @on_stale called; from any thread. */
 void shadow_ports_schedule(ShadowPorts *ports, int why);

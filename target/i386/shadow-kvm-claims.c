@@ -58,26 +58,29 @@ static int claim_set(const Claim *claim, bool add)
 
 typedef struct Wanted {
     ShadowGuest *guest;
+    uint64_t process;
     GArray *list;               /* of Claim */
 } Wanted;
+
+static void claims_of_ports(uint16_t first, unsigned n, void *opaque)
+{
+    Wanted *wanted = opaque;
+    const Claim claim = { wanted->process, first, n };
+
+    if (claims_have(claims, &claim) || claim_set(&claim, true) == 0) {
+        g_array_append_val(wanted->list, claim);
+    } else {
+        shadow_guest_set_protection(wanted->guest, SHADOW_PROTECTION_BROKEN,
+                                    "KVM takes no more claims of ports");
+    }
+}
 
 static void claims_of_process(uint64_t process, void *opaque)
 {
     Wanted *wanted = opaque;
-    const ShadowRanges *r = wanted->guest->ports->ranges;
 
-    for (unsigned i = 0; i < r->n; i++) {
-        const Claim claim = { process, r->range[i].first,
-                              r->range[i].last - r->range[i].first + 1 };
-
-        if (claims_have(claims, &claim) || claim_set(&claim, true) == 0) {
-            g_array_append_val(wanted->list, claim);
-        } else {
-            shadow_guest_set_protection(wanted->guest,
-                                        SHADOW_PROTECTION_BROKEN,
-                                        "KVM takes no more claims of ports");
-        }
-    }
+    wanted->process = process;
+    shadow_ports_foreach(wanted->guest->ports, claims_of_ports, wanted);
 }
 
 static void claims_of_guest(ShadowGuest *g, void *opaque)

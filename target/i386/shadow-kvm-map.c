@@ -141,20 +141,22 @@ static void map_release(ShadowKvmMap *m)
     object_unref(OBJECT(m));
 }
 
+static void map_add_ports(uint16_t first, unsigned n, void *opaque)
+{
+    ShadowKvmMap *m = opaque;
+
+    for (unsigned port = first; port < first + n; port++) {
+        m->held[port / 8] |= 1 << (port % 8);
+    }
+}
+
 static void map_add_guest(ShadowGuest *g, void *opaque)
 {
     ShadowKvmMap *m = opaque;
-    const ShadowRanges *r = g->ports->ranges;
 
-    if (g->ports->map != m->gpa) {
-        return;
-    }
-    m->users++;
-    for (unsigned i = 0; i < r->n; i++) {
-        for (unsigned port = r->range[i].first; port <= r->range[i].last;
-             port++) {
-            m->held[port / 8] |= 1 << (port % 8);
-        }
+    if (g->ports->map == m->gpa) {
+        m->users++;
+        shadow_ports_foreach(g->ports, map_add_ports, m);
     }
 }
 
