@@ -91,6 +91,7 @@ struct ShadowGuest {
     uint64_t accepted;          /* what arrives must be newer than this */
     ShadowKept kept;
     ShadowPace freezes;         /* that are written down */
+    ShadowPace aheads;          /* output that was sealed ahead */
     ShadowPace unkept;          /* activations that could not be */
     ShadowGuestState came_from; /* a guest that is restored */
     QTAILQ_HEAD(, ShadowDevice) devices;

@@ -21,6 +21,9 @@
 /* How often a guest may be frozen, where that is written to a disk */
 #define FREEZE_INTERVAL (NANOSECONDS_PER_SECOND / 2)
 #define FREEZE_BURST    16
+/* How often output is sealed ahead: once a migration is what is needed */
+#define AHEAD_INTERVAL  (NANOSECONDS_PER_SECOND / 2)
+#define AHEAD_BURST     16
 
 /* Names this process in the envelopes that it seals. */
 static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
@@ -172,6 +175,11 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
         error_setg(errp, "the state file would be written too often");
         return -EAGAIN;
     }
+    if (what == SHADOW_SAVE_HISTORY &&
+        !shadow_pace_ready(&g->aheads, AHEAD_INTERVAL, AHEAD_BURST)) {
+        error_setg(errp, "output was sent ahead too often");
+        return -EAGAIN;
+    }
     if (what != SHADOW_SAVE_HISTORY && !transfer_settled(g)) {
         error_setg(errp, "input is being taken in");
         return -EAGAIN;
@@ -214,6 +222,8 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
     }
     if (freezes) {
         shadow_pace_take(&g->freezes, FREEZE_INTERVAL);
+    } else if (what == SHADOW_SAVE_HISTORY) {
+        shadow_pace_take(&g->aheads, AHEAD_INTERVAL);
     }
     len = transfer_seal(g, what, env, &local);
     if (!len || !shadow_epoch_store(g, epoch, freezes, &local)) {

@@ -287,6 +287,25 @@ static void test_misfit_mended(void)
     qtest_quit(to);
 }
 
+/* Output is sent ahead once a migration: L1 may not have L0 seal all the time. */
+static void test_ahead(void)
+{
+    QTestState *qts = shadow_start_com1();
+
+    for (unsigned i = 0; i < 30; i++) {
+        int ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
+                              SHADOW_BUF_SIZE, ULTRACALL_SAVE_HISTORY);
+
+        g_assert_cmpint(ret, ==, i < 16 || i == 20 ? 0 : -EAGAIN);
+        if (i == 19) {
+            qtest_clock_step(qts, NANOSECONDS_PER_SECOND / 2);
+        }
+    }
+    /* the guest can be moved all the same */
+    g_assert_cmpint(shadow_save(qts, "vm1"), ==, 0);
+    qtest_quit(qts);
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
@@ -300,5 +319,6 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-arrival/misfit-again", test_misfit_again);
     qtest_add_func("/shadow-arrival/misfits", test_misfits);
     qtest_add_func("/shadow-arrival/misfit-mended", test_misfit_mended);
+    qtest_add_func("/shadow-arrival/ahead", test_ahead);
     return shadow_test_run();
 }

@@ -339,6 +339,7 @@ static void test_history(void)
                                 SHADOW_BUF_SIZE, ULTRACALL_SAVE_HISTORY), ==,
                     0);
     for (unsigned i = 1; i < 2500; i++) {
+        qtest_clock_step(qts, 500 * 1000 * 1000);
         g_assert_cmpint(shadow_call_again(qts, ULTRACALL_SAVE), ==, 0);
         now = file_stat();
         writes += !same_file(&before, &now);
