@@ -513,8 +513,8 @@ void shadow_console_protection(ShadowConsole *c, bool unprotected,
 {
     g_autofree char *text = NULL;
 
-    text = g_strdup_printf("[shadow-serial %s: not protected from the cloud "
-                           "VM]\r\n", name);
+    text = g_strdup_printf("[%s %s: not protected from the cloud VM]\r\n",
+                           c->notices.type, name);
     shadow_notices_set_greeting(&c->notices, unprotected ? text : NULL);
     if (broken) {
         g_autofree char *what = NULL;

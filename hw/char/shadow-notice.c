@@ -76,8 +76,8 @@ const GString *shadow_notices_next(ShadowNotices *n, uint64_t input,
         if (!n->begun[kind]) {
             n->begun[kind] = true;
             n->parting = true;
-            g_string_printf(n->line, "\r\n[shadow-serial %s, input=%" PRIu64
-                            " output=%" PRIu64 "]\r\n", n->farewell[kind],
+            g_string_printf(n->line, "\r\n[%s %s, input=%" PRIu64 " output=%"
+                            PRIu64 "]\r\n", n->type, n->farewell[kind],
                             input, output);
         } else if (kind != SHADOW_FAREWELL_MOVED) {
             shadow_notices_drop(n, kind);

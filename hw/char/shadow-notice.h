@@ -20,6 +20,7 @@ typedef enum ShadowFarewell {
 } ShadowFarewell;
 
 typedef struct ShadowNotices {
+    const char *type;           /* of the device, in all lines */
     char *greeting;             /* or NULL */
     char *farewell[SHADOW_FAREWELL__MAX];   /* what is to be told, or NULL */
     bool begun[SHADOW_FAREWELL__MAX];       /* on this connection */

@@ -8,14 +8,12 @@
 #include "qemu/cutils.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
-#include "qapi/qapi-events-shadow.h"
 #include "chardev/char-fe.h"
 #include "hw/irq.h"
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
-#include "shadow/hw/char/shadow-console.h"
+#include "shadow/hw/char/shadow-console-device.h"
 #include "shadow/hw/char/shadow-uart.h"
-#include "shadow/hw/core/shadow-device.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/trace.h"
 
@@ -91,78 +89,16 @@ static void shadow_serial_reset(ShadowDevice *dev)
     shadow_console_hold(&s->console, s->regs.held);
 }
 
-static char *serial_full_name(ShadowDevice *dev)
-{
-    return g_strdup_printf("%s/%s", dev->guest_id, shadow_device_name(dev));
-}
-
 static void shadow_serial_moved(ShadowDevice *dev)
 {
-    g_autofree char *name = serial_full_name(dev);
-
     shadow_uart_forget_late(&SHADOW_SERIAL(dev)->regs);
-    shadow_console_moved(&SHADOW_SERIAL(dev)->console, name);
-}
-
-static void shadow_serial_restored(ShadowDevice *dev, bool snapshot)
-{
-    g_autofree char *name = serial_full_name(dev);
-
-    shadow_console_restored(&SHADOW_SERIAL(dev)->console, snapshot, name);
-}
-
-static void shadow_serial_protection(ShadowDevice *dev, bool unprotected,
-                                     const char *broken)
-{
-    g_autofree char *name = serial_full_name(dev);
-
-    shadow_console_protection(&SHADOW_SERIAL(dev)->console, unprotected,
-                              broken, name);
-}
-
-static void shadow_serial_attached(ShadowDevice *dev, bool attached,
-                                   const char *reason)
-{
-    g_autofree char *name = serial_full_name(dev);
-
-    shadow_console_attached(&SHADOW_SERIAL(dev)->console, attached, reason,
-                            name);
-}
-
-static void shadow_serial_sent_ahead(ShadowDevice *dev)
-{
-    shadow_console_sent_ahead(&SHADOW_SERIAL(dev)->console);
-}
-
-static void shadow_serial_leave_out(ShadowDevice *dev, bool leave_out)
-{
-    shadow_console_leave_out(&SHADOW_SERIAL(dev)->console, leave_out);
-}
-
-static uint64_t shadow_serial_arrived(ShadowDevice *dev)
-{
-    return SHADOW_SERIAL(dev)->console.arrived;
-}
-
-static void shadow_serial_query(ShadowDevice *dev, ShadowDeviceInfo *info)
-{
-    shadow_console_query(&SHADOW_SERIAL(dev)->console, info);
+    shadow_console_device_moved(dev);
 }
 
 static size_t shadow_serial_state_max(ShadowDevice *dev)
 {
     return shadow_console_state_max(&SHADOW_SERIAL(dev)->console) +
            SHADOW_SERIAL_UART_STATE_MAX;
-}
-
-static void shadow_serial_connected(void *opaque, size_t notice)
-{
-    ShadowDevice *dev = opaque;
-    ShadowConsole *c = &SHADOW_SERIAL(dev)->console;
-
-    qapi_event_send_shadow_console_connected(dev->guest_id,
-                                             shadow_device_name(dev),
-                                             c->in.end, c->sent, notice);
 }
 
 static void shadow_serial_input_idle(void *opaque)
@@ -198,18 +134,11 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     ShadowSerial *s = SHADOW_SERIAL(dev);
     SerialState *u = &s->uart;
 
-    if (!s->input_size || s->input_size > SHADOW_RING_MAX_CAPACITY ||
-        !s->output_size || s->output_size > SHADOW_RING_MAX_CAPACITY) {
-        error_setg(errp, "input-size and output-size must be 1 to %" PRIu64,
-                   (uint64_t)SHADOW_RING_MAX_CAPACITY);
-        return false;
-    }
-    if (s->replay && strcmp(s->replay, "unsent") &&
-        strcmp(s->replay, "history")) {
-        error_setg(errp, "replay must be 'unsent' or 'history'");
-        return false;
-    }
-    if (!shadow_device_add_ports(dev, &s->io, dev->iobase, errp) ||
+    if (!shadow_console_device_check("input-size", s->input_size, s->replay,
+                                     errp) ||
+        !shadow_console_device_check("output-size", s->output_size, s->replay,
+                                     errp) ||
+        !shadow_device_add_ports(dev, &s->io, dev->iobase, errp) ||
         !qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
         return false;
     }
@@ -226,7 +155,8 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     s->console.replay_history = s->replay && !strcmp(s->replay, "history");
     s->console.flow_control = s->flow_control;
     shadow_console_start(&s->console, &s->user, s->input_size, s->output_size,
-                         shadow_serial_connected, shadow_serial_input_idle,
+                         shadow_console_device_connected,
+                         shadow_serial_input_idle,
                          shadow_serial_may_receive, shadow_serial_lines, dev);
     return true;
 }
@@ -353,7 +283,7 @@ static void shadow_serial_init(Object *obj)
     memory_region_init_io(&s->io, obj, &shadow_serial_ops, s,
                           TYPE_SHADOW_SERIAL, SHADOW_UART_PORTS);
     object_initialize_child(obj, "uart", &s->uart, TYPE_SERIAL);
-    object_initialize_child(obj, "console", &s->console, TYPE_SHADOW_CONSOLE);
+    shadow_console_device_init(SHADOW_DEVICE(obj), &s->console);
 }
 
 static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
@@ -364,6 +294,7 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     dc->desc = "serial port of a nested guest, hidden from its hypervisor";
     device_class_set_props(dc, shadow_serial_properties);
     set_bit(DEVICE_CATEGORY_INPUT, dc->categories);
+    shadow_console_device_class_init(sdc);
     sdc->setup = shadow_serial_setup;
     sdc->teardown = shadow_serial_teardown;
     dc->vmsd = &vmstate_shadow_serial;
@@ -376,13 +307,6 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->hold = shadow_serial_hold;
     sdc->reset = shadow_serial_reset;
     sdc->moved = shadow_serial_moved;
-    sdc->restored = shadow_serial_restored;
-    sdc->protection = shadow_serial_protection;
-    sdc->attached = shadow_serial_attached;
-    sdc->sent_ahead = shadow_serial_sent_ahead;
-    sdc->leave_out = shadow_serial_leave_out;
-    sdc->arrived = shadow_serial_arrived;
-    sdc->query = shadow_serial_query;
 }
 
 static const TypeInfo shadow_serial_types[] = {

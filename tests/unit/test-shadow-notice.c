@@ -46,6 +46,7 @@ static void test_greeting(void)
     ShadowNotices n = { };
 
     shadow_notices_init(&n);
+    n.type = "shadow-serial";
     g_assert_cmpuint(shadow_notices_greet(&n), ==, 0);
     expect(&n, 1, "");
     shadow_notices_set_greeting(&n, HELLO);
@@ -66,6 +67,7 @@ static void test_greeting_stays(void)
     ShadowNotices n = { };
 
     shadow_notices_init(&n);
+    n.type = "shadow-serial";
     for (size_t part = 0; part < strlen(HELLO); part++) {
         shadow_notices_connect(&n);
         shadow_notices_set_greeting(&n, HELLO);
@@ -88,6 +90,7 @@ static void test_order(void)
     ShadowNotices n = { };
 
     shadow_notices_init(&n);
+    n.type = "shadow-serial";
     for (size_t step = 1; step < 99; step++) {
         shadow_notices_connect(&n);
         shadow_notices_add(&n, SHADOW_FAREWELL_BROKEN, "old");
@@ -117,6 +120,7 @@ static void test_in_the_midst(void)
     ShadowNotices n = { };
 
     shadow_notices_init(&n);
+    n.type = "shadow-serial";
     for (size_t part = 1; part < strlen(BROKEN); part++) {
         shadow_notices_connect(&n);
         shadow_notices_add(&n, SHADOW_FAREWELL_BROKEN, "b");
@@ -135,6 +139,7 @@ static void test_dropped(void)
     ShadowNotices n = { };
 
     shadow_notices_init(&n);
+    n.type = "shadow-serial";
     for (size_t part = 1; part < strlen(MOVED); part++) {
         shadow_notices_connect(&n);
         shadow_notices_add(&n, SHADOW_FAREWELL_MOVED, "m");
@@ -153,6 +158,7 @@ static void test_lost_connection(void)
     ShadowNotices n = { };
 
     shadow_notices_init(&n);
+    n.type = "shadow-serial";
     shadow_notices_add(&n, SHADOW_FAREWELL_SNAPSHOT, "s");
     shadow_notices_add(&n, SHADOW_FAREWELL_BROKEN, "b");
     for (size_t part = 0; part < strlen(SNAPSHOT); part++) {

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What shadow devices share that have a ShadowConsole.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-shadow.h"
+#include "shadow/hw/char/shadow-console-device.h"
+
+#define CONSOLE_CHILD "console"
+
+static ShadowConsole *device_console(ShadowDevice *dev)
+{
+    return SHADOW_CONSOLE(object_resolve_path_component(OBJECT(dev),
+                                                        CONSOLE_CHILD));
+}
+
+static char *device_full_name(ShadowDevice *dev)
+{
+    return g_strdup_printf("%s/%s", dev->guest_id, shadow_device_name(dev));
+}
+
+void shadow_console_device_init(ShadowDevice *dev, ShadowConsole *c)
+{
+    object_initialize_child(OBJECT(dev), CONSOLE_CHILD, c,
+                            TYPE_SHADOW_CONSOLE);
+    c->notices.type = object_get_typename(OBJECT(dev));
+}
+
+bool shadow_console_device_check(const char *name, uint32_t size,
+                                 const char *replay, Error **errp)
+{
+    if (!size || size > SHADOW_RING_MAX_CAPACITY) {
+        error_setg(errp, "%s must be 1 to %" PRIu64, name,
+                   (uint64_t)SHADOW_RING_MAX_CAPACITY);
+        return false;
+    }
+    if (replay && strcmp(replay, "unsent") && strcmp(replay, "history")) {
+        error_setg(errp, "replay must be 'unsent' or 'history'");
+        return false;
+    }
+    return true;
+}
+
+void shadow_console_device_connected(void *opaque, size_t notice)
+{
+    ShadowDevice *dev = opaque;
+    ShadowConsole *c = device_console(dev);
+
+    qapi_event_send_shadow_console_connected(dev->guest_id,
+                                             shadow_device_name(dev),
+                                             c->in.end, c->sent, notice);
+}
+
+void shadow_console_device_moved(ShadowDevice *dev)
+{
+    g_autofree char *name = device_full_name(dev);
+
+    shadow_console_moved(device_console(dev), name);
+}
+
+static void device_restored(ShadowDevice *dev, bool snapshot)
+{
+    g_autofree char *name = device_full_name(dev);
+
+    shadow_console_restored(device_console(dev), snapshot, name);
+}
+
+static void device_protection(ShadowDevice *dev, bool unprotected,
+                              const char *broken)
+{
+    g_autofree char *name = device_full_name(dev);
+
+    shadow_console_protection(device_console(dev), unprotected, broken, name);
+}
+
+static void device_attached(ShadowDevice *dev, bool attached,
+                            const char *reason)
+{
+    g_autofree char *name = device_full_name(dev);
+
+    shadow_console_attached(device_console(dev), attached, reason, name);
+}
+
+static void device_sent_ahead(ShadowDevice *dev)
+{
+    shadow_console_sent_ahead(device_console(dev));
+}
+
+static void device_leave_out(ShadowDevice *dev, bool leave_out)
+{
+    shadow_console_leave_out(device_console(dev), leave_out);
+}
+
+static uint64_t device_arrived(ShadowDevice *dev)
+{
+    return device_console(dev)->arrived;
+}
+
+static void device_query(ShadowDevice *dev, ShadowDeviceInfo *info)
+{
+    shadow_console_query(device_console(dev), info);
+}
+
+void shadow_console_device_class_init(ShadowDeviceClass *sdc)
+{
+    sdc->moved = shadow_console_device_moved;
+    sdc->restored = device_restored;
+    sdc->protection = device_protection;
+    sdc->attached = device_attached;
+    sdc->sent_ahead = device_sent_ahead;
+    sdc->leave_out = device_leave_out;
+    sdc->arrived = device_arrived;
+    sdc->query = device_query;
+}
