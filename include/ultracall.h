@@ -35,6 +35,7 @@ enum {
     ULTRACALL_QUERY = 11,
     ULTRACALL_RUN = 12,
     ULTRACALL_PORT = 13,
+    ULTRACALL_LAYOUT = 14,
 };
 
 /* -EFAULT of every kernel */
@@ -56,6 +57,7 @@ enum {
 #define ULTRACALL_F_HYPERCALL   0x4u    /* KVM_HC_MAP_GPA_RANGE works */
 #define ULTRACALL_F_REARM       0x8u    /* ULTRACALL_IRQ_POLL knows flags */
 #define ULTRACALL_F_HISTORY     0x10u   /* ULTRACALL_SAVE sends it ahead */
+#define ULTRACALL_F_LAYOUT      0x20u   /* there is ULTRACALL_LAYOUT */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -82,7 +84,7 @@ struct ultracall_probe {
 /* Flag of ULTRACALL_IRQ_POLL: enable the function's interrupt first */
 #define ULTRACALL_POLL_REARM    1u
 
-/* A device of the guest, as IRQ_POLL and QUERY write it */
+/* An interrupt line of a device, as IRQ_POLL and QUERY write it */
 struct ultracall_device {
     uint16_t iobase;
     uint8_t irq;
@@ -112,6 +114,28 @@ struct ultracall_guest {
     uint64_t epoch;
 };
 #define ULTRACALL_DEVICES_MAX   16
+
+/* struct ultracall_resource.kind; others are to be ignored */
+enum {
+    ULTRACALL_PORTS = 1,    /* @len I/O ports from @first on */
+    ULTRACALL_LINE = 2,     /* ISA interrupt @number */
+    ULTRACALL_ACPI = 3,     /* it is in the ACPI tables: @number is its _UID */
+};
+
+/*
+ * Something that a device of the guest has, as LAYOUT writes it.  @device
+ * counts the devices, in whose order they come.
+ */
+struct ultracall_resource {
+    uint16_t device;
+    uint16_t kind;
+    uint32_t number;
+    uint32_t first;
+    uint32_t len;
+    char hid[8];            /* _HID, such as PNP0501, then zeros */
+    char name[8];           /* of its node, four characters, then zeros */
+};
+#define ULTRACALL_RESOURCES_MAX (8 * ULTRACALL_DEVICES_MAX)
 
 /*
  * The doorbell, an I/O BAR: a 4-byte write of any value to its first port makes

@@ -5,6 +5,7 @@
  * a ShadowConsole.
  */
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
 #include "qemu/cutils.h"
 #include "qemu/units.h"
 #include "qapi/error.h"
@@ -15,6 +16,7 @@
 #include "shadow/hw/char/shadow-console-device.h"
 #include "shadow/hw/char/shadow-uart.h"
 #include "shadow/hw/core/shadow-guest.h"
+#include "shadow/include/ultracall.h"
 #include "shadow/trace.h"
 
 #define TYPE_SHADOW_SERIAL "shadow-serial"
@@ -95,6 +97,25 @@ static void shadow_serial_moved(ShadowDevice *dev)
     shadow_console_device_moved(dev);
 }
 
+/* A PC's ports have their usual numbers; others, those that follow. */
+static bool shadow_serial_acpi(ShadowDevice *dev,
+                               struct ultracall_resource *acpi)
+{
+    static const uint16_t com[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
+    uint32_t number = ARRAY_SIZE(com) + acpi->device;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(com); i++) {
+        number = com[i] == dev->iobase ? i : number;
+    }
+    acpi->number = cpu_to_le32(number + 1);
+    pstrcpy(acpi->hid, sizeof(acpi->hid), "PNP0501");
+    snprintf(acpi->name, sizeof(acpi->name), "CM%02X", number + 1);
+    if (number < 15) {
+        snprintf(acpi->name, sizeof(acpi->name), "COM%X", number + 1);
+    }
+    return true;
+}
+
 static size_t shadow_serial_state_max(ShadowDevice *dev)
 {
     return shadow_console_state_max(&SHADOW_SERIAL(dev)->console) +
@@ -139,6 +160,7 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
         !shadow_console_device_check("output-size", s->output_size, s->replay,
                                      errp) ||
         !shadow_device_add_ports(dev, &s->io, dev->iobase, errp) ||
+        !shadow_device_add_line(dev, errp) ||
         !qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
         return false;
     }
@@ -307,6 +329,7 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->hold = shadow_serial_hold;
     sdc->reset = shadow_serial_reset;
     sdc->moved = shadow_serial_moved;
+    sdc->acpi = shadow_serial_acpi;
 }
 
 static const TypeInfo shadow_serial_types[] = {

@@ -38,10 +38,22 @@ bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
     return true;
 }
 
-static void shadow_device_take_ports(ShadowDevice *dev)
+bool shadow_device_add_line(ShadowDevice *dev, Error **errp)
+{
+    if (dev->irq > 15) {
+        error_setg(errp, "irq %u is not an ISA interrupt (0 to 15)", dev->irq);
+        return false;
+    }
+    dev->has_line = true;
+    return true;
+}
+
+/* Its ports and its line, away again */
+static void shadow_device_take_all(ShadowDevice *dev)
 {
     MemoryRegion *mr;
 
+    dev->has_line = false;
     while ((mr = QTAILQ_FIRST(&dev->io.subregions))) {
         memory_region_del_subregion(&dev->io, mr);
     }
@@ -72,17 +84,13 @@ static void shadow_device_realize(DeviceState *d, Error **errp)
                           "secret=...\n", dev->guest_id);
         return;
     }
-    if (dev->irq > 15) {
-        error_setg(errp, "irq %u is not an ISA interrupt (0 to 15)", dev->irq);
-        return;
-    }
     if (!sdc->setup(dev, errp)) {
-        shadow_device_take_ports(dev);
+        shadow_device_take_all(dev);
         return;
     }
     if (!shadow_guest_add_device(guest, dev, errp)) {
         sdc->teardown(dev);
-        shadow_device_take_ports(dev);
+        shadow_device_take_all(dev);
     }
 }
 
@@ -92,7 +100,7 @@ static void shadow_device_unrealize(DeviceState *d)
 
     shadow_guest_remove_device(dev);
     SHADOW_DEVICE_GET_CLASS(dev)->teardown(dev);
-    shadow_device_take_ports(dev);
+    shadow_device_take_all(dev);
 }
 
 static const Property shadow_device_properties[] = {
@@ -135,6 +143,11 @@ static uint64_t device_no_input(ShadowDevice *dev)
     return 0;
 }
 
+static bool device_no_acpi(ShadowDevice *dev, struct ultracall_resource *acpi)
+{
+    return false;
+}
+
 static void device_no_query(ShadowDevice *dev, ShadowDeviceInfo *info)
 {
 }
@@ -151,6 +164,7 @@ static void shadow_device_set_defaults(ShadowDeviceClass *sdc)
     sdc->protection = device_no_protection;
     sdc->attached = device_no_attached;
     sdc->arrived = device_no_input;
+    sdc->acpi = device_no_acpi;
     sdc->query = device_no_query;
 }
 

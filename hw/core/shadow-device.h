@@ -15,6 +15,7 @@
 #include "shadow/include/compat-memory.h"
 
 typedef struct ShadowGuest ShadowGuest;
+struct ultracall_resource;
 
 #define TYPE_SHADOW_BUS "shadow-bus"
 
@@ -29,6 +30,7 @@ struct ShadowDevice {
     MemoryRegion io;            /* all I/O ports of the guest, and its own */
     uint32_t iobase;
     uint32_t irq;
+    bool has_line;              /* else there is no such interrupt */
     bool irq_level;
     uint32_t irq_edges;         /* rising edges, modulo 2^32 */
     /* in a state: the envelope with the history that it lacks; or zeros */
@@ -40,7 +42,8 @@ struct ShadowDevice {
  * All methods are called with the BQL held.  Each device has:
  *
  * @setup, @teardown: the device's part of realize and unrealize.  @setup says
- *                    by shadow_device_add_ports() which ports it has
+ *                    by shadow_device_add_ports() which ports it has, and by
+ *                    shadow_device_add_line() that it has an interrupt
  *
  * What a class does not set is done by none of its devices:
  *
@@ -66,6 +69,8 @@ struct ShadowDevice {
  *            until it is bound again and a user has come since.  A device
  *            starts as attached: users may come early
  * @arrived: total input so far; equal twice in a row means input has settled
+ * @acpi: how it is described in the nested guest's ACPI tables, as LAYOUT
+ *        tells it; returns false if it is not
  * @query: fill in all but id, iobase and irq
  */
 struct ShadowDeviceClass {
@@ -89,6 +94,7 @@ struct ShadowDeviceClass {
                        const char *broken);
     void (*attached)(ShadowDevice *dev, bool attached, const char *reason);
     uint64_t (*arrived)(ShadowDevice *dev);
+    bool (*acpi)(ShadowDevice *dev, struct ultracall_resource *acpi);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };
 
@@ -100,6 +106,9 @@ struct ShadowDeviceClass {
  */
 bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
                              unsigned first, Error **errp);
+
+/* Its interrupt is @dev->irq, an ISA interrupt. */
+bool shadow_device_add_line(ShadowDevice *dev, Error **errp);
 
 /*
  * The nested guest must see a rising edge of the device's interrupt line.  That

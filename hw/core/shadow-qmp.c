@@ -44,8 +44,11 @@ ShadowGuestInfoList *qmp_query_shadow_guests(Error **errp)
 
 static void hmp_print_device(GString *buf, ShadowDeviceInfo *d)
 {
-    g_string_append_printf(buf, "  %s: port 0x%x irq %u, user %s\n", d->id,
-                           d->iobase, d->irq,
+    g_string_append_printf(buf, "  %s: port 0x%x", d->id, d->iobase);
+    if (d->has_irq) {
+        g_string_append_printf(buf, " irq %u", d->irq);
+    }
+    g_string_append_printf(buf, ", user %s\n",
                            d->connected ? "connected" : "not connected");
     g_string_append_printf(buf, "    input:  %" PRIu64 " accepted, %" PRIu64
                            " taken\n", d->input_accepted, d->input_taken);

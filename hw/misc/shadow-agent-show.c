@@ -7,6 +7,7 @@
  * before the user's VM makes its first access.
  */
 #include "qemu/osdep.h"
+#include <sys/ioctl.h>
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include <linux/kvm.h>

@@ -22,9 +22,6 @@
 #include "shadow/include/compat-memory.h"
 #include "shadow/trace.h"
 
-/* of a device that is known here: a UART */
-#define AGENT_PORTS 8
-
 /* I/O permissions are each thread's own. */
 static __thread bool agent_thread_ready;
 
@@ -75,7 +72,8 @@ static bool agent_poll(ShadowAgent *a, uint64_t flags)
     }
     for (unsigned i = 0; i < len / sizeof(dev[0]); i++) {
         for (unsigned j = 0; j < a->lines; j++) {
-            if (a->line[j].iobase == le16_to_cpu(dev[i].iobase)) {
+            if (a->line[j].iobase == le16_to_cpu(dev[i].iobase) &&
+                a->line[j].number == dev[i].irq) {
                 agent_update_line(a, &a->line[j], &dev[i]);
             }
         }
@@ -159,74 +157,6 @@ static bool agent_open(ShadowAgent *a, Error **errp)
     return false;
 }
 
-/*
- * Ports, on a host that cannot take the accesses by itself: the operator has
- * allowed that they come this way, and the user is told.
- */
-
-static uint64_t agent_port_call(AgentLine *l, hwaddr addr, unsigned size,
-                                uint64_t val, uint64_t write)
-{
-    uint8_t buf[4];
-
-    stn_le_p(buf, size, val);
-    shadow_agent_call_flags(l->agent, ULTRACALL_PORT,
-                            (l->iobase + addr) | write, buf, size, NULL);
-    return ldn_le_p(buf, size);
-}
-
-static uint64_t agent_port_read(void *opaque, hwaddr addr, unsigned size)
-{
-    return agent_port_call(opaque, addr, size, UINT32_MAX, 0);
-}
-
-static void agent_port_write(void *opaque, hwaddr addr, uint64_t val,
-                             unsigned size)
-{
-    agent_port_call(opaque, addr, size, val, ULTRACALL_PORT_WRITE);
-}
-
-static const MemoryRegionOps agent_port_ops = {
-    .read = agent_port_read,
-    .write = agent_port_write,
-    .endianness = DEVICE_LITTLE_ENDIAN,
-    .impl = { .min_access_size = 1, .max_access_size = 4 },
-};
-
-static void agent_add_ports(ShadowAgent *a, AgentLine *l)
-{
-    l->agent = a;
-    memory_region_init_io(&l->ports, OBJECT(a), &agent_port_ops, l,
-                          TYPE_SHADOW_AGENT, AGENT_PORTS);
-    isa_register_ioport(ISA_DEVICE(a), &l->ports, l->iobase);
-}
-
-static bool agent_add_line(ShadowAgent *a, const struct ultracall_device *dev,
-                           Error **errp)
-{
-    ERRP_GUARD();
-    AgentLine *l = &a->line[a->lines];
-    uint16_t iobase = le16_to_cpu(dev->iobase);
-    MemoryRegionSection taken =
-        memory_region_find(isa_address_space_io(ISA_DEVICE(a)), iobase, 1);
-    bool conflict = taken.mr && taken.mr !=
-                    isa_address_space_io(ISA_DEVICE(a));
-
-    if (taken.mr) {
-        memory_region_unref(taken.mr);
-    }
-    if (conflict) {
-        error_setg(errp, "port 0x%x has another device already", iobase);
-        error_append_hint(errp, "Give this QEMU -serial none.\n");
-        return false;
-    }
-    l->iobase = iobase;
-    l->number = dev->irq;
-    l->irq = isa_get_irq(ISA_DEVICE(a), dev->irq);
-    a->lines++;
-    return true;
-}
-
 /* A guest that cannot work here would be noticed only by its silence. */
 static bool agent_check_state(ShadowAgent *a, struct ultracall_guest *guest,
                               Error **errp)
@@ -280,22 +210,7 @@ static bool agent_query(ShadowAgent *a, Error **errp)
     if (!agent_check_state(a, &reply.guest, errp)) {
         return false;
     }
-    if (le16_to_cpu(reply.guest.devices) == 0) {
-        warn_report("shadow-agent: guest '%s' has no devices; give the outer "
-                    "QEMU -device shadow-serial,guest=%s,...", a->guest,
-                    a->guest);
-    }
-    for (unsigned i = 0; i < MIN(le16_to_cpu(reply.guest.devices),
-                                 ULTRACALL_DEVICES_MAX); i++) {
-        if (reply.dev[i].irq > 15 ||
-            !agent_add_line(a, &reply.dev[i], errp)) {
-            return false;
-        }
-        if (le16_to_cpu(reply.guest.flags) & ULTRACALL_GUEST_EXPOSED) {
-            agent_add_ports(a, &a->line[i]);
-        }
-    }
-    return true;
+    return shadow_agent_layout_start(a, &reply.guest, reply.dev, errp);
 }
 
 /* The cookie tells the outer QEMU that this process is still there. */
@@ -343,31 +258,6 @@ static void agent_realize(DeviceState *dev, Error **errp)
     a->resync = true;
 }
 
-static void agent_build_aml(AcpiDevAmlIf *adev, Aml *scope)
-{
-    static const uint16_t com[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
-    ShadowAgent *a = SHADOW_AGENT(adev);
-
-    for (unsigned i = 0; i < a->lines; i++) {
-        AgentLine *l = &a->line[i];
-        unsigned number = ARRAY_SIZE(com) + i;
-        Aml *crs = aml_resource_template();
-        Aml *node;
-
-        for (unsigned j = 0; j < ARRAY_SIZE(com); j++) {
-            number = com[j] == l->iobase ? j : number;
-        }
-        aml_append(crs, aml_io(AML_DECODE16, l->iobase, l->iobase, 0, 8));
-        aml_append(crs, aml_irq_no_flags(l->number));
-        node = aml_device("COM%X", number + 1);
-        aml_append(node, aml_name_decl("_HID", aml_eisaid("PNP0501")));
-        aml_append(node, aml_name_decl("_UID", aml_int(number + 1)));
-        aml_append(node, aml_name_decl("_STA", aml_int(0xf)));
-        aml_append(node, aml_name_decl("_CRS", crs));
-        aml_append(scope, node);
-    }
-}
-
 /* At run time too: it depends on the host that the guest goes to next. */
 
 static bool agent_get_history_ahead(Object *obj, Error **errp)
@@ -404,7 +294,7 @@ static void agent_class_init(ObjectClass *oc, ShadowClassData *data)
                                    agent_set_history_ahead);
     object_class_property_set_description(oc, "history-ahead",
         "send output while the nested guest still runs");
-    ACPI_DEV_AML_IF_CLASS(oc)->build_dev_aml = agent_build_aml;
+    ACPI_DEV_AML_IF_CLASS(oc)->build_dev_aml = shadow_agent_build_aml;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }
 

@@ -4,6 +4,7 @@
 #define SHADOW_AGENT_H
 
 #include "qemu/units.h"
+#include "hw/acpi/acpi_aml_interface.h"
 #include "hw/isa/isa.h"
 #include "migration/vmstate.h"
 #define ULTRACALL_CLIENT
@@ -13,12 +14,11 @@
 #define TYPE_SHADOW_AGENT "shadow-agent"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowAgent, SHADOW_AGENT)
 
+/* An interrupt; of which device its first I/O port tells */
 typedef struct AgentLine {
     uint16_t iobase;
     uint8_t number;
     qemu_irq irq;
-    MemoryRegion ports;         /* where L0 cannot take the accesses itself */
-    ShadowAgent *agent;
     uint32_t edges;
 } AgentLine;
 
@@ -29,6 +29,8 @@ struct ShadowAgent {
     struct ultracall_client client;
     ShadowAgentUio uio;
     uint64_t *cookie;           /* in a page of its own, which stays there */
+    struct ultracall_resource layout[ULTRACALL_RESOURCES_MAX];
+    unsigned resources;         /* in the layout */
     AgentLine line[ULTRACALL_DEVICES_MAX];
     unsigned lines;
     bool resync;                /* lines may have moved unseen */
@@ -61,6 +63,17 @@ static inline int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf,
 {
     return shadow_agent_call_flags(a, nr, 0, buf, len, value);
 }
+
+/*
+ * Ask what the guest's devices have, and have that in the machine: @guest is
+ * what QUERY says of it, and @lines, those of its devices.
+ * (shadow-agent-layout.c)
+ */
+bool shadow_agent_layout_start(ShadowAgent *a,
+                               const struct ultracall_guest *guest,
+                               const struct ultracall_device *lines,
+                               Error **errp);
+void shadow_agent_build_aml(AcpiDevAmlIf *adev, Aml *scope);
 
 /*
  * Let the outer QEMU see a nested guest of this process, so that it finds out

@@ -86,7 +86,7 @@ static int call_probe(UltracallCall *call)
         .version = cpu_to_le32(ULTRACALL_VERSION),
         .features = cpu_to_le32(shadow_accel()->features() |
                                 ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
-                                ULTRACALL_F_HISTORY),
+                                ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
         .tag_max = cpu_to_le32(ULTRACALL_TAG_MAX),
     };
@@ -232,6 +232,9 @@ static unsigned call_devices(ShadowGuest *g, struct ultracall_device *out)
     unsigned n = 0;
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
+        if (!dev->has_line) {
+            continue;
+        }
         out[n++] = (struct ultracall_device) {
             .iobase = cpu_to_le16(dev->iobase),
             .irq = dev->irq,
@@ -250,6 +253,15 @@ static int call_reply(UltracallCall *call, const void *data, size_t len)
     }
     call_write(call, data, len);
     return 0;
+}
+
+static int call_layout(UltracallCall *call)
+{
+    struct ultracall_resource list[ULTRACALL_RESOURCES_MAX];
+
+    return call_reply(call, list, ultracall_layout(call->guest, list,
+                                                   ARRAY_SIZE(list)) *
+                                  sizeof(list[0]));
 }
 
 /*
@@ -279,7 +291,7 @@ static int call_port(UltracallCall *call)
 {
     ShadowPorts *ports = call->guest->ports;
     uint16_t port = call->flags;
-    uint8_t data[4];
+    uint8_t data[8];
     uint32_t val;
 
     if (!call->guest->exposed) {
@@ -385,6 +397,9 @@ static const UltracallDesc ultracall_descs[] = {
     [ULTRACALL_QUERY] = { "query", call_query, .tag = true, .nested = true,
         .use = BUFFER_OUT, .max = sizeof(struct ultracall_guest) +
             ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
+    [ULTRACALL_LAYOUT] = { "layout", call_layout, .tag = true,
+        .use = BUFFER_OUT, .max = ULTRACALL_RESOURCES_MAX *
+                                  sizeof(struct ultracall_resource) },
     [ULTRACALL_RUN] = { "run", call_run, .tag = true },
     [ULTRACALL_PORT] = { "port", call_port, .tag = true,
         .use = BUFFER_OUT, .min = 1, .max = 4,

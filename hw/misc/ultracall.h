@@ -62,6 +62,13 @@ void *ultracall_ram(uint64_t pa, uint64_t *len, bool write);
 void ultracall_dispatch(UltracallCaller *c, uint32_t nr, UltracallRegs *regs);
 
 /*
+ * What the devices of @g have, at most @max resources.  Returns how many there
+ * are in @out.
+ */
+unsigned ultracall_layout(ShadowGuest *g, struct ultracall_resource *out,
+                          unsigned max);
+
+/*
  * The doorbell's I/O port, or -1 while the cloud VM has not placed it.  A
  * user-mode caller needs the permission to write there.
  */

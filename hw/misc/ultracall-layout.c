@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a guest's devices have, for a cloud VM that knows none of them.
+ */
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/misc/ultracall.h"
+
+typedef struct Layout {
+    struct ultracall_resource *out;
+    unsigned n, max;
+    uint16_t device;            /* of which something is added */
+} Layout;
+
+/* The next one, or NULL: there is no room for more */
+static struct ultracall_resource *layout_next(Layout *l, uint16_t kind)
+{
+    struct ultracall_resource *r = l->n < l->max ? &l->out[l->n++] : NULL;
+
+    if (r) {
+        *r = (struct ultracall_resource) {
+            .device = cpu_to_le16(l->device),
+            .kind = cpu_to_le16(kind),
+        };
+    }
+    return r;
+}
+
+static void layout_add_ports(Layout *l, ShadowDevice *dev)
+{
+    struct ultracall_resource *r;
+    MemoryRegion *mr;
+
+    QTAILQ_FOREACH(mr, &dev->io.subregions, subregions_link) {
+        r = layout_next(l, ULTRACALL_PORTS);
+        if (r) {
+            r->first = cpu_to_le32(mr->addr);
+            r->len = cpu_to_le32(memory_region_size(mr));
+        }
+    }
+}
+
+static void layout_add_device(Layout *l, ShadowDevice *dev)
+{
+    struct ultracall_resource *r, acpi = { .device = l->device };
+
+    layout_add_ports(l, dev);
+    r = dev->has_line ? layout_next(l, ULTRACALL_LINE) : NULL;
+    if (r) {
+        r->number = cpu_to_le32(dev->irq);
+    }
+    if (SHADOW_DEVICE_GET_CLASS(dev)->acpi(dev, &acpi)) {
+        r = layout_next(l, ULTRACALL_ACPI);
+        if (r) {
+            r->number = acpi.number;
+            memcpy(r->hid, acpi.hid, sizeof(r->hid));
+            memcpy(r->name, acpi.name, sizeof(r->name));
+        }
+    }
+}
+
+unsigned ultracall_layout(ShadowGuest *g, struct ultracall_resource *out,
+                          unsigned max)
+{
+    Layout l = { .out = out, .max = max };
+    ShadowDevice *dev;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        layout_add_device(&l, dev);
+        l.device++;
+    }
+    return l.n;
+}
