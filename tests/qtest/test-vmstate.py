@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-SECTIONS = ['shadow-agent', 'shadow-serial']
+SECTIONS = ['shadow-agent', 'shadow-debugcon', 'shadow-serial']
 
 
 def dump(qemu):
