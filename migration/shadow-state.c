@@ -23,24 +23,24 @@
 /* As large as the queues of a port that has the default sizes, and more */
 #define STATE_ZEROS (256 * KiB)
 
-size_t shadow_state_size(ShadowGuest *g)
+size_t shadow_state_size(ShadowDevices *devs)
 {
     ShadowDevice *dev;
     size_t size = 64;
 
-    QTAILQ_FOREACH(dev, &g->devices, next) {
+    QTAILQ_FOREACH(dev, devs, next) {
         size += SHADOW_DEVICE_GET_CLASS(dev)->state_max(dev) +
                 STATE_DEVICE_OVERHEAD;
     }
     return size;
 }
 
-size_t shadow_state_limit(ShadowGuest *g)
+size_t shadow_state_limit(ShadowDevices *devs)
 {
     ShadowDevice *dev;
     size_t size = 64;
 
-    QTAILQ_FOREACH(dev, &g->devices, next) {
+    QTAILQ_FOREACH(dev, devs, next) {
         size += SHADOW_DEVICE_GET_CLASS(dev)->state_limit +
                 STATE_DEVICE_OVERHEAD;
     }
@@ -89,25 +89,25 @@ static const VMStateDescription *state_vmsd(ShadowDevice *dev, StatePart part)
 }
 
 /* How many devices have such a part */
-static uint32_t state_n_devices(ShadowGuest *g, StatePart part)
+static uint32_t state_n_devices(ShadowDevices *devs, StatePart part)
 {
     ShadowDevice *dev;
     uint32_t n = 0;
 
-    QTAILQ_FOREACH(dev, &g->devices, next) {
+    QTAILQ_FOREACH(dev, devs, next) {
         n += state_vmsd(dev, part) != NULL;
     }
     return n;
 }
 
-static bool state_put_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
+static bool state_put_devices(ShadowDevices *devs, StatePart part, QEMUFile *f,
                               Error **errp)
 {
     ShadowDevice *dev;
 
     qemu_put_be32(f, STATE_MAGIC);
-    qemu_put_be32(f, state_n_devices(g, part));
-    QTAILQ_FOREACH(dev, &g->devices, next) {
+    qemu_put_be32(f, state_n_devices(devs, part));
+    QTAILQ_FOREACH(dev, devs, next) {
         const VMStateDescription *vmsd = state_vmsd(dev, part);
 
         if (!vmsd) {
@@ -142,17 +142,17 @@ static bool state_get_end(QEMUFile *f, Error **errp)
     return true;
 }
 
-static bool state_get_devices(ShadowGuest *g, StatePart part, QEMUFile *f,
+static bool state_get_devices(ShadowDevices *devs, StatePart part, QEMUFile *f,
                               Error **errp)
 {
     ShadowDevice *dev;
-    uint32_t n = state_n_devices(g, part);
+    uint32_t n = state_n_devices(devs, part);
 
     if (qemu_get_be32(f) != STATE_MAGIC || qemu_get_be32(f) != n) {
         error_setg(errp, "the state is not of %u devices", n);
         return false;
     }
-    QTAILQ_FOREACH(dev, &g->devices, next) {
+    QTAILQ_FOREACH(dev, devs, next) {
         const VMStateDescription *vmsd = state_vmsd(dev, part);
         uint32_t version;
 
@@ -196,12 +196,12 @@ static void state_pad(uint8_t *out, size_t len)
     }
 }
 
-static bool state_save(ShadowGuest *g, StatePart part, uint8_t *out,
+static bool state_save(ShadowDevices *devs, StatePart part, uint8_t *out,
                        size_t size, Error **errp)
 {
     ShadowChannel *channel = shadow_channel_new(out, size);
     QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(channel));
-    bool ok = state_put_devices(g, part, f, errp);
+    bool ok = state_put_devices(devs, part, f, errp);
 
     if (ok && qemu_fflush(f)) {
         error_setg(errp, "the state does not fit %zu bytes", size);
@@ -217,84 +217,84 @@ static bool state_save(ShadowGuest *g, StatePart part, uint8_t *out,
     return ok;
 }
 
-bool shadow_state_save(ShadowGuest *g, uint8_t *out, Error **errp)
+bool shadow_state_save(ShadowDevices *devs, uint8_t *out, Error **errp)
 {
-    return state_save(g, STATE_ALL, out, shadow_state_size(g), errp);
+    return state_save(devs, STATE_ALL, out, shadow_state_size(devs), errp);
 }
 
-bool shadow_state_save_history(ShadowGuest *g, uint8_t *out, Error **errp)
+bool shadow_state_save_history(ShadowDevices *devs, uint8_t *out, Error **errp)
 {
-    return state_save(g, STATE_HISTORY, out, shadow_state_size(g), errp);
+    return state_save(devs, STATE_HISTORY, out, shadow_state_size(devs), errp);
 }
 
-bool shadow_state_save_rest(ShadowGuest *g,
+bool shadow_state_save_rest(ShadowDevices *devs,
                             const uint8_t salt[SHADOW_SEAL_SALT_LEN],
                             uint8_t *out, Error **errp)
 {
     ShadowDevice *dev;
     bool ok;
 
-    QTAILQ_FOREACH(dev, &g->devices, next) {
+    QTAILQ_FOREACH(dev, devs, next) {
         if (!state_vmsd(dev, STATE_HISTORY)) {
             continue;
         }
         memcpy(dev->history, salt, sizeof(dev->history));
         SHADOW_DEVICE_GET_CLASS(dev)->leave_out(dev, true);
     }
-    ok = state_save(g, STATE_ALL, out, SHADOW_STATE_REST_SIZE, errp);
-    QTAILQ_FOREACH(dev, &g->devices, next) {
+    ok = state_save(devs, STATE_ALL, out, SHADOW_STATE_REST_SIZE, errp);
+    QTAILQ_FOREACH(dev, devs, next) {
         memset(dev->history, 0, sizeof(dev->history));
         SHADOW_DEVICE_GET_CLASS(dev)->leave_out(dev, false);
     }
     return ok;
 }
 
-static bool state_load(ShadowGuest *g, StatePart part, const uint8_t *buf,
+static bool state_load(ShadowDevices *devs, StatePart part, const uint8_t *buf,
                        size_t len, Error **errp)
 {
     /* which is only read */
     ShadowChannel *channel = shadow_channel_new((uint8_t *)buf, len);
     QEMUFile *f = qemu_file_new_input(QIO_CHANNEL(channel));
-    bool ok = state_get_devices(g, part, f, errp);
+    bool ok = state_get_devices(devs, part, f, errp);
 
     qemu_fclose(f);
     object_unref(OBJECT(channel));
     return ok;
 }
 
-unsigned shadow_state_n_history(ShadowGuest *g)
+unsigned shadow_state_n_history(ShadowDevices *devs)
 {
-    return state_n_devices(g, STATE_HISTORY);
+    return state_n_devices(devs, STATE_HISTORY);
 }
 
-bool shadow_state_load_history(ShadowGuest *g, const uint8_t *buf, size_t len,
-                               Error **errp)
+bool shadow_state_load_history(ShadowDevices *devs, const uint8_t *buf,
+                               size_t len, Error **errp)
 {
-    return state_load(g, STATE_HISTORY, buf, len, errp);
+    return state_load(devs, STATE_HISTORY, buf, len, errp);
 }
 
 /* What a state has changed that turns out not to be one is changed back. */
-static bool state_load_or_revert(ShadowGuest *g, const uint8_t *buf,
+static bool state_load_or_revert(ShadowDevices *devs, const uint8_t *buf,
                                  size_t len, const uint8_t *before,
                                  const uint8_t *user, ShadowStateAccept accept,
                                  void *opaque, Error **errp)
 {
-    size_t size = shadow_state_size(g);
+    size_t size = shadow_state_size(devs);
 
-    if (state_load(g, STATE_ALL, buf, len, errp) &&
-        (!user || state_load(g, STATE_USER, user, size, errp)) &&
-        accept(g, opaque, errp)) {
+    if (state_load(devs, STATE_ALL, buf, len, errp) &&
+        (!user || state_load(devs, STATE_USER, user, size, errp)) &&
+        accept(opaque, errp)) {
         return true;
     }
-    state_load(g, STATE_ALL, before, size, NULL);
+    state_load(devs, STATE_ALL, before, size, NULL);
     return false;
 }
 
-bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
+bool shadow_state_load(ShadowDevices *devs, const uint8_t *buf, size_t len,
                        bool keep_user, ShadowStateAccept accept, void *opaque,
                        Error **errp)
 {
-    size_t size = shadow_state_size(g);
+    size_t size = shadow_state_size(devs);
     uint8_t *before = shadow_scratch_take(SHADOW_SCRATCH_BEFORE, size);
     uint8_t *user = keep_user ?
                     shadow_scratch_take(SHADOW_SCRATCH_USER, size) : NULL;
@@ -304,9 +304,9 @@ bool shadow_state_load(ShadowGuest *g, const uint8_t *buf, size_t len,
         error_setg(errp, "the state is empty");
     } else if (!before || (keep_user && !user)) {
         error_setg(errp, "there is no memory for the state to go back to");
-    } else if (state_save(g, STATE_ALL, before, size, errp) &&
-               (!user || state_save(g, STATE_USER, user, size, errp))) {
-        ok = state_load_or_revert(g, buf, len, before, user, accept, opaque,
+    } else if (state_save(devs, STATE_ALL, before, size, errp) &&
+               (!user || state_save(devs, STATE_USER, user, size, errp))) {
+        ok = state_load_or_revert(devs, buf, len, before, user, accept, opaque,
                                   errp);
     }
     if (before) {

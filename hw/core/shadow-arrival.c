@@ -19,7 +19,7 @@
 /* The other host's devices may have larger rings. */
 static size_t arrival_max(ShadowGuest *g)
 {
-    size_t len = MIN(shadow_state_limit(g), SHADOW_SEAL_MAX_PAYLOAD);
+    size_t len = MIN(shadow_state_limit(&g->devices), SHADOW_SEAL_MAX_PAYLOAD);
 
     return g->host ? shadow_seal_host_size(len) : shadow_seal_size(len);
 }

@@ -9,7 +9,6 @@
 #include "qemu/xxhash.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-binding.h"
-#include "shadow/hw/core/shadow-ports.h"
 
 /* x86 machines have at most this many CPUs; others are never shadowed. */
 #define SHADOW_MAX_CPUS 4096
@@ -279,7 +278,7 @@ bool shadow_binding_is_stale(ShadowPorts *ports)
  * Pairs with shadow_binding_enter(): a CPU either sees the new generation, or
  * is seen here.
  */
-void shadow_binding_recall(ShadowPorts *ports)
+static void shadow_binding_recall(ShadowPorts *ports)
 {
     uintptr_t was;
 
@@ -294,7 +293,7 @@ void shadow_binding_recall(ShadowPorts *ports)
     }
 }
 
-void shadow_binding_forget(ShadowPorts *ports)
+static void shadow_binding_forget(ShadowPorts *ports)
 {
     uintptr_t was;
 
@@ -320,6 +319,25 @@ bool shadow_binding_remove(ShadowPorts *ports)
     shadow_binding_recall(ports);
     qatomic_set(&ports->unsure_since, 0);
     return any;
+}
+
+void shadow_binding_end(ShadowPorts *ports)
+{
+    shadow_binding_remove(ports);
+    shadow_binding_forget(ports);
+}
+
+/*
+ * A CPU inside the guest that finds the port gone sees either that it is just
+ * being released, or that its entry is over.
+ */
+void shadow_binding_release(ShadowPorts *ports, ShadowDevice *dev)
+{
+    qatomic_set(&ports->releasing, true);
+    shadow_ports_release(ports, dev);
+    shadow_binding_recall(ports);
+    qatomic_set(&ports->releasing, false);
+    shadow_accel()->changed();
 }
 
 /* L1 uses the page table for another process now. */
@@ -537,7 +555,7 @@ static bool shadow_binding_may_wait(ShadowPorts *ports)
 /* Whether a port is unclaimed only since the CPU has entered the guest */
 static bool shadow_binding_released(unsigned cpu_index, ShadowPorts *ports)
 {
-    smp_rmb(); /* pairs with shadow_ports_release() */
+    smp_rmb(); /* pairs with shadow_binding_release() */
     return qatomic_read(&ports->releasing) ||
            shadow_binding_running(cpu_index) & RUNNING_ENDED;
 }

@@ -15,10 +15,7 @@
 
 #include "qemu/rcu.h"
 #include "exec/hwaddr.h"
-
-typedef struct ShadowDevice ShadowDevice;
-typedef struct ShadowGuest ShadowGuest;
-typedef struct ShadowPorts ShadowPorts;
+#include "shadow/hw/core/shadow-ports.h"
 
 /* What identifies a nested entry, or a caller.  Addresses are L1-physical. */
 typedef struct ShadowEntry {
@@ -123,6 +120,12 @@ void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry);
  * nobody until their next entry.  Returns whether there were any bindings.
  */
 bool shadow_binding_remove(ShadowPorts *ports);
+
+/* The same; and no CPU is to know of @ports any more, which can be freed. */
+void shadow_binding_end(ShadowPorts *ports);
+
+/* Release the ports of @dev, also for a CPU that is inside the guest. */
+void shadow_binding_release(ShadowPorts *ports, ShadowDevice *dev);
 
 /*
  * Forget address spaces that are now another process's.  Returns whether that

@@ -9,6 +9,7 @@
 #define SHADOW_DEVICE_H
 
 #include "hw/qdev-core.h"
+#include "qemu/queue.h"
 #include "qom/object.h"
 #include "qapi/qapi-types-shadow.h"
 #include "shadow/migration/shadow-seal.h"
@@ -37,6 +38,9 @@ struct ShadowDevice {
     uint8_t history[SHADOW_SEAL_SALT_LEN];
     QTAILQ_ENTRY(ShadowDevice) next;
 };
+
+/* Those of a guest, in the order of their ports */
+typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
 
 /*
  * All methods are called with the BQL held.  Each device has:
@@ -115,6 +119,9 @@ bool shadow_device_add_line(ShadowDevice *dev, Error **errp);
  * the line falls is no news to it: it has done that itself.
  */
 void shadow_device_irq_edge(ShadowDevice *dev);
+
+/* What its class does not set; for the abstract class (shadow-bus.c) */
+void shadow_device_set_defaults(ShadowDeviceClass *sdc);
 
 /* The device's name in the saved state and in messages. */
 const char *shadow_device_name(ShadowDevice *dev);

@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A nested guest as this QEMU knows it: its key and its devices.
- * What happens to it between hosts is in shadow-lifecycle.c.
+ * The guests that there are.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qapi/qapi-events-shadow.h"
-#include "qemu/main-loop.h"
+#include "qapi/util.h"
 #include "qom/object_interfaces.h"
-#include "system/reset.h"
-#include "shadow/hw/core/shadow-arrival.h"
-#include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-guest.h"
-#include "shadow/hw/core/shadow-history.h"
-#include "shadow/hw/core/shadow-keys.h"
-#include "shadow/hw/core/shadow-lifecycle.h"
-#include "shadow/trace.h"
 
-NotifierList shadow_guest_irq_notifiers =
-    NOTIFIER_LIST_INITIALIZER(shadow_guest_irq_notifiers);
 /* A list of our own: when QEMU ends, guests are removed along with /objects. */
 static QTAILQ_HEAD(, ShadowGuest) shadow_guests =
     QTAILQ_HEAD_INITIALIZER(shadow_guests);
-static QTAILQ_HEAD(, ShadowGuest) shadow_irq_guests =
-    QTAILQ_HEAD_INITIALIZER(shadow_irq_guests);
 
 ShadowGuest *shadow_guest_find(const char *id)
 {
@@ -42,20 +29,31 @@ void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
     }
 }
 
-/* Devices and their ports */
-
-/* Sorted by port, so that the saved state does not depend on hot-plugging. */
-static void shadow_guest_insert_device(ShadowGuest *g, ShadowDevice *dev)
+void shadow_guest_list(ShadowGuest *g)
 {
-    ShadowDevice *next;
+    QTAILQ_INSERT_TAIL(&shadow_guests, g, next);
+}
 
-    QTAILQ_FOREACH(next, &g->devices, next) {
-        if (next->iobase > dev->iobase) {
-            QTAILQ_INSERT_BEFORE(next, dev, next);
-            return;
-        }
+void shadow_guest_unlist(ShadowGuest *g)
+{
+    QTAILQ_REMOVE(&shadow_guests, g, next);
+}
+
+void shadow_guest_changed(ShadowGuest *g)
+{
+    g->changes++;
+    notifier_list_notify(&g->changed, NULL);
+}
+
+/* Its id is the first thing that a guest gets when it is made. */
+bool shadow_guest_can_set(ShadowGuest *g, const char *name, Error **errp)
+{
+    if (*g->id) {
+        error_setg(errp, "%s of shadow-guest '%s' cannot be changed: make "
+                   "another shadow-guest", name, g->id);
+        return false;
     }
-    QTAILQ_INSERT_TAIL(&g->devices, dev, next);
+    return true;
 }
 
 unsigned shadow_guest_n_devices(ShadowGuest *g)
@@ -67,113 +65,6 @@ unsigned shadow_guest_n_devices(ShadowGuest *g)
         n++;
     }
     return n;
-}
-
-bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp)
-{
-    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
-
-    if (shadow_guest_n_devices(g) == SHADOW_GUEST_MAX_DEVICES) {
-        error_setg(errp, "shadow-guest '%s' has %u devices already", g->id,
-                   SHADOW_GUEST_MAX_DEVICES);
-        return false;
-    }
-    if (g->state == SHADOW_GUEST_STATE_FROZEN ||
-        g->state == SHADOW_GUEST_STATE_RESTORED) {
-        error_setg(errp, "shadow-guest '%s' is being migrated", g->id);
-        return false;
-    }
-    if (shadow_ports_claim(g->ports, dev, errp)) {
-        return false;
-    }
-    shadow_history_forget(g);
-    shadow_arrival_forget(g);
-    dev->guest = g;
-    shadow_guest_insert_device(g, dev);
-    sdc->protection(dev, shadow_protection_lacks(g), NULL);
-    sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
-    shadow_lifecycle_attach(g, "no virtual machine is bound to it");
-    return true;
-}
-
-void shadow_guest_remove_device(ShadowDevice *dev)
-{
-    ShadowGuest *g = dev->guest;
-
-    if (g) {
-        shadow_history_forget(g);
-        shadow_arrival_forget(g);
-        shadow_ports_release(g->ports, dev);
-        QTAILQ_REMOVE(&g->devices, dev, next);
-        dev->guest = NULL;
-    }
-}
-
-/* Interrupts */
-
-bool shadow_guest_irq_any(void)
-{
-    return !QTAILQ_EMPTY(&shadow_irq_guests);
-}
-
-/* A nested guest that does not run yet, or no more, is told when it does. */
-void shadow_guest_irq_changed(ShadowGuest *g)
-{
-    if (g->state == SHADOW_GUEST_STATE_ACTIVE && !g->irq_changed) {
-        g->irq_changed = true;
-        QTAILQ_INSERT_TAIL(&shadow_irq_guests, g, irq_next);
-        notifier_list_notify(&shadow_guest_irq_notifiers, NULL);
-    }
-}
-
-void shadow_guest_irq_told(ShadowGuest *g)
-{
-    if (g->irq_changed) {
-        g->irq_changed = false;
-        QTAILQ_REMOVE(&shadow_irq_guests, g, irq_next);
-        notifier_list_notify(&shadow_guest_irq_notifiers, NULL);
-    }
-}
-
-void shadow_guest_irq_all_told(void)
-{
-    while (shadow_guest_irq_any()) {
-        shadow_guest_irq_told(QTAILQ_FIRST(&shadow_irq_guests));
-    }
-}
-
-/* Queries */
-
-ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
-{
-    ShadowGuestInfo *info = g_new0(ShadowGuestInfo, 1);
-
-    info->id = g_strdup(g->id);
-    info->state = g->state;
-    info->bound_by_process = shadow_binding_by_process(g->ports);
-    info->bound_by_tag = shadow_binding_by_tag(g->ports);
-    info->bindings = g->bindings;
-    info->proved = g->bind_secret_id && shadow_ports_proved(g->ports) &&
-                   (info->bound_by_process || info->bound_by_tag);
-    info->recognized = shadow_ports_recognized(g->ports);
-    info->protection = g->protection;
-    info->epoch = g->epoch;
-    info->calls = g->calls;
-    info->accesses = shadow_ports_accesses(g->ports);
-    info->saves = g->saves;
-    info->restores = g->restores;
-    info->snapshots = g->snapshots;
-    info->snapshots_saved = g->snapshots_saved;
-    info->snapshots_restored = g->snapshots_restored;
-    info->refusals = g->refusals;
-    info->breaks = g->breaks;
-    info->envelope_bytes = shadow_guest_envelope_size(g);
-    info->host = g_strdup(g->host_name);
-    if (g->destination) {
-        info->destination = shadow_host_key_to_text(g->destination);
-    }
-    info->devices = shadow_guest_query_devices(g);
-    return info;
 }
 
 ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g)
@@ -193,176 +84,3 @@ ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g)
     }
     return list;
 }
-
-/* The object */
-
-static void shadow_guest_reset_hold(void *opaque)
-{
-    shadow_guest_unbind(opaque, "the cloud VM was reset");
-}
-
-static void shadow_guest_complete(UserCreatable *uc, Error **errp)
-{
-    ERRP_GUARD();
-    ShadowGuest *g = SHADOW_GUEST(uc);
-
-    g->id = object_get_canonical_path_component(OBJECT(g));
-    if (strlen(g->id) > SHADOW_SEAL_TAG_MAX) {
-        error_setg(errp, "a shadow-guest's id has at most %d characters",
-                   SHADOW_SEAL_TAG_MAX);
-        return;
-    }
-    if (!shadow_secret_init(errp) || !shadow_keys_start(g, errp)) {
-        return;
-    }
-    if (g->bind_secret_id && !shadow_register_check_secret(g, errp)) {
-        return;
-    }
-    if (!shadow_protection_start(g, errp)) {
-        return;
-    }
-    if (g->incoming) {
-        g->state = SHADOW_GUEST_STATE_INCOMING;
-    }
-    if (!shadow_epoch_load(g, errp)) {
-        return;
-    }
-    shadow_lifecycle_start(g);
-    qemu_register_reset(shadow_guest_reset_hold, g);
-    QTAILQ_INSERT_TAIL(&shadow_guests, g, next);
-    trace_shadow_guest_new(g->id);
-}
-
-static bool shadow_guest_can_be_deleted(UserCreatable *uc)
-{
-    return QTAILQ_EMPTY(&SHADOW_GUEST(uc)->devices);
-}
-
-static void shadow_guest_unparent(Object *obj)
-{
-    ShadowGuest *g = SHADOW_GUEST(obj);
-
-    if (g->settle_bh) {
-        shadow_guest_unbind(g, "the shadow guest was removed");
-        shadow_guest_irq_told(g);
-        qemu_unregister_reset(shadow_guest_reset_hold, g);
-        QTAILQ_REMOVE(&shadow_guests, g, next);
-        shadow_lifecycle_stop(g);
-        trace_shadow_guest_gone(g->id);
-    }
-}
-
-static void shadow_guest_init(Object *obj)
-{
-    ShadowGuest *g = SHADOW_GUEST(obj);
-
-    g->id = "";
-    QTAILQ_INIT(&g->devices);
-    g->ports = shadow_ports_new(g, shadow_lifecycle_entered,
-                                shadow_lifecycle_stale);
-}
-
-static void shadow_guest_finalize(Object *obj)
-{
-    ShadowGuest *g = SHADOW_GUEST(obj);
-
-    shadow_ports_free(g->ports);
-    shadow_register_stop(g);
-    shadow_keys_stop(g);
-    g_free(g->host_name);
-    qapi_free_strList(g->old_secret_ids);
-    g_free(g->secret_id);
-    g_free(g->bind_secret_id);
-    g_free(g->state_file);
-}
-
-/* Its id is the first thing that a guest gets when it is made. */
-bool shadow_guest_can_set(ShadowGuest *g, const char *name, Error **errp)
-{
-    if (*g->id) {
-        error_setg(errp, "%s of shadow-guest '%s' cannot be changed: make "
-                   "another shadow-guest", name, g->id);
-        return false;
-    }
-    return true;
-}
-
-static char *get_state_file(Object *obj, Error **errp)
-{
-    return g_strdup(SHADOW_GUEST(obj)->state_file);
-}
-
-static void set_state_file(Object *obj, const char *value, Error **errp)
-{
-    ShadowGuest *g = SHADOW_GUEST(obj);
-
-    if (shadow_guest_can_set(g, "state-file", errp)) {
-        g_free(g->state_file);
-        g->state_file = g_strdup(value);
-    }
-}
-
-static bool get_incoming(Object *obj, Error **errp)
-{
-    return SHADOW_GUEST(obj)->incoming;
-}
-
-static void set_incoming(Object *obj, bool value, Error **errp)
-{
-    ShadowGuest *g = SHADOW_GUEST(obj);
-
-    if (shadow_guest_can_set(g, "incoming", errp)) {
-        g->incoming = value;
-    }
-}
-
-static bool get_snapshots(Object *obj, Error **errp)
-{
-    return SHADOW_GUEST(obj)->snapshots;
-}
-
-static void set_snapshots(Object *obj, bool value, Error **errp)
-{
-    SHADOW_GUEST(obj)->snapshots = value;
-}
-
-static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
-{
-    UserCreatableClass *ucc = USER_CREATABLE_CLASS(oc);
-
-    ucc->complete = shadow_guest_complete;
-    ucc->can_be_deleted = shadow_guest_can_be_deleted;
-    oc->unparent = shadow_guest_unparent;
-
-    shadow_keys_add_properties(oc);
-    shadow_protection_add_properties(oc);
-    shadow_register_add_properties(oc);
-    object_class_property_add_str(oc, "state-file", get_state_file,
-                                  set_state_file);
-    object_class_property_set_description(oc, "state-file",
-        "file that keeps the newest epoch when this QEMU ends");
-    object_class_property_add_bool(oc, "incoming", get_incoming, set_incoming);
-    object_class_property_set_description(oc, "incoming",
-        "wait for the state from another host");
-    object_class_property_add_bool(oc, "snapshots", get_snapshots,
-                                   set_snapshots);
-    object_class_property_set_description(oc, "snapshots",
-        "let the cloud VM take snapshots and go back to them");
-}
-
-static const TypeInfo shadow_guest_types[] = {
-    {
-        .name = TYPE_SHADOW_GUEST,
-        .parent = TYPE_OBJECT,
-        .instance_size = sizeof(ShadowGuest),
-        .instance_init = shadow_guest_init,
-        .instance_finalize = shadow_guest_finalize,
-        .class_init = shadow_guest_class_init,
-        .interfaces = (InterfaceInfo[]) {
-            { TYPE_USER_CREATABLE },
-            { }
-        },
-    },
-};
-
-DEFINE_TYPES(shadow_guest_types)

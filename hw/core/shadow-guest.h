@@ -13,10 +13,10 @@
 #include "qemu/queue.h"
 #include "qom/object.h"
 #include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/core/shadow-binding.h"
 #include "shadow/hw/core/shadow-device.h"
 #include "shadow/hw/core/shadow-host.h"
 #include "shadow/hw/core/shadow-pace.h"
-#include "shadow/hw/core/shadow-ports.h"
 #include "shadow/migration/shadow-seal.h"
 
 #define TYPE_SHADOW_GUEST "shadow-guest"
@@ -94,7 +94,7 @@ struct ShadowGuest {
     ShadowPace aheads;          /* output that was sealed ahead */
     ShadowPace unkept;          /* activations that could not be */
     ShadowGuestState came_from; /* a guest that is restored */
-    QTAILQ_HEAD(, ShadowDevice) devices;
+    ShadowDevices devices;
     ShadowPorts *ports;
     bool irq_changed;           /* and the cloud VM has not been told */
     QTAILQ_ENTRY(ShadowGuest) irq_next;
@@ -107,11 +107,13 @@ struct ShadowGuest {
     int64_t settle_time;
     QEMUBH *settle_bh;
 
+    NotifierList changed;       /* see shadow_guest_changed() */
+    uint64_t changes;
     ShadowHistory history;
+    Notifier history_forgets;
 
     struct ShadowTell *tell;    /* events that are still to be sent */
     bool arriving;              /* an envelope is being opened */
-    uint64_t changes;           /* of state, bindings, or devices */
     uint8_t misfits[SHADOW_MISFITS][SHADOW_SEAL_SALT_LEN];
     unsigned next_misfit;
     ShadowPace misfit_pace;
@@ -128,10 +130,26 @@ ShadowGuest *shadow_guest_find(const char *id);
 void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
                           void *opaque);
 
+/* as many as a reply of the ultracall interface has room for */
 #define SHADOW_GUEST_MAX_DEVICES 16
 unsigned shadow_guest_n_devices(ShadowGuest *g);
-bool shadow_guest_add_device(ShadowGuest *g, ShadowDevice *dev, Error **errp);
-void shadow_guest_remove_device(ShadowDevice *dev);
+ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g);
+
+/*
+ * Its state, its bindings, its devices or where it goes have changed, or its
+ * machine was reset: what was sent ahead, kept or is being opened is void.
+ */
+void shadow_guest_changed(ShadowGuest *g);
+
+/* In the list of all guests: find and foreach see it. */
+void shadow_guest_list(ShadowGuest *g);
+void shadow_guest_unlist(ShadowGuest *g);
+
+/*
+ * Whether property @name can still be set.  What was looked at when the guest
+ * was made cannot: nothing would look again.
+ */
+bool shadow_guest_can_set(ShadowGuest *g, const char *name, Error **errp);
 
 /*
  * Guests with an interrupt line that the cloud VM has not heard of since it

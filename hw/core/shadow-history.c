@@ -14,12 +14,12 @@
 #include "shadow/migration/shadow-state.h"
 #include "shadow/trace.h"
 
-void shadow_history_forget(ShadowGuest *g)
+/* Nothing is ahead, or kept, any more. */
+static void history_forget(Notifier *n, void *data)
 {
+    ShadowGuest *g = container_of(n, ShadowGuest, history_forgets);
     ShadowHistory *h = &g->history;
 
-    /* nor is anything worth more that is being opened */
-    g->changes++;
     if (!h->valid) {
         return;
     }
@@ -31,10 +31,16 @@ void shadow_history_forget(ShadowGuest *g)
     trace_shadow_history_forgotten(g->id);
 }
 
+void shadow_history_start(ShadowGuest *g)
+{
+    g->history_forgets.notify = history_forget;
+    notifier_list_add(&g->changed, &g->history_forgets);
+}
+
 static void history_set(ShadowGuest *g, const uint8_t *env, uint8_t *plain,
                         size_t len)
 {
-    shadow_history_forget(g);
+    shadow_guest_changed(g);
     g->history = (ShadowHistory) { .valid = true, .plain = plain, .len = len };
     memcpy(g->history.salt, shadow_seal_salt(env), sizeof(g->history.salt));
 }
@@ -52,8 +58,8 @@ void shadow_history_sent(ShadowGuest *g, const uint8_t *env)
 size_t shadow_history_save_rest(ShadowGuest *g, uint8_t *out)
 {
     bool ok = g->history.valid && !g->history.plain &&
-              shadow_state_size(g) > SHADOW_STATE_REST_SIZE &&
-              shadow_state_save_rest(g, g->history.salt, out, NULL);
+              shadow_state_size(&g->devices) > SHADOW_STATE_REST_SIZE &&
+              shadow_state_save_rest(&g->devices, g->history.salt, out, NULL);
 
     return ok ? SHADOW_STATE_REST_SIZE : 0;
 }
@@ -102,10 +108,10 @@ bool shadow_history_join(ShadowGuest *g, Error **errp)
     if (!lack) {
         return true;
     }
-    if (lack != shadow_state_n_history(g)) {
+    if (lack != shadow_state_n_history(&g->devices)) {
         error_setg(errp, "not all devices were sent their history ahead");
         return false;
     }
-    return shadow_state_load_history(g, g->history.plain, g->history.len,
-                                     errp);
+    return shadow_state_load_history(&g->devices, g->history.plain,
+                                     g->history.len, errp);
 }

@@ -7,6 +7,9 @@
 
 #include "shadow/hw/core/shadow-guest.h"
 
+/* From now on, nothing is ahead or kept once the guest has changed. */
+void shadow_history_start(ShadowGuest *g);
+
 /* At the source: @env, which was sealed with the guest's history, is ahead. */
 void shadow_history_sent(ShadowGuest *g, const uint8_t *env);
 
@@ -28,11 +31,5 @@ int shadow_history_keep(ShadowGuest *g, const uint8_t *env,
  * lacks.  Fails if that is not the one that is kept.
  */
 bool shadow_history_join(ShadowGuest *g, Error **errp);
-
-/*
- * Nothing is ahead, or kept, any more, since state, bindings or devices change;
- * what is being opened meanwhile is refused.
- */
-void shadow_history_forget(ShadowGuest *g);
 
 #endif /* SHADOW_HISTORY_H */

@@ -6,10 +6,8 @@
 #include "qapi/error.h"
 #include "qapi/qapi-builtin-visit.h"
 #include "crypto/secret.h"
-#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-host.h"
 #include "shadow/hw/core/shadow-keys.h"
-#include "shadow/hw/core/shadow-lifecycle.h"
 
 static ShadowSecret *keys_load_one(ShadowGuest *g, const char *id,
                                    Error **errp)
@@ -206,7 +204,7 @@ bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
     }
     if (!g->history.plain) {
         /* what is ahead was sealed to the destination before this one */
-        shadow_history_forget(g);
+        shadow_guest_changed(g);
     }
     g_free(g->destination);
     g->destination = g_steal_pointer(&bytes);

@@ -15,7 +15,6 @@
 #include "qapi/error.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-epoch.h"
-#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-tell.h"
@@ -25,8 +24,8 @@
 #define UNKEPT_INTERVAL NANOSECONDS_PER_SECOND
 
 /*
- * A user of an active guest is told of each moment in which it was not bound, or
- * had not proved itself: by the end of his connection, before one more byte is
+ * A user of an active guest is told of each moment in which it was not bound,
+ * or had not proved itself: by the end of his connection, before one more byte is
  * read from it.  Before a guest is bound for the first time there is nobody
  * who could have seen anything.
  */
@@ -52,7 +51,7 @@ void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
                              ShadowGuestState_str(state));
     g->state = state;
     shadow_lifecycle_attach(g, "no virtual machine is bound to it");
-    shadow_history_forget(g);
+    shadow_guest_changed(g);
     shadow_ports_arm_entry(g->ports, state == SHADOW_GUEST_STATE_RESTORED);
 }
 
@@ -63,32 +62,6 @@ void shadow_lifecycle_hold(ShadowGuest *g, bool held)
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->hold(dev, held);
     }
-}
-
-void shadow_lifecycle_refused(ShadowGuest *g, const char *reason, bool nested)
-{
-    g->refusals++;
-    trace_shadow_guest_refused(g->id, reason);
-    shadow_tell_refused(g, reason, nested);
-}
-
-int shadow_lifecycle_refuse(ShadowGuest *g, int err, Error *local,
-                            Error **errp)
-{
-    shadow_lifecycle_refused(g, error_get_pretty(local), false);
-    error_propagate(errp, local);
-    return err;
-}
-
-/* A refusal because of the guest's state. */
-int shadow_lifecycle_wrong_state(ShadowGuest *g, const char *what, int err,
-                                 Error **errp)
-{
-    Error *local = NULL;
-
-    error_setg(&local, "cannot %s shadow-guest '%s': it is %s", what, g->id,
-               ShadowGuestState_str(g->state));
-    return shadow_lifecycle_refuse(g, err, local, errp);
 }
 
 /* Bindings */
@@ -113,7 +86,7 @@ int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller,
 
     *again = lives && shadow_binding_is_process(g->ports, caller);
     if (lives && !*again) {
-        shadow_lifecycle_refused(g, "another process has bound it",
+        shadow_guest_refused(g, "another process has bound it",
                                  false);
         return -EBUSY;
     }
@@ -123,7 +96,7 @@ int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller,
 void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
                                bool again, uint64_t cookie_va, uint64_t cookie)
 {
-    shadow_history_forget(g);
+    shadow_guest_changed(g);
     if (again) {
         shadow_binding_replace_cookie(g->ports, cookie_va, cookie);
     } else {
@@ -169,7 +142,7 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
     }
     if (bound) {
         shadow_lifecycle_attach(g, reason);
-        shadow_history_forget(g);
+        shadow_guest_changed(g);
     }
     shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, reason);
     shadow_accel()->changed();
@@ -195,9 +168,9 @@ int shadow_guest_reset(ShadowGuest *g)
     ShadowDevice *dev;
 
     if (g->state != SHADOW_GUEST_STATE_ACTIVE) {
-        return shadow_lifecycle_wrong_state(g, "reset", -EBUSY, NULL);
+        return shadow_guest_wrong_state(g, "reset", -EBUSY, NULL);
     }
-    shadow_history_forget(g);
+    shadow_guest_changed(g);
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->reset(dev);
     }
@@ -232,7 +205,7 @@ void shadow_lifecycle_entered(ShadowGuest *g)
     }
     if (!shadow_epoch_store(g, g->accepted, false, &local)) {
         shadow_pace_take(&g->unkept, UNKEPT_INTERVAL);
-        shadow_lifecycle_refuse(g, -EIO, local, NULL);
+        shadow_guest_refuse(g, -EIO, local, NULL);
         return;
     }
     lifecycle_activate(g);
@@ -246,11 +219,11 @@ int shadow_guest_commit(ShadowGuest *g)
     if (g->state != SHADOW_GUEST_STATE_FROZEN) {
         bool again = g->state == SHADOW_GUEST_STATE_GONE;
 
-        return shadow_lifecycle_wrong_state(g, "commit",
+        return shadow_guest_wrong_state(g, "commit",
                                             again ? -EALREADY : -EBUSY, NULL);
     }
     if (!shadow_epoch_store(g, g->accepted, true, &local)) {
-        return shadow_lifecycle_refuse(g, -EIO, local, NULL);
+        return shadow_guest_refuse(g, -EIO, local, NULL);
     }
     shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
     /* where it goes when it has come back is for its operator to say anew */
@@ -269,11 +242,11 @@ int shadow_guest_abort(ShadowGuest *g)
     if (g->state != SHADOW_GUEST_STATE_FROZEN) {
         bool again = g->state == SHADOW_GUEST_STATE_ACTIVE;
 
-        return shadow_lifecycle_wrong_state(g, "abort the migration of",
+        return shadow_guest_wrong_state(g, "abort the migration of",
                                             again ? -EALREADY : -EBUSY, NULL);
     }
     if (!shadow_epoch_store(g, g->accepted, false, &local)) {
-        return shadow_lifecycle_refuse(g, -EIO, local, NULL);
+        return shadow_guest_refuse(g, -EIO, local, NULL);
     }
     shadow_tell_aborted(g);
     lifecycle_activate(g);
@@ -284,24 +257,11 @@ int shadow_guest_resume(ShadowGuest *g, Error **errp)
 {
     if (g->state != SHADOW_GUEST_STATE_FROZEN &&
         g->state != SHADOW_GUEST_STATE_GONE) {
-        return shadow_lifecycle_wrong_state(g, "resume", -EBUSY, errp);
+        return shadow_guest_wrong_state(g, "resume", -EBUSY, errp);
     }
     if (!shadow_epoch_store(g, g->accepted, false, errp)) {
         return -EIO;
     }
     lifecycle_activate(g);
     return 0;
-}
-
-void shadow_lifecycle_start(ShadowGuest *g)
-{
-    shadow_tell_start(g);
-    shadow_transfer_start(g);
-}
-
-void shadow_lifecycle_stop(ShadowGuest *g)
-{
-    shadow_history_forget(g);
-    shadow_transfer_stop(g);
-    shadow_tell_stop(g);
 }

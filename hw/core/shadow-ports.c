@@ -8,7 +8,6 @@
 #include "qemu/main-loop.h"
 #include "block/aio.h"
 #include "shadow/hw/core/shadow-accel.h"
-#include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
 #include "shadow/trace.h"
 
@@ -57,8 +56,6 @@ static void shadow_ports_reclaim(ShadowPorts *ports)
 
 void shadow_ports_free(ShadowPorts *ports)
 {
-    shadow_binding_remove(ports);
-    shadow_binding_forget(ports);
     ports->guest = NULL;
     if (!qatomic_xchg(&ports->pending, SHADOW_PORTS_STALE)) {
         call_rcu(ports, shadow_ports_reclaim, rcu);
@@ -126,7 +123,7 @@ static int shadow_ports_taken(ShadowPorts *ports, const ShadowRange *new,
         if (shadow_range_overlaps(&r->range[i], new)) {
             error_setg(errp, "ports 0x%x-0x%x of shadow-guest '%s' belong to "
                        "device '%s' already", new->first, new->last,
-                       ports->guest->id, shadow_device_name(r->range[i].dev));
+                       new->dev->guest_id, shadow_device_name(r->range[i].dev));
             return -EBUSY;
         }
     }
@@ -205,15 +202,7 @@ void shadow_ports_release(ShadowPorts *ports, ShadowDevice *dev)
             new->range[new->n++] = old->range[i];
         }
     }
-    /*
-     * A CPU inside the guest that finds the port gone sees either that it is
-     * just being released, or that its entry is over.
-     */
-    qatomic_set(&ports->releasing, true);
     shadow_ports_publish(ports, new);
-    shadow_binding_recall(ports);
-    qatomic_set(&ports->releasing, false);
-    shadow_accel()->changed();
 }
 
 void shadow_ports_arm_entry(ShadowPorts *ports, bool armed)

@@ -5,9 +5,10 @@
 #ifndef SHADOW_PORTS_H
 #define SHADOW_PORTS_H
 
-#include "shadow/hw/core/shadow-binding.h"
+#include "qemu/rcu.h"
 #include "shadow/hw/core/shadow-device.h"
 
+typedef struct ShadowPorts ShadowPorts;
 typedef struct ShadowRanges ShadowRanges;
 
 /* Why a CPU wants the guest's attention */
@@ -23,7 +24,7 @@ struct ShadowPorts {
     GPtrArray *keys;            /* under shadow_keys_lock */
     bool entry_armed;
     bool proved;                /* atomic: the guest's ports are its own */
-    bool releasing;             /* atomic: see shadow_ports_release() */
+    bool releasing;             /* atomic: see shadow_binding_release() */
     int64_t unsure_since;       /* atomic; ms, 0: it is seen who runs */
     uint64_t map;               /* of an accelerator (BQL); 0: bound anew */
     int pending;                /* SHADOW_PORTS_*, atomic */
@@ -83,11 +84,5 @@ void shadow_ports_schedule(ShadowPorts *ports, int why);
  * an entry of which the guest, or its device, has gone meanwhile.
  */
 bool shadow_ports_ever_claimed(uint16_t port, unsigned size);
-
-/* Serve nobody on CPUs that have entered the guest. (shadow-binding.c) */
-void shadow_binding_recall(ShadowPorts *ports);
-
-/* The same, and no CPU is to know of @ports any more. (shadow-binding.c) */
-void shadow_binding_forget(ShadowPorts *ports);
 
 #endif /* SHADOW_PORTS_H */

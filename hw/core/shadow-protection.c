@@ -7,7 +7,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "shadow/hw/core/shadow-accel.h"
-#include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-protection.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/trace.h"
 

@@ -11,6 +11,8 @@
 #include "crypto/secret.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-register.h"
+#include "shadow/hw/core/shadow-tell.h"
 
 #define REGISTER_LABEL "qemu-shadow register"
 
@@ -167,7 +169,7 @@ int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
     int ret = register_check(g, entry, inside, answer, &err);
 
     if (ret) {
-        shadow_lifecycle_refused(g, error_get_pretty(err), true);
+        shadow_guest_refused(g, error_get_pretty(err), true);
         error_free(err);
         return ret;
     }

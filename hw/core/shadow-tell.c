@@ -7,10 +7,11 @@
  * kind takes its place and counts it.
  */
 #include "qemu/osdep.h"
+#include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
 #include "qemu/timer.h"
-#include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-tell.h"
+#include "shadow/trace.h"
 
 /* For each class of a guest's events */
 #define TELL_PER_SECOND 50
@@ -339,4 +340,30 @@ void shadow_tell_stop(ShadowGuest *g)
     tell_all(g);
     timer_free(g->tell->timer);
     g_clear_pointer(&g->tell, g_free);
+}
+
+void shadow_guest_refused(ShadowGuest *g, const char *reason, bool nested)
+{
+    g->refusals++;
+    trace_shadow_guest_refused(g->id, reason);
+    shadow_tell_refused(g, reason, nested);
+}
+
+int shadow_guest_refuse(ShadowGuest *g, int err, Error *local,
+                            Error **errp)
+{
+    shadow_guest_refused(g, error_get_pretty(local), false);
+    error_propagate(errp, local);
+    return err;
+}
+
+/* A refusal because of the guest's state. */
+int shadow_guest_wrong_state(ShadowGuest *g, const char *what, int err,
+                                 Error **errp)
+{
+    Error *local = NULL;
+
+    error_setg(&local, "cannot %s shadow-guest '%s': it is %s", what, g->id,
+               ShadowGuestState_str(g->state));
+    return shadow_guest_refuse(g, err, local, errp);
 }

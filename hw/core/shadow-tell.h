@@ -49,4 +49,13 @@ void shadow_tell_unprotected(ShadowGuest *g, const char *reason);
  */
 void shadow_tell_refused(ShadowGuest *g, const char *reason, bool nested);
 
+/* Report a refused call, of a nested caller or not: event, trace, counter. */
+void shadow_guest_refused(ShadowGuest *g, const char *reason, bool nested);
+
+/* The same, because of @local, which is given to @errp; returns @err. */
+int shadow_guest_refuse(ShadowGuest *g, int err, Error *local, Error **errp);
+/* The same, because of the guest's state, which does not let one @what it */
+int shadow_guest_wrong_state(ShadowGuest *g, const char *what, int err,
+                             Error **errp);
+
 #endif /* SHADOW_TELL_H */

@@ -13,6 +13,7 @@
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-tell.h"
+#include "shadow/hw/core/shadow-transfer.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/trace.h"
 
@@ -31,7 +32,7 @@ static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
 size_t shadow_guest_envelope_size(ShadowGuest *g)
 {
     return shadow_keys_envelope_size(g, SHADOW_SEAL_MIGRATION,
-                                     shadow_state_size(g));
+                                     shadow_state_size(&g->devices));
 }
 
 static uint64_t transfer_arrived(ShadowGuest *g)
@@ -102,9 +103,10 @@ static size_t transfer_put(ShadowGuest *g, ShadowSave what, uint8_t *out,
     if (rest) {
         return rest;
     }
-    ok = what == SHADOW_SAVE_HISTORY ? shadow_state_save_history(g, out, errp)
-                                     : shadow_state_save(g, out, errp);
-    return ok ? shadow_state_size(g) : 0;
+    ok = what == SHADOW_SAVE_HISTORY ?
+         shadow_state_save_history(&g->devices, out, errp) :
+         shadow_state_save(&g->devices, out, errp);
+    return ok ? shadow_state_size(&g->devices) : 0;
 }
 
 /* Returns how long the envelope is, or 0 on failure. */
@@ -136,7 +138,7 @@ static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
 
     error_setg(&local, "a snapshot would let the console of shadow-guest '%s' "
                "be rolled back; its snapshots=on allows that", g->id);
-    return shadow_lifecycle_refuse(g, -EPERM, local, errp);
+    return shadow_guest_refuse(g, -EPERM, local, errp);
 }
 
 static bool transfer_freezes(ShadowSave what)
@@ -158,13 +160,13 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
         bool again = g->state == SHADOW_GUEST_STATE_FROZEN &&
                      transfer_freezes(what);
 
-        return shadow_lifecycle_wrong_state(g, "save",
+        return shadow_guest_wrong_state(g, "save",
                                             again ? -EALREADY : -EBUSY, errp);
     }
     if (!need) {
         error_setg(&local, "the state of shadow-guest '%s' is too large",
                    g->id);
-        return shadow_lifecycle_refuse(g, -EFBIG, local, errp);
+        return shadow_guest_refuse(g, -EFBIG, local, errp);
     }
     if (size < need) {
         error_setg(errp, "%zu bytes are needed", need);
@@ -227,7 +229,7 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
     }
     len = transfer_seal(g, what, env, &local);
     if (!len || !shadow_epoch_store(g, epoch, freezes, &local)) {
-        return shadow_lifecycle_refuse(g, -EIO, local, errp);
+        return shadow_guest_refuse(g, -EIO, local, errp);
     }
     *size = len;
     g->epoch = g->accepted = epoch;
@@ -242,13 +244,15 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
 }
 
 typedef struct TransferArrival {
+    ShadowGuest *guest;
     ShadowSealInfo info;
     bool loaded;            /* what fails then is this host's fault */
 } TransferArrival;
 
-static bool transfer_accept(ShadowGuest *g, void *opaque, Error **errp)
+static bool transfer_accept(void *opaque, Error **errp)
 {
     TransferArrival *arrival = opaque;
+    ShadowGuest *g = arrival->guest;
 
     if (!shadow_history_join(g, errp)) {
         return false;
@@ -270,7 +274,7 @@ static int transfer_may_not_restore(ShadowGuest *g, Error **errp)
 {
     bool again = g->state == SHADOW_GUEST_STATE_RESTORED;
 
-    return shadow_lifecycle_wrong_state(g, "restore",
+    return shadow_guest_wrong_state(g, "restore",
                                         again ? -EALREADY : -EBUSY, errp);
 }
 
@@ -289,8 +293,8 @@ static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
     if (in_place) {
         shadow_lifecycle_hold(g, true);
     }
-    ok = shadow_state_load(g, plain, len, in_place, transfer_accept, arrival,
-                           errp);
+    ok = shadow_state_load(&g->devices, plain, len, in_place, transfer_accept,
+                           arrival, errp);
     if (ok) {
         QTAILQ_FOREACH(dev, &g->devices, next) {
             SHADOW_DEVICE_GET_CLASS(dev)->restored(dev, snapshot);
@@ -300,7 +304,7 @@ static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
         shadow_lifecycle_hold(g, false);
         shadow_guest_irq_changed(g);
         if (ok) {
-            shadow_history_forget(g);
+            shadow_guest_changed(g);
         }
     } else if (ok) {
         g->came_from = g->state;
@@ -331,7 +335,7 @@ static int transfer_open(ShadowGuest *g, const ShadowArrival *from,
         error_free(local);
         return transfer_no_snapshots(g, errp);
     default:
-        return shadow_lifecycle_refuse(g, ret, local, errp);
+        return shadow_guest_refuse(g, ret, local, errp);
     }
 }
 
@@ -356,7 +360,7 @@ static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
 static int transfer_load_new(ShadowGuest *g, const ShadowOpened *o,
                              Error **errp)
 {
-    TransferArrival arrival = { .info = o->info };
+    TransferArrival arrival = { .guest = g, .info = o->info };
     int ret = shadow_arrival_may_load(g, o, errp);
 
     if (ret) {
@@ -386,7 +390,7 @@ static int transfer_take(ShadowGuest *g, const ShadowOpened *o, Error **errp)
     } else {
         ret = transfer_load_new(g, o, &local);
     }
-    return ret ? shadow_lifecycle_refuse(g, ret, local, errp) : 0;
+    return ret ? shadow_guest_refuse(g, ret, local, errp) : 0;
 }
 
 /* All that is asked before one byte is looked at */
@@ -400,7 +404,7 @@ static int transfer_may_look(ShadowGuest *g, size_t len, Error **errp)
         return transfer_may_not_restore(g, errp);
     }
     ret = shadow_arrival_check(g, len, &local);
-    return ret ? shadow_lifecycle_refuse(g, ret, local, errp) : 0;
+    return ret ? shadow_guest_refuse(g, ret, local, errp) : 0;
 }
 
 int shadow_guest_restore(ShadowGuest *g, const ShadowArrival *from,

@@ -11,7 +11,6 @@
 #include "qemu/timer.h"
 #include "qobject/qdict.h"
 #include "qom/object_interfaces.h"
-#include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/include/ultracall.h"
 #include "shadow/migration/shadow-state.h"
@@ -63,7 +62,7 @@ void fuzz_guests_start(void)
     }
 }
 
-static bool agree(ShadowGuest *g, void *opaque, Error **errp)
+static bool agree(void *opaque, Error **errp)
 {
     return true;
 }
@@ -85,11 +84,11 @@ static void renew(unsigned which)
     shadow_guest_irq_told(g);
     if (touched) {
         hold(g, true);
-        fuzz_assert(shadow_state_load(g, power_on[which],
-                                      shadow_state_size(g), false, agree,
-                                      NULL, NULL));
+        fuzz_assert(shadow_state_load(&g->devices, power_on[which],
+                                      shadow_state_size(&g->devices), false,
+                                      agree, NULL, NULL));
     }
-    shadow_history_forget(g);
+    shadow_guest_changed(g);
     qemu_bh_cancel(g->settle_bh);
     g->settle = SHADOW_SETTLE_NONE;
     shadow_register_stop(g);
@@ -174,12 +173,14 @@ uint8_t *fuzz_guest_seal(unsigned which, bool history, uint64_t epoch,
     }
     pstrcpy(info.tag, sizeof(info.tag), g->id);
     memcpy(info.host_id, host, sizeof(info.host_id));
-    *len = shadow_keys_envelope_size(g, info.purpose, shadow_state_size(g));
+    *len = shadow_keys_envelope_size(g, info.purpose,
+                                     shadow_state_size(&g->devices));
     env = g_malloc(*len);
     plain = fuzz_state(g);
     memcpy(shadow_keys_payload(g, info.purpose, env), plain,
-           shadow_state_size(g));
-    fuzz_assert(shadow_keys_seal(g, &info, env, shadow_state_size(g), NULL));
+           shadow_state_size(&g->devices));
+    fuzz_assert(shadow_keys_seal(g, &info, env,
+                                 shadow_state_size(&g->devices), NULL));
     return env;
 }
 

@@ -35,12 +35,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     fuzz_machine_start(args, ARRAY_SIZE(args));
     guest = shadow_guest_find("vm1");
-    state_size = shadow_state_size(guest);
+    state_size = shadow_state_size(&guest->devices);
     power_on = fuzz_state(guest);
     return 0;
 }
 
-static bool agree(ShadowGuest *g, void *opaque, Error **errp)
+static bool agree(void *opaque, Error **errp)
 {
     return *(bool *)opaque;
 }
@@ -59,7 +59,8 @@ static void renew(void)
     hold(true);
     guest->state = SHADOW_GUEST_STATE_INCOMING;
     fuzz_machine_run(0);
-    fuzz_assert(shadow_state_load(guest, power_on, state_size, false, agree,
+    fuzz_assert(shadow_state_load(&guest->devices, power_on, state_size,
+                                  false, agree,
                                   &yes, NULL));
 }
 
@@ -96,7 +97,8 @@ static uint8_t *reload(const uint8_t *state)
 {
     bool yes = true;
 
-    fuzz_assert(shadow_state_load(guest, state, state_size, false, agree,
+    fuzz_assert(shadow_state_load(&guest->devices, state, state_size, false,
+                                  agree,
                                   &yes, NULL));
     return fuzz_state(guest);
 }
@@ -142,7 +144,7 @@ static void run(FuzzInput ops)
 static void join(const uint8_t *history, size_t len)
 {
     if (len) {
-        shadow_state_load_history(guest, history, len, NULL);
+        shadow_state_load_history(&guest->devices, history, len, NULL);
     }
 }
 
@@ -154,7 +156,7 @@ static uint8_t *changed_state(FuzzInput ops, FuzzInput changes, bool history)
     hold(true);
     if (history) {
         state = g_malloc(state_size);
-        fuzz_assert(shadow_state_save_history(guest, state, NULL));
+        fuzz_assert(shadow_state_save_history(&guest->devices, state, NULL));
     } else {
         state = fuzz_state(guest);
     }
@@ -169,7 +171,8 @@ static uint8_t *changed_state(FuzzInput ops, FuzzInput changes, bool history)
 
 static bool load(const uint8_t *state, size_t len, bool yes)
 {
-    bool ok = shadow_state_load(guest, state, len, false, agree, &yes, NULL);
+    bool ok = shadow_state_load(&guest->devices, state, len, false, agree,
+                                &yes, NULL);
 
     fuzz_assert(!ok || yes);
     if (!ok) {

@@ -78,13 +78,13 @@ uint8_t *fuzz_state(ShadowGuest *g)
     uint32_t edges[16];
     unsigned i = 0;
     ShadowDevice *dev;
-    uint8_t *state = g_malloc(shadow_state_size(g));
+    uint8_t *state = g_malloc(shadow_state_size(&g->devices));
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
         edges[i++] = dev->irq_edges;
         dev->irq_edges = 0;
     }
-    fuzz_assert(shadow_state_save(g, state, NULL));
+    fuzz_assert(shadow_state_save(&g->devices, state, NULL));
     i = 0;
     QTAILQ_FOREACH(dev, &g->devices, next) {
         dev->irq_edges = edges[i++];

@@ -156,7 +156,7 @@ static void call(uint32_t nr, UltracallRegs *regs, unsigned which, bool nested)
         if (state) {
             g_autofree uint8_t *after = fuzz_state(g);
 
-            fuzz_same(state, after, shadow_state_size(g));
+            fuzz_same(state, after, shadow_state_size(&g->devices));
         }
     }
 }

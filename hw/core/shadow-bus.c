@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Devices come to a guest, and leave it, also while it runs.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/hotplug.h"
+#include "hw/qdev-properties.h"
+#include "migration/vmstate.h"
+#include "shadow/hw/core/shadow-arrival.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-protection.h"
+
+/* Sorted by port, so that the saved state does not depend on hot-plugging. */
+static void shadow_bus_insert(ShadowGuest *g, ShadowDevice *dev)
+{
+    ShadowDevice *next;
+
+    QTAILQ_FOREACH(next, &g->devices, next) {
+        if (next->iobase > dev->iobase) {
+            QTAILQ_INSERT_BEFORE(next, dev, next);
+            return;
+        }
+    }
+    QTAILQ_INSERT_TAIL(&g->devices, dev, next);
+}
+
+static bool shadow_bus_add(ShadowGuest *g, ShadowDevice *dev, Error **errp)
+{
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+
+    if (shadow_guest_n_devices(g) == SHADOW_GUEST_MAX_DEVICES) {
+        error_setg(errp, "shadow-guest '%s' has %u devices already", g->id,
+                   SHADOW_GUEST_MAX_DEVICES);
+        return false;
+    }
+    if (g->state == SHADOW_GUEST_STATE_FROZEN ||
+        g->state == SHADOW_GUEST_STATE_RESTORED) {
+        error_setg(errp, "shadow-guest '%s' is being migrated", g->id);
+        return false;
+    }
+    if (shadow_ports_claim(g->ports, dev, errp)) {
+        return false;
+    }
+    shadow_guest_changed(g);
+    shadow_arrival_forget(g);
+    dev->guest = g;
+    shadow_bus_insert(g, dev);
+    sdc->protection(dev, shadow_protection_lacks(g), NULL);
+    sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
+    shadow_lifecycle_attach(g, "no virtual machine is bound to it");
+    return true;
+}
+
+static void shadow_bus_remove(ShadowDevice *dev)
+{
+    ShadowGuest *g = dev->guest;
+
+    if (g) {
+        shadow_guest_changed(g);
+        shadow_arrival_forget(g);
+        shadow_binding_release(g->ports, dev);
+        QTAILQ_REMOVE(&g->devices, dev, next);
+        dev->guest = NULL;
+    }
+}
+
+/* Its ports and its line, away again */
+static void shadow_device_take_all(ShadowDevice *dev)
+{
+    MemoryRegion *mr;
+
+    dev->has_line = false;
+    while ((mr = QTAILQ_FIRST(&dev->io.subregions))) {
+        memory_region_del_subregion(&dev->io, mr);
+    }
+}
+
+static void shadow_device_realize(DeviceState *d, Error **errp)
+{
+    ERRP_GUARD();
+    ShadowDevice *dev = SHADOW_DEVICE(d);
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+    ShadowGuest *guest;
+
+    if (!d->id) {
+        error_setg(errp, "a shadow device needs an id");
+        error_append_hint(errp, "The id names the device in the saved state: "
+                          "give it the same one on every host.\n");
+        return;
+    }
+    if (!dev->guest_id) {
+        error_setg(errp, "property 'guest' is required");
+        error_append_hint(errp, "Name a -object shadow-guest.\n");
+        return;
+    }
+    guest = shadow_guest_find(dev->guest_id);
+    if (!guest) {
+        error_setg(errp, "there is no shadow-guest '%s'", dev->guest_id);
+        error_append_hint(errp, "Add -object shadow-guest,id=%s,"
+                          "secret=...\n", dev->guest_id);
+        return;
+    }
+    if (!sdc->setup(dev, errp)) {
+        shadow_device_take_all(dev);
+        return;
+    }
+    if (!shadow_bus_add(guest, dev, errp)) {
+        sdc->teardown(dev);
+        shadow_device_take_all(dev);
+    }
+}
+
+static void shadow_device_unrealize(DeviceState *d)
+{
+    ShadowDevice *dev = SHADOW_DEVICE(d);
+
+    shadow_bus_remove(dev);
+    SHADOW_DEVICE_GET_CLASS(dev)->teardown(dev);
+    shadow_device_take_all(dev);
+}
+
+static const Property shadow_device_properties[] = {
+    DEFINE_PROP_STRING("guest", ShadowDevice, guest_id),
+};
+
+/* Its state leaves this QEMU in sealed envelopes only. */
+static const VMStateDescription vmstate_shadow_device = {
+    .name = TYPE_SHADOW_DEVICE,
+    .unmigratable = 1,
+};
+
+static void shadow_device_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+
+    dc->realize = shadow_device_realize;
+    dc->unrealize = shadow_device_unrealize;
+    dc->vmsd = &vmstate_shadow_device;
+    dc->bus_type = TYPE_SHADOW_BUS;
+    device_class_set_props(dc, shadow_device_properties);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    shadow_device_set_defaults(SHADOW_DEVICE_CLASS(oc));
+}
+
+/* In no address space, and not enabled, so that no change renders them anew */
+static void shadow_device_init(Object *obj)
+{
+    ShadowDevice *dev = SHADOW_DEVICE(obj);
+
+    memory_region_init(&dev->io, obj, "shadow-io", UINT16_MAX + 1);
+    memory_region_set_enabled(&dev->io, false);
+}
+
+static void shadow_bus_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    HOTPLUG_HANDLER_CLASS(oc)->unplug = qdev_simple_device_unplug_cb;
+}
+
+static const TypeInfo shadow_device_types[] = {
+    {
+        .name = TYPE_SHADOW_DEVICE,
+        .parent = TYPE_DEVICE,
+        .instance_size = sizeof(ShadowDevice),
+        .class_size = sizeof(ShadowDeviceClass),
+        .instance_init = shadow_device_init,
+        .class_init = shadow_device_class_init,
+        .abstract = true,
+    }, {
+        .name = TYPE_SHADOW_BUS,
+        .parent = TYPE_BUS,
+        .instance_size = sizeof(BusState),
+        .class_init = shadow_bus_class_init,
+        .interfaces = (InterfaceInfo[]) {
+            { TYPE_HOTPLUG_HANDLER },
+            { }
+        },
+    },
+};
+
+DEFINE_TYPES(shadow_device_types)
