@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of a shadow guest: bindings, and the states between hosts.
- *
- *   active --save--> frozen --commit--> gone
- *                      \---abort--> active
- *   incoming or gone --restore--> restored --nested entry--> active
- *                                     \---unbind--> incoming or gone
- *   active --snapshot saved or restored--> active
- *
- * "restored" exists so that a destination that took the state but fails
- * before its nested guest runs has neither sent nor accepted one byte.
+ * The life of a shadow guest: its bindings, and its states between hosts, which
+ * shadow-life.c has a table of.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-keys.h"
+#include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/trace.h"
@@ -87,7 +80,7 @@ int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller,
     *again = lives && shadow_binding_is_process(g->ports, caller);
     if (lives && !*again) {
         shadow_guest_refused(g, "another process has bound it",
-                                 false);
+                             false);
         return -EBUSY;
     }
     return 0;
@@ -167,8 +160,10 @@ int shadow_guest_reset(ShadowGuest *g)
 {
     ShadowDevice *dev;
 
-    if (g->state != SHADOW_GUEST_STATE_ACTIVE) {
-        return shadow_guest_wrong_state(g, "reset", -EBUSY, NULL);
+    int ret = shadow_life_check(g, SHADOW_STEP_RESET, NULL);
+
+    if (ret) {
+        return ret;
     }
     shadow_guest_changed(g);
     QTAILQ_FOREACH(dev, &g->devices, next) {
@@ -199,7 +194,7 @@ void shadow_lifecycle_entered(ShadowGuest *g)
 {
     Error *local = NULL;
 
-    if (g->state != SHADOW_GUEST_STATE_RESTORED ||
+    if (!shadow_life_allows(g, SHADOW_STEP_RUN) ||
         !shadow_pace_ready(&g->unkept, UNKEPT_INTERVAL, 1)) {
         return;
     }
@@ -215,12 +210,10 @@ int shadow_guest_commit(ShadowGuest *g)
 {
     ShadowDevice *dev;
     Error *local = NULL;
+    int ret = shadow_life_check(g, SHADOW_STEP_COMMIT, NULL);
 
-    if (g->state != SHADOW_GUEST_STATE_FROZEN) {
-        bool again = g->state == SHADOW_GUEST_STATE_GONE;
-
-        return shadow_guest_wrong_state(g, "commit",
-                                            again ? -EALREADY : -EBUSY, NULL);
+    if (ret) {
+        return ret;
     }
     if (!shadow_epoch_store(g, g->accepted, true, &local)) {
         return shadow_guest_refuse(g, -EIO, local, NULL);
@@ -238,12 +231,10 @@ int shadow_guest_commit(ShadowGuest *g)
 int shadow_guest_abort(ShadowGuest *g)
 {
     Error *local = NULL;
+    int ret = shadow_life_check(g, SHADOW_STEP_ABORT, NULL);
 
-    if (g->state != SHADOW_GUEST_STATE_FROZEN) {
-        bool again = g->state == SHADOW_GUEST_STATE_ACTIVE;
-
-        return shadow_guest_wrong_state(g, "abort the migration of",
-                                            again ? -EALREADY : -EBUSY, NULL);
+    if (ret) {
+        return ret;
     }
     if (!shadow_epoch_store(g, g->accepted, false, &local)) {
         return shadow_guest_refuse(g, -EIO, local, NULL);
@@ -255,9 +246,10 @@ int shadow_guest_abort(ShadowGuest *g)
 
 int shadow_guest_resume(ShadowGuest *g, Error **errp)
 {
-    if (g->state != SHADOW_GUEST_STATE_FROZEN &&
-        g->state != SHADOW_GUEST_STATE_GONE) {
-        return shadow_guest_wrong_state(g, "resume", -EBUSY, errp);
+    int ret = shadow_life_check(g, SHADOW_STEP_RESUME, errp);
+
+    if (ret) {
+        return ret;
     }
     if (!shadow_epoch_store(g, g->accepted, false, errp)) {
         return -EIO;

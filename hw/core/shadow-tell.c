@@ -349,21 +349,9 @@ void shadow_guest_refused(ShadowGuest *g, const char *reason, bool nested)
     shadow_tell_refused(g, reason, nested);
 }
 
-int shadow_guest_refuse(ShadowGuest *g, int err, Error *local,
-                            Error **errp)
+int shadow_guest_refuse(ShadowGuest *g, int err, Error *local, Error **errp)
 {
     shadow_guest_refused(g, error_get_pretty(local), false);
     error_propagate(errp, local);
     return err;
-}
-
-/* A refusal because of the guest's state. */
-int shadow_guest_wrong_state(ShadowGuest *g, const char *what, int err,
-                                 Error **errp)
-{
-    Error *local = NULL;
-
-    error_setg(&local, "cannot %s shadow-guest '%s': it is %s", what, g->id,
-               ShadowGuestState_str(g->state));
-    return shadow_guest_refuse(g, err, local, errp);
 }

@@ -54,8 +54,5 @@ void shadow_guest_refused(ShadowGuest *g, const char *reason, bool nested);
 
 /* The same, because of @local, which is given to @errp; returns @err. */
 int shadow_guest_refuse(ShadowGuest *g, int err, Error *local, Error **errp);
-/* The same, because of the guest's state, which does not let one @what it */
-int shadow_guest_wrong_state(ShadowGuest *g, const char *what, int err,
-                             Error **errp);
 
 #endif /* SHADOW_TELL_H */

@@ -11,6 +11,7 @@
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
+#include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/hw/core/shadow-transfer.h"
@@ -152,16 +153,16 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
 {
     size_t need = shadow_guest_envelope_size(g);
     Error *local = NULL;
+    int ret;
 
     if (what == SHADOW_SAVE_SNAPSHOT && !g->snapshots) {
         return transfer_no_snapshots(g, errp);
     }
-    if (g->state != SHADOW_GUEST_STATE_ACTIVE) {
-        bool again = g->state == SHADOW_GUEST_STATE_FROZEN &&
-                     transfer_freezes(what);
-
-        return shadow_guest_wrong_state(g, "save",
-                                            again ? -EALREADY : -EBUSY, errp);
+    ret = shadow_life_check(g, transfer_freezes(what) ? SHADOW_STEP_SAVE :
+                                                        SHADOW_STEP_SNAPSHOT,
+                            errp);
+    if (ret) {
+        return ret;
     }
     if (!need) {
         error_setg(&local, "the state of shadow-guest '%s' is too large",
@@ -260,22 +261,6 @@ static bool transfer_accept(void *opaque, Error **errp)
     arrival->loaded = true;
     return shadow_epoch_store(g, MAX(g->accepted, arrival->info.epoch),
                               g->state != SHADOW_GUEST_STATE_ACTIVE, errp);
-}
-
-/* Which envelopes the guest's state allows */
-static bool transfer_may_restore(ShadowGuest *g, bool snapshot)
-{
-    return g->state == SHADOW_GUEST_STATE_INCOMING ||
-           g->state == (snapshot ? SHADOW_GUEST_STATE_ACTIVE :
-                                   SHADOW_GUEST_STATE_GONE);
-}
-
-static int transfer_may_not_restore(ShadowGuest *g, Error **errp)
-{
-    bool again = g->state == SHADOW_GUEST_STATE_RESTORED;
-
-    return shadow_guest_wrong_state(g, "restore",
-                                        again ? -EALREADY : -EBUSY, errp);
 }
 
 /*
@@ -382,8 +367,11 @@ static int transfer_take(ShadowGuest *g, const ShadowOpened *o, Error **errp)
     Error *local = NULL;
     int ret;
 
-    if (!transfer_may_restore(g, o->info.purpose == SHADOW_SEAL_SNAPSHOT)) {
-        return transfer_may_not_restore(g, errp);
+    ret = shadow_life_check(g, o->info.purpose == SHADOW_SEAL_SNAPSHOT ?
+                               SHADOW_STEP_GO_BACK : SHADOW_STEP_RESTORE,
+                            errp);
+    if (ret) {
+        return ret;
     }
     if (o->info.purpose == SHADOW_SEAL_HISTORY) {
         ret = shadow_history_keep(g, o->env, o->plain, o->plain_len, &local);
@@ -399,9 +387,11 @@ static int transfer_may_look(ShadowGuest *g, size_t len, Error **errp)
     Error *local = NULL;
     int ret;
 
-    if (!transfer_may_restore(g, false) &&
-        !(g->snapshots && transfer_may_restore(g, true))) {
-        return transfer_may_not_restore(g, errp);
+    if (!g->snapshots || !shadow_life_allows(g, SHADOW_STEP_GO_BACK)) {
+        ret = shadow_life_check(g, SHADOW_STEP_RESTORE, errp);
+        if (ret) {
+            return ret;
+        }
     }
     ret = shadow_arrival_check(g, len, &local);
     return ret ? shadow_guest_refuse(g, ret, local, errp) : 0;

@@ -8,6 +8,7 @@
 #include "qemu/bswap.h"
 #include "qemu/main-loop.h"
 #include "shadow/hw/core/shadow-accel.h"
+#include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
@@ -272,12 +273,9 @@ static int call_run(UltracallCall *call)
 {
     ShadowGuest *g = call->guest;
 
-    if (g->state == SHADOW_GUEST_STATE_ACTIVE) {
-        return -EALREADY;
-    }
-    if (g->state != SHADOW_GUEST_STATE_RESTORED ||
+    if (!shadow_life_allows(g, SHADOW_STEP_RUN) ||
         !shadow_binding_by_process(g->ports)) {
-        return -EBUSY;
+        return g->state == SHADOW_GUEST_STATE_ACTIVE ? -EALREADY : -EBUSY;
     }
     shadow_lifecycle_entered(g);
     return g->state == SHADOW_GUEST_STATE_ACTIVE ? 0 : -EIO;
