@@ -114,3 +114,18 @@ apt_get_into() { # DIR ARGUMENT...
         die "apt-get $* failed (all of it: $logs/apt.log)" "run this again when the network is there"
     }
 }
+
+# DIR PACKAGE[=VERSION]...: download them and unpack them into DIR, which must not be there
+apt_unpack_into() {
+    local dir=$1 downloads=$apt_dir/download deb
+    shift
+    rm -rf "$downloads"
+    say "downloading $*"
+    apt_get_into "$downloads" download "$@"
+    say "unpacking them"
+    mkdir -p "$dir"
+    for deb in "$downloads"/*.deb; do
+        dpkg -x "$deb" "$dir"
+    done
+    rm -rf "$downloads"
+}

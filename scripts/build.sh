@@ -7,14 +7,7 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-if ! mkdir -p "$logs" || [[ ! -w $build ]]; then
-    die "$build cannot be written to" "is it another user's?"
-fi
-exec 9> "$build/lock"
-flock -n 9 || {
-    say "waiting for another ./shadow that is building"
-    flock 9
-}
+take_lock
 
 "$top/scripts/packages.sh" || exit
 "$top/scripts/tools.sh" || exit

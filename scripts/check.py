@@ -202,8 +202,20 @@ def run_programs(build, layer, logs):
     return total
 
 
+def run_docs():
+    """The documentation builds without a warning."""
+    tally = Tally()
+    built = subprocess.run([os.path.join(HERE, 'docs.sh')], capture_output=True, text=True, check=False)
+    if built.returncode:
+        print(built.stdout + built.stderr, end='', flush=True)
+        tally.failed.append('docs')
+    else:
+        tally.passed = 1
+    return tally
+
+
 def run_style():
-    """QEMU's own checkpatch.pl on each of our C files."""
+    """QEMU's own checkpatch.pl on each of our C files; and the documentation."""
     tally = Tally()
     checkpatch = os.path.join(os.environ['QEMU_SOURCE'], 'scripts', 'checkpatch.pl')
     for path in sorted(pathlib.Path(TOP).glob('[!b.]*/**/*.[ch]')):
@@ -215,6 +227,7 @@ def run_style():
             tally.failed.append(f'checkpatch: {name}')
         else:
             tally.passed += 1
+    tally.add(run_docs())
     return tally
 
 

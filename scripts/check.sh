@@ -23,6 +23,9 @@ if [[ " ${layers[*]} " == *" fuzz "* ]]; then
     "$top/scripts/packages.sh" "${fuzz_packages[@]}" || exit
 fi
 "$top/scripts/build.sh" || exit
+if [[ " ${layers[*]} " == *" style "* ]]; then
+    "$top/scripts/docs.sh" --set-up || exit
+fi
 locate_qemu
 readarray -t targets < <(python3 "$top/scripts/check.py" --targets "$qemu_build" "${layers[@]}")
 if ((${#targets[@]})); then

@@ -30,6 +30,19 @@ die() {
     exit 1
 }
 
+# Be the only one that changes build/, until this script ends. What it leaves running must not have
+# the lock: 9>&-
+take_lock() {
+    if ! mkdir -p "$logs" || [[ ! -w $build ]]; then
+        die "$build cannot be written to" "is it another user's?"
+    fi
+    exec 9> "$build/lock"
+    flock -n 9 || {
+        say "waiting for another ./shadow that is building"
+        flock 9
+    }
+}
+
 # Where QEMU's source is (nothing, before source.sh has unpacked it), and where it is built.
 locate_qemu() {
     if [[ -n ${QEMU_SRC:-} ]]; then

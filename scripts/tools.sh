@@ -43,17 +43,9 @@ if [[ -f $tools/packages && $list == "$(cat "$tools/packages")" ]]; then
     exit 0
 fi
 
-say "downloading $(tr '\n' ' ' <<< "$list")"
-downloads=$apt_dir/download
-apt_get_into "$downloads" download "${wanted[@]}"
-
 # The old folder stays in place until the new one is whole.
-say "unpacking them into build/tools"
 rm -rf "$tools.new"
-mkdir -p "$tools.new"
-for deb in "$downloads"/*.deb; do
-    dpkg -x "$deb" "$tools.new"
-done
+apt_unpack_into "$tools.new" "${wanted[@]}"
 echo "$list" > "$tools.new/packages"
-rm -rf "$tools" "$downloads"
+rm -rf "$tools"
 mv "$tools.new" "$tools"
