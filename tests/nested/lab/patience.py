@@ -16,7 +16,7 @@ from . import state
 
 LONG = 300      # even an idle machine's guests may be slow
 MOVING = 4
-CALIBRATION = 0.075     # seconds for calibrate() on the machine of the figures in README.md
+CALIBRATION = 0.075     # seconds for calibrate() on the machine of docs/performance.rst
 
 
 class WaitTimeout(TimeoutError):
