@@ -45,10 +45,12 @@ set_up() {
     fi
     [[ -x /usr/bin/python3 ]] || die "there is no /usr/bin/python3" "apt-get install python3"
     apt_update
-    rm -rf "$sphinx" "$sphinx.new"
+    # The old folder stays in place until the new one is whole.
+    rm -rf "$sphinx.new"
     apt_unpack_into "$sphinx.new" "${packages[@]}"
     relocate "$sphinx.new" "$sphinx"
     echo "$list" > "$sphinx.new/packages"
+    rm -rf "$sphinx"
     mv "$sphinx.new" "$sphinx"
 }
 
