@@ -59,7 +59,7 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  *              not go back when the machine goes back to a snapshot
  * @history_state: the part of it that can be sent ahead, and loaded after it
  * @sent_ahead: what @history_state has now, the other host has
- * @leave_out: whether @state is saved without that
+ * @leave_out: the next save of @state omits what @sent_ahead has marked
  * @hold: while held, no access has a side effect and no byte moves
  * @reset: the nested machine was reset
  * @moved: the guest now runs on another host: tell the user and hang up

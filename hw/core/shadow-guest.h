@@ -152,8 +152,8 @@ void shadow_guest_unlist(ShadowGuest *g);
 bool shadow_guest_can_set(ShadowGuest *g, const char *name, Error **errp);
 
 /*
- * Guests with an interrupt line that the cloud VM has not heard of since it
- * moved.  Notified when there come to be any, or none.
+ * Guests whose interrupt line changed since the cloud VM last polled.  Notified
+ * when there come to be any, or none.
  */
 extern NotifierList shadow_guest_irq_notifiers;
 bool shadow_guest_irq_any(void);

@@ -111,7 +111,7 @@ static const uint8_t *keys_recipient(ShadowGuest *g, ShadowSealPurpose purpose)
     return g->keys->len ? NULL : shadow_host_key_encryption(g->host->key);
 }
 
-/* Without a secret the larger size, so that it is SAVE that says what lacks. */
+/* Without a secret, report the larger size: SAVE gives the error. */
 size_t shadow_keys_envelope_size(ShadowGuest *g, ShadowSealPurpose purpose,
                                  size_t payload_len)
 {

@@ -59,7 +59,7 @@ void shadow_lifecycle_hold(ShadowGuest *g, bool held)
 
 /* Bindings */
 
-/* What is only watched begins with the accelerator's first look. */
+/* WATCHED is set later, when the accelerator first sees the guest. */
 static void lifecycle_bound(ShadowGuest *g, bool by_tag, uint64_t whom)
 {
     g->bindings++;
@@ -219,7 +219,7 @@ int shadow_guest_commit(ShadowGuest *g)
         return shadow_guest_refuse(g, -EIO, local, NULL);
     }
     shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
-    /* where it goes when it has come back is for its operator to say anew */
+    /* the next migration needs a new destination */
     shadow_keys_set_destination(g, NULL, NULL);
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->moved(dev);

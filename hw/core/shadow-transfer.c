@@ -18,7 +18,7 @@
 #include "shadow/migration/shadow-state.h"
 #include "shadow/trace.h"
 
-/* For how long input that has been taken in counts as all there is */
+/* How long a settled input queue counts as settled */
 #define SETTLE_VALID_NS (50 * SCALE_MS)
 /* How often a guest may be frozen, where that is written to a disk */
 #define FREEZE_INTERVAL (NANOSECONDS_PER_SECOND / 2)

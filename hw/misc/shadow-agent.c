@@ -157,7 +157,7 @@ static bool agent_open(ShadowAgent *a, Error **errp)
     return false;
 }
 
-/* A guest that cannot work here would be noticed only by its silence. */
+/* Fail early: otherwise the only symptom is a silent console. */
 static bool agent_check_state(ShadowAgent *a, struct ultracall_guest *guest,
                               Error **errp)
 {
