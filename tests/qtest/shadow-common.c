@@ -156,27 +156,38 @@ void shadow_bind(QTestState *qts, const char *tag, uint64_t process,
                                 SHADOW_COOKIES + 8 * n, 8, 0), ==, 0);
 }
 
-int shadow_save(QTestState *qts, const char *tag)
+int shadow_save_flags(QTestState *qts, const char *tag, uint64_t flags)
 {
     int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
     int ret;
 
     while ((ret = shadow_call(qts, ULTRACALL_SAVE, tag, SHADOW_BUF,
-                              SHADOW_BUF_SIZE, 0)) == -EAGAIN) {
+                              SHADOW_BUF_SIZE, flags)) == -EAGAIN) {
         g_assert_cmpint(g_get_monotonic_time(), <, end);
         g_usleep(100);
     }
     return ret;
 }
 
-GByteArray *shadow_envelope(QTestState *qts, const char *tag)
+int shadow_save(QTestState *qts, const char *tag)
+{
+    return shadow_save_flags(qts, tag, 0);
+}
+
+GByteArray *shadow_envelope_flags(QTestState *qts, const char *tag,
+                                  uint64_t flags)
 {
     GByteArray *env = g_byte_array_new();
 
-    g_assert_cmpint(shadow_save(qts, tag), ==, 0);
+    g_assert_cmpint(shadow_save_flags(qts, tag, flags), ==, 0);
     g_byte_array_set_size(env, shadow_value(qts));
     qtest_bufread(qts, SHADOW_BUF, env->data, env->len);
     return env;
+}
+
+GByteArray *shadow_envelope(QTestState *qts, const char *tag)
+{
+    return shadow_envelope_flags(qts, tag, 0);
 }
 
 int shadow_restore(QTestState *qts, const char *tag, const void *env,

@@ -100,8 +100,11 @@ void shadow_bind(QTestState *qts, const char *tag, uint64_t process,
 
 /* Calls SAVE until it is done; the envelope is at SHADOW_BUF. */
 int shadow_save(QTestState *qts, const char *tag);
+int shadow_save_flags(QTestState *qts, const char *tag, uint64_t flags);
 /* The same, which must succeed; returns the envelope */
 GByteArray *shadow_envelope(QTestState *qts, const char *tag);
+GByteArray *shadow_envelope_flags(QTestState *qts, const char *tag,
+                                  uint64_t flags);
 int shadow_restore(QTestState *qts, const char *tag, const void *env,
                    size_t len);
 

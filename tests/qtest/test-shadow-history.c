@@ -39,27 +39,11 @@ static void say(Hosts *h, const char *text)
     user_expect(h->user, text);
 }
 
-static int save_flags(QTestState *qts, uint64_t flags)
-{
-    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
-    int ret;
-
-    while ((ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
-                              SHADOW_BUF_SIZE, flags)) == -EAGAIN) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(100);
-    }
-    return ret;
-}
-
 static GByteArray *envelope(QTestState *qts, uint64_t flags, size_t len)
 {
-    GByteArray *env = g_byte_array_new();
+    GByteArray *env = shadow_envelope_flags(qts, "vm1", flags);
 
-    g_assert_cmpint(save_flags(qts, flags), ==, 0);
-    g_assert_cmpuint(shadow_value(qts), ==, len);
-    g_byte_array_set_size(env, len);
-    qtest_bufread(qts, SHADOW_BUF, env->data, env->len);
+    g_assert_cmpuint(env->len, ==, len);
     return env;
 }
 
@@ -308,7 +292,7 @@ static void test_too_much_since(void)
 
 static void forget_abort(QTestState *qts)
 {
-    g_assert_cmpint(save_flags(qts, 0), ==, 0);
+    g_assert_cmpint(shadow_save_flags(qts, "vm1", 0), ==, 0);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
 }
 
@@ -397,19 +381,22 @@ static void test_flags(void)
     QTestState *qts = shadow_start_com1();
 
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-        g_assert_cmpint(save_flags(qts, bad[i]), ==, -EINVAL);
+        g_assert_cmpint(shadow_save_flags(qts, "vm1", bad[i]), ==, -EINVAL);
     }
     g_assert_cmpint(shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
                                 FULL_LEN - 1, ULTRACALL_SAVE_HISTORY), ==,
                     -ENOSPC);
     g_assert_cmpuint(shadow_value(qts), ==, FULL_LEN);
     shadow_assert_state(qts, "vm1", "active");
-    g_assert_cmpint(save_flags(qts, ULTRACALL_SAVE_REST), ==, 0);
+    g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_REST), ==, 0);
     g_assert_cmpuint(shadow_value(qts), ==, FULL_LEN);
-    g_assert_cmpint(save_flags(qts, ULTRACALL_SAVE_REST), ==, -EALREADY);
-    g_assert_cmpint(save_flags(qts, ULTRACALL_SAVE_HISTORY), ==, -EBUSY);
+    g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_REST), ==,
+                    -EALREADY);
+    g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_HISTORY), ==,
+                    -EBUSY);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_COMMIT, "vm1"), ==, 0);
-    g_assert_cmpint(save_flags(qts, ULTRACALL_SAVE_HISTORY), ==, -EBUSY);
+    g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_HISTORY), ==,
+                    -EBUSY);
     qtest_quit(qts);
 }
 

@@ -298,25 +298,12 @@ static void test_bad_objects(void)
     qtest_quit(qts);
 }
 
-static int snapshot(QTestState *qts)
-{
-    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
-    int ret;
-
-    while ((ret = shadow_call(qts, ULTRACALL_SAVE, "vm2", SHADOW_BUF,
-                              SHADOW_BUF_SIZE, ULTRACALL_SAVE_SNAPSHOT)) ==
-           -EAGAIN) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(100);
-    }
-    return ret;
-}
-
 /* A snapshot is loaded here, whoever the guest is to go to. */
 static void check_snapshot(QTestState *qts)
 {
     port_out(qts, COM1 + UART_SCR, 0x5a);
-    g_assert_cmpint(snapshot(qts), ==, 0);
+    g_assert_cmpint(shadow_save_flags(qts, "vm2", ULTRACALL_SAVE_SNAPSHOT), ==,
+                    0);
     port_out(qts, COM1 + UART_SCR, 0xa5);
     g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm2", SHADOW_BUF,
                                 shadow_value(qts), 0), ==, 0);
@@ -349,7 +336,8 @@ static void test_snapshot(void)
     qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': {'path':"
                              " '/objects/vm2', 'property': 'snapshots', "
                              "'value': true}}");
-    g_assert_cmpint(snapshot(qts), ==, 0);
+    g_assert_cmpint(shadow_save_flags(qts, "vm2", ULTRACALL_SAVE_SNAPSHOT), ==,
+                    0);
     g_byte_array_set_size(env, shadow_value(qts));
     qtest_bufread(qts, SHADOW_BUF, env->data, env->len);
     g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,

@@ -408,15 +408,12 @@ static void test_rebound(void)
 static void test_broken_and_snapshot(void)
 {
     QTestState *qts = shadow_start(",snapshots=on", SHADOW_COM1, shadow_dir);
-    int ret, user;
     size_t len;
+    int user;
 
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    do {
-        ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
-                          SHADOW_BUF_SIZE, ULTRACALL_SAVE_SNAPSHOT);
-    } while (ret == -EAGAIN);
-    g_assert_cmpint(ret, ==, 0);
+    g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_SNAPSHOT), ==,
+                    0);
     len = shadow_value(qts);
     for (unsigned first = 0; first < 2; first++) {
         for (unsigned i = 0; i < 2; i++) {

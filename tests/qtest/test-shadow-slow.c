@@ -79,7 +79,7 @@ static void test_without_flow_control(void)
     slow_user_stop(&u);
 }
 
-/* As a guest does that polls: CTS before each FIFO's worth.  Returns how many. */
+/* As a guest does that polls CTS: how many bytes until it has to wait */
 static size_t write_while_clear(QTestState *qts, const char *text)
 {
     size_t n = 0;

@@ -26,25 +26,14 @@ static void quit_both(QTestState *from, QTestState *to)
 
 static int save_snapshot(QTestState *qts)
 {
-    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
-    int ret;
-
-    while ((ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
-                              SHADOW_BUF_SIZE, ULTRACALL_SAVE_SNAPSHOT)) ==
-           -EAGAIN) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(100);
-    }
-    return ret;
+    return shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_SNAPSHOT);
 }
 
 static GByteArray *snapshot(QTestState *qts)
 {
-    GByteArray *env = g_byte_array_new();
+    GByteArray *env = shadow_envelope_flags(qts, "vm1",
+                                            ULTRACALL_SAVE_SNAPSHOT);
 
-    g_assert_cmpint(save_snapshot(qts), ==, 0);
-    g_byte_array_set_size(env, shadow_value(qts));
-    qtest_bufread(qts, SHADOW_BUF, env->data, env->len);
     shadow_assert_state(qts, "vm1", "active");
     return env;
 }
