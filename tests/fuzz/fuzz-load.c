@@ -60,20 +60,23 @@ static void renew(void)
     guest->state = SHADOW_GUEST_STATE_INCOMING;
     fuzz_machine_run(0);
     fuzz_assert(shadow_state_load(&guest->devices, power_on, state_size,
-                                  false, agree,
-                                  &yes, NULL));
+                                  false, agree, &yes, NULL));
 }
 
 static void operate(uint8_t op, uint8_t val, int64_t *now)
 {
     ShadowDevice *dev = QTAILQ_FIRST(&guest->devices);
+    MemoryRegion *mr = QTAILQ_FIRST(&dev->io.subregions);
+    uint64_t seen;
 
     switch (op >> 4) {
     case 0 ... 4:
-        SHADOW_DEVICE_GET_CLASS(dev)->write(dev, op % 8, val);
+        memory_region_dispatch_write(mr, op % 8, val, MO_8,
+                                     MEMTXATTRS_UNSPECIFIED);
         break;
     case 5 ... 8:
-        SHADOW_DEVICE_GET_CLASS(dev)->read(dev, op % 8);
+        memory_region_dispatch_read(mr, op % 8, &seen, MO_8,
+                                    MEMTXATTRS_UNSPECIFIED);
         break;
     case 9 ... 11:
         fuzz_type("c0", (const uint8_t[16]) { val, op }, op % 16);
