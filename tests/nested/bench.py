@@ -70,6 +70,8 @@ def row_of(module, goal, rounds):
         'peer': goal.peer or 'limit', 'peer_value': statistics.median(peers),
         'ratio': statistics.median(ratios), 'goal': str(goal),
         'met': bool(goal.met(list(zip(values, peers)))),
+        # Some rounds say so and some say not: these rounds do not tell.
+        'resolved': len({bool(goal.met([pair])) for pair in zip(values, peers)}) == 1,
         'title': goal.title, 'series': goal.value,
         'bound': goal.bound, 'higher_is_better': goal.at_least is not None,
         'spread': [min(ratios), max(ratios)], 'rounds': list(zip(values, peers)),
@@ -115,6 +117,12 @@ def brief_ratio(ratio):
     return f'{ratio:.4g}' if ratio < 1.5 else brief(ratio)
 
 
+def verdict(row):
+    if not row['resolved']:
+        return 'unresolved'
+    return 'yes' if row['met'] else 'NO'
+
+
 def ratio_text(row):
     low, high = map(brief_ratio, row['spread'])
     text = brief_ratio(row['ratio'])
@@ -132,7 +140,7 @@ def print_rows(rows):
             '' if same else row['title'],
             '' if same else f'{brief(row["value"])} {row["unit"]}',
             row['peer'], f'{brief(row["peer_value"])} {row["unit"]}',
-            ratio_text(row), row['goal'], 'yes' if row['met'] else 'NO'))
+            ratio_text(row), row['goal'], verdict(row)))
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     lines = ['  '.join(f'{cell:{width}}' for cell, width in zip(line, widths)).rstrip()
              for line in table]
@@ -184,8 +192,9 @@ def main():
         failed.append('plots')
     if short:
         print(f'{args.rounds} rounds are too few: this was for development only.')
-    missed = sum(not row['met'] for row in rows)
-    print(f'bench: {len(rows) - missed} goals reached, {missed} missed, '
+    verdicts = [verdict(row) for row in rows]
+    print(f'bench: {verdicts.count("yes")} goals reached, {verdicts.count("NO")} missed, '
+          f'{verdicts.count("unresolved")} unresolved, '
           f'{len(failed)} benchmarks failed {" ".join(failed)}'.rstrip() +
           f' after {program.elapsed():.0f} s')
     return 1 if failed else 0

@@ -15,8 +15,8 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
 # Of Okabe and Ito: told apart by those who see few colours, and by the marks besides.
-MET, MISSED, PLAIN, BAND, TEXT, FAINT = ('#0072B2', '#D55E00', '#999999', '#DCEAF4', '#222222',
-                                         '#666666')
+MET, MISSED, UNRESOLVED, PLAIN = '#0072B2', '#D55E00', '#B8860B', '#999999'
+BAND, TEXT, FAINT = '#DCEAF4', '#222222', '#666666'
 STYLE = {
     'svg.hashsalt': 'shadow', 'font.family': 'DejaVu Sans', 'font.size': 9,
     'text.color': TEXT, 'xtick.color': FAINT, 'axes.edgecolor': '#CCCCCC',
@@ -40,8 +40,14 @@ def fraction(ratio):
     return f'{ratio:.3f}' if ratio < 1.1 else number(ratio)
 
 
+def color_of(row):
+    if not row['resolved']:
+        return UNRESOLVED
+    return MET if row['met'] else MISSED
+
+
 def draw_row(axes, y, row, low, high):
-    color = MET if row['met'] else MISSED
+    color = color_of(row)
     bound = row['bound']
     good = (bound, high) if row['higher_is_better'] else (low, bound)
     axes.barh(y, good[1] - good[0], left=good[0], height=0.62, color=BAND, zorder=1)
@@ -60,12 +66,13 @@ def label_row(axes, y, row):
     axes.text(-0.01, y - 0.04, f'{row["series"]} / {peer}', ha='right', va='top', color=FAINT,
               fontsize=7.5, transform=side)
     axes.text(1.01, y, fraction(row['ratio']), ha='left', va='center', fontweight='bold',
-              color=MET if row['met'] else MISSED, transform=side)
-    axes.text(1.16, y, row['goal'], ha='left', va='center' if row['met'] else 'bottom',
+              color=color_of(row), transform=side)
+    said = '' if row['met'] and row['resolved'] else \
+        'missed' if row['resolved'] else 'unresolved'
+    axes.text(1.16, y, row['goal'], ha='left', va='bottom' if said else 'center',
               color=FAINT, transform=side)
-    if not row['met']:
-        axes.text(1.16, y - 0.04, 'missed', ha='left', va='top', color=MISSED, fontsize=7.5,
-                  transform=side)
+    axes.text(1.16, y - 0.04, said, ha='left', va='top', color=color_of(row), fontsize=7.5,
+              transform=side)
 
 
 def log_ticks(low, high):

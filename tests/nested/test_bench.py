@@ -79,6 +79,14 @@ def test_goals():
             assert row['goal'] == text and row['met'] is met, (row, value)
 
 
+def test_rounds_that_do_not_agree():
+    """A spread that is wider than what the goal asks for tells nothing, either way."""
+    for values, verdict in (([9, 9, 9, 9, 9], 'yes'), ([11, 11, 11, 11, 11], 'NO'),
+                            ([9, 9, 9, 9, 11], 'unresolved'), ([11, 11, 9, 11, 11], 'unresolved')):
+        _, (row,) = measure({A: [0] + values, B: [10] * 6}, Goal(A, B, at_most=1))
+        assert bench.verdict(row) == verdict, (row, verdict)
+
+
 def test_figures_of_one_measurement():
     _, rows = measure({A: [{'median': 1, 'p99': 5}] * 6, B: [{'median': 2, 'p99': 4}] * 6},
                       Goal(A, B, at_most=1, figure='median'),
