@@ -17,7 +17,7 @@
  * A nested guest has one VMCB per virtual CPU, and few page-table roots at a
  * time; a hypervisor that makes more than this loses the oldest.
  */
-#define SHADOW_MAX_KEYS 512
+#define SHADOW_MAX_MATCHES 512
 
 /*
  * For how long an access waits for L0 to see whose it is.  L1's kernel moves a
@@ -26,11 +26,11 @@
  */
 #define SHADOW_UNSURE_MS 1000
 
-typedef enum ShadowKeyKind {
-    SHADOW_KEY_PROCESS,
-    SHADOW_KEY_ROOT,
-    SHADOW_KEY_VMCB,
-} ShadowKeyKind;
+typedef enum ShadowMatchKind {
+    SHADOW_MATCH_PROCESS,
+    SHADOW_MATCH_ROOT,
+    SHADOW_MATCH_VMCB,
+} ShadowMatchKind;
 
 /* By what a process is known to live. */
 typedef struct ShadowCookie {
@@ -41,14 +41,14 @@ typedef struct ShadowCookie {
 } ShadowCookie;
 
 /* One way to recognize a guest. */
-typedef struct ShadowKey {
+typedef struct ShadowMatch {
     struct rcu_head rcu;
-    ShadowKeyKind kind;
+    ShadowMatchKind kind;
     uint64_t value;
     ShadowPorts *ports;
     ShadowCookie *cookie;   /* RCU; of a process */
     bool alone;             /* atomic: no other address space may be it */
-} ShadowKey;
+} ShadowMatch;
 
 /*
  * What a CPU has entered: a ShadowPorts with the low bits that make it somebody
@@ -60,81 +60,81 @@ typedef struct ShadowKey {
 
 bool shadow_bindings_used;
 
-static struct qht shadow_keys;
+static struct qht shadow_matches;
 /* counts removals, so that an entry that races with one is seen */
 static unsigned shadow_generation;
 static uintptr_t shadow_running[SHADOW_MAX_CPUS];
 /* writers of the table: the BQL's holder, and CPUs that learn something */
-static QemuMutex shadow_keys_lock;
+static QemuMutex shadow_matches_lock;
 
-static bool shadow_key_equal(const void *a, const void *b)
+static bool shadow_match_equal(const void *a, const void *b)
 {
-    const ShadowKey *x = a, *y = b;
+    const ShadowMatch *x = a, *y = b;
 
     return x->kind == y->kind && x->value == y->value;
 }
 
-static uint32_t shadow_key_hash(const ShadowKey *key)
+static uint32_t shadow_match_hash(const ShadowMatch *match)
 {
-    return qemu_xxhash4(key->value, key->kind);
+    return qemu_xxhash4(match->value, match->kind);
 }
 
-static ShadowKey *shadow_key_find(ShadowKeyKind kind, uint64_t value)
+static ShadowMatch *shadow_match_find(ShadowMatchKind kind, uint64_t value)
 {
-    ShadowKey key = { .kind = kind, .value = value };
+    ShadowMatch match = { .kind = kind, .value = value };
 
-    return qht_lookup(&shadow_keys, &key, shadow_key_hash(&key));
+    return qht_lookup(&shadow_matches, &match, shadow_match_hash(&match));
 }
 
 /* Takes it from the table; the caller has taken it from its guest's list. */
-static void shadow_key_remove_locked(ShadowKey *key)
+static void shadow_match_remove_locked(ShadowMatch *match)
 {
-    qht_remove(&shadow_keys, key, shadow_key_hash(key));
+    qht_remove(&shadow_matches, match, shadow_match_hash(match));
     qatomic_inc(&shadow_generation);
-    if (key->cookie) {
-        g_free_rcu(key->cookie, rcu);
+    if (match->cookie) {
+        g_free_rcu(match->cookie, rcu);
     }
-    g_free_rcu(key, rcu);
+    g_free_rcu(match, rcu);
 }
 
-static void shadow_key_drop_locked(ShadowKey *key)
+static void shadow_match_drop_locked(ShadowMatch *match)
 {
-    g_ptr_array_remove(key->ports->keys, key);
-    shadow_key_remove_locked(key);
+    g_ptr_array_remove(match->ports->matches, match);
+    shadow_match_remove_locked(match);
 }
 
-static ShadowKey *shadow_key_add_locked(ShadowKeyKind kind, uint64_t value,
-                                        ShadowPorts *ports)
+static ShadowMatch *shadow_match_add_locked(ShadowMatchKind kind,
+                                            uint64_t value, ShadowPorts *ports)
 {
-    ShadowKey *old = shadow_key_find(kind, value);
-    ShadowKey *key;
+    ShadowMatch *old = shadow_match_find(kind, value);
+    ShadowMatch *match;
 
     if (old) {
-        shadow_key_drop_locked(old);
+        shadow_match_drop_locked(old);
     }
-    if (ports->keys->len >= SHADOW_MAX_KEYS) {
-        shadow_key_drop_locked(g_ptr_array_index(ports->keys, 0));
+    if (ports->matches->len >= SHADOW_MAX_MATCHES) {
+        shadow_match_drop_locked(g_ptr_array_index(ports->matches, 0));
     }
-    key = g_new0(ShadowKey, 1);
-    *key = (ShadowKey) { .kind = kind, .value = value, .ports = ports };
-    return key;
+    match = g_new0(ShadowMatch, 1);
+    *match = (ShadowMatch) { .kind = kind, .value = value, .ports = ports };
+    return match;
 }
 
-static void shadow_key_publish_locked(ShadowKey *key)
+static void shadow_match_publish_locked(ShadowMatch *match)
 {
-    g_ptr_array_add(key->ports->keys, key);
-    qht_insert(&shadow_keys, key, shadow_key_hash(key), NULL);
+    g_ptr_array_add(match->ports->matches, match);
+    qht_insert(&shadow_matches, match, shadow_match_hash(match), NULL);
     qatomic_set(&shadow_bindings_used, true);
 }
 
-static bool shadow_ports_has(ShadowPorts *ports, ShadowKeyKind kind)
+static bool shadow_ports_has(ShadowPorts *ports, ShadowMatchKind kind)
 {
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
 
-    for (guint i = 0; i < ports->keys->len; i++) {
-        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+    for (guint i = 0; i < ports->matches->len; i++) {
+        ShadowMatch *match = g_ptr_array_index(ports->matches, i);
 
-        if (key->kind == kind) {
+        if (match->kind == kind) {
             return true;
         }
     }
@@ -143,12 +143,12 @@ static bool shadow_ports_has(ShadowPorts *ports, ShadowKeyKind kind)
 
 bool shadow_binding_by_process(ShadowPorts *ports)
 {
-    return shadow_ports_has(ports, SHADOW_KEY_PROCESS);
+    return shadow_ports_has(ports, SHADOW_MATCH_PROCESS);
 }
 
 bool shadow_binding_by_tag(ShadowPorts *ports)
 {
-    return shadow_ports_has(ports, SHADOW_KEY_VMCB);
+    return shadow_ports_has(ports, SHADOW_MATCH_VMCB);
 }
 
 /* What tells whether a process lives */
@@ -160,9 +160,10 @@ typedef enum ShadowLife {
 } ShadowLife;
 
 /* Notes it if it is over: with the cookie, in case there is a new one soon. */
-static ShadowLife shadow_key_look(ShadowKey *key, ShadowPeek *peek, void *cpu)
+static ShadowLife shadow_match_look(ShadowMatch *match, ShadowPeek *peek,
+                                    void *cpu)
 {
-    ShadowCookie *cookie = qatomic_rcu_read(&key->cookie);
+    ShadowCookie *cookie = qatomic_rcu_read(&match->cookie);
     uint64_t seen;
 
     if (!peek(cpu, cookie->va, &seen)) {
@@ -172,7 +173,7 @@ static ShadowLife shadow_key_look(ShadowKey *key, ShadowPeek *peek, void *cpu)
         return SHADOW_LIFE_SEEN;
     }
     qatomic_set(&cookie->stale, true);
-    shadow_ports_schedule(key->ports, SHADOW_PORTS_STALE);
+    shadow_ports_schedule(match->ports, SHADOW_PORTS_STALE);
     return SHADOW_LIFE_OVER;
 }
 
@@ -185,13 +186,13 @@ static bool shadow_accel_look(void *process, uint64_t va, uint64_t *val)
 static GArray *shadow_binding_processes(ShadowPorts *ports)
 {
     GArray *list = g_array_new(false, false, sizeof(uint64_t));
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
 
-    for (guint i = 0; i < ports->keys->len; i++) {
-        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+    for (guint i = 0; i < ports->matches->len; i++) {
+        ShadowMatch *match = g_ptr_array_index(ports->matches, i);
 
-        if (key->kind == SHADOW_KEY_PROCESS) {
-            g_array_append_val(list, key->value);
+        if (match->kind == SHADOW_MATCH_PROCESS) {
+            g_array_append_val(list, match->value);
         }
     }
     return list;
@@ -216,10 +217,10 @@ static bool shadow_binding_any(ShadowPorts *ports, ShadowLife life)
 
     for (guint i = 0; i < list->len; i++) {
         uint64_t process = g_array_index(list, uint64_t, i);
-        ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+        ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, process);
 
-        any |= key && key->ports == ports &&
-               shadow_key_look(key, shadow_accel_look, &process) == life;
+        any |= match && match->ports == ports &&
+               shadow_match_look(match, shadow_accel_look, &process) == life;
     }
     return any;
 }
@@ -251,22 +252,22 @@ bool shadow_binding_is_process(ShadowPorts *ports, const ShadowEntry *caller)
 
 bool shadow_binding_is_stale(ShadowPorts *ports)
 {
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
     unsigned stale = 0, fresh = 0;
 
-    for (guint i = 0; i < ports->keys->len; i++) {
-        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+    for (guint i = 0; i < ports->matches->len; i++) {
+        ShadowMatch *match = g_ptr_array_index(ports->matches, i);
 
-        if (key->kind == SHADOW_KEY_PROCESS) {
-            *(qatomic_read(&key->cookie->stale) ? &stale : &fresh) += 1;
+        if (match->kind == SHADOW_MATCH_PROCESS) {
+            *(qatomic_read(&match->cookie->stale) ? &stale : &fresh) += 1;
         }
     }
-    for (guint i = ports->keys->len; fresh && i-- > 0; ) {
-        ShadowKey *key = g_ptr_array_index(ports->keys, i);
+    for (guint i = ports->matches->len; fresh && i-- > 0; ) {
+        ShadowMatch *match = g_ptr_array_index(ports->matches, i);
 
-        if (key->kind == SHADOW_KEY_PROCESS &&
-            qatomic_read(&key->cookie->stale)) {
-            shadow_key_drop_locked(key);
+        if (match->kind == SHADOW_MATCH_PROCESS &&
+            qatomic_read(&match->cookie->stale)) {
+            shadow_match_drop_locked(match);
         }
     }
     return stale && !fresh;
@@ -310,9 +311,9 @@ bool shadow_binding_remove(ShadowPorts *ports)
 {
     bool any = false;
 
-    WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
-        while (ports->keys->len) {
-            shadow_key_drop_locked(g_ptr_array_index(ports->keys, 0));
+    WITH_QEMU_LOCK_GUARD(&shadow_matches_lock) {
+        while (ports->matches->len) {
+            shadow_match_drop_locked(g_ptr_array_index(ports->matches, 0));
             any = true;
         }
     }
@@ -345,12 +346,12 @@ static void shadow_binding_take_over(ShadowPorts *ports, uint64_t process)
 {
     ShadowPorts *other = NULL;
 
-    WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
-        ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+    WITH_QEMU_LOCK_GUARD(&shadow_matches_lock) {
+        ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, process);
 
-        if (key && key->ports != ports) {
-            other = key->ports;
-            qatomic_set(&key->cookie->stale, true);
+        if (match && match->ports != ports) {
+            other = match->ports;
+            qatomic_set(&match->cookie->stale, true);
         }
     }
     if (other) {
@@ -358,16 +359,18 @@ static void shadow_binding_take_over(ShadowPorts *ports, uint64_t process)
     }
 }
 
-static void shadow_key_add_process_locked(ShadowPorts *ports, uint64_t process,
-                                          uint64_t cookie_va, uint64_t cookie,
-                                          bool alone)
+static void shadow_match_add_process_locked(ShadowPorts *ports,
+                                            uint64_t process,
+                                            uint64_t cookie_va,
+                                            uint64_t cookie, bool alone)
 {
-    ShadowKey *key = shadow_key_add_locked(SHADOW_KEY_PROCESS, process, ports);
+    ShadowMatch *match = shadow_match_add_locked(SHADOW_MATCH_PROCESS, process,
+                                                 ports);
 
-    key->alone = alone;
-    key->cookie = g_new0(ShadowCookie, 1);
-    *key->cookie = (ShadowCookie) { .va = cookie_va, .value = cookie };
-    shadow_key_publish_locked(key);
+    match->alone = alone;
+    match->cookie = g_new0(ShadowCookie, 1);
+    *match->cookie = (ShadowCookie) { .va = cookie_va, .value = cookie };
+    shadow_match_publish_locked(match);
 }
 
 void shadow_binding_add_process(ShadowPorts *ports, const ShadowEntry *caller,
@@ -376,16 +379,16 @@ void shadow_binding_add_process(ShadowPorts *ports, const ShadowEntry *caller,
     uint64_t alias = caller->alias;
 
     shadow_binding_take_over(ports, caller->process);
-    WITH_QEMU_LOCK_GUARD(&shadow_keys_lock) {
+    WITH_QEMU_LOCK_GUARD(&shadow_matches_lock) {
         /* an address space that is another guest's is not this one's too */
-        if (alias && shadow_key_find(SHADOW_KEY_PROCESS, alias)) {
+        if (alias && shadow_match_find(SHADOW_MATCH_PROCESS, alias)) {
             alias = 0;
         }
-        shadow_key_add_process_locked(ports, caller->process, cookie_va,
-                                      cookie, !alias);
+        shadow_match_add_process_locked(ports, caller->process, cookie_va,
+                                        cookie, !alias);
         if (alias) {
-            shadow_key_add_process_locked(ports, alias, cookie_va, cookie,
-                                          false);
+            shadow_match_add_process_locked(ports, alias, cookie_va, cookie,
+                                            false);
         }
     }
     qatomic_set(&ports->map, 0);
@@ -395,36 +398,36 @@ void shadow_binding_add_process(ShadowPorts *ports, const ShadowEntry *caller,
 void shadow_binding_replace_cookie(ShadowPorts *ports, uint64_t cookie_va,
                                    uint64_t cookie)
 {
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
 
-    for (guint i = 0; i < ports->keys->len; i++) {
-        ShadowKey *key = g_ptr_array_index(ports->keys, i);
-        ShadowCookie *old = key->cookie;
+    for (guint i = 0; i < ports->matches->len; i++) {
+        ShadowMatch *match = g_ptr_array_index(ports->matches, i);
+        ShadowCookie *old = match->cookie;
         ShadowCookie *new;
 
         if (old) {
             new = g_new0(ShadowCookie, 1);
             *new = (ShadowCookie) { .va = cookie_va, .value = cookie };
-            qatomic_rcu_set(&key->cookie, new);
+            qatomic_rcu_set(&match->cookie, new);
             g_free_rcu(old, rcu);
         }
     }
 }
 
-static void shadow_key_add_tag_locked(ShadowKeyKind kind, uint64_t value,
-                                      ShadowPorts *ports)
+static void shadow_match_add_tag_locked(ShadowMatchKind kind, uint64_t value,
+                                        ShadowPorts *ports)
 {
-    shadow_key_publish_locked(shadow_key_add_locked(kind, value, ports));
+    shadow_match_publish_locked(shadow_match_add_locked(kind, value, ports));
 }
 
 void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry)
 {
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
 
     if (entry->root) {
-        shadow_key_add_tag_locked(SHADOW_KEY_ROOT, entry->root, ports);
+        shadow_match_add_tag_locked(SHADOW_MATCH_ROOT, entry->root, ports);
     }
-    shadow_key_add_tag_locked(SHADOW_KEY_VMCB, entry->vmcb, ports);
+    shadow_match_add_tag_locked(SHADOW_MATCH_VMCB, entry->vmcb, ports);
 }
 
 /* Nested entries */
@@ -435,32 +438,34 @@ void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry)
  */
 static void shadow_binding_follow(const ShadowEntry *entry)
 {
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
-    ShadowKey *root = shadow_key_find(SHADOW_KEY_ROOT, entry->root);
-    ShadowKey *vmcb = shadow_key_find(SHADOW_KEY_VMCB, entry->vmcb);
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
+    ShadowMatch *root = shadow_match_find(SHADOW_MATCH_ROOT, entry->root);
+    ShadowMatch *vmcb = shadow_match_find(SHADOW_MATCH_VMCB, entry->vmcb);
 
     if (root && !vmcb) {
-        shadow_key_add_tag_locked(SHADOW_KEY_VMCB, entry->vmcb, root->ports);
+        shadow_match_add_tag_locked(SHADOW_MATCH_VMCB, entry->vmcb,
+                                    root->ports);
     } else if (vmcb && !root && entry->root) {
-        shadow_key_add_tag_locked(SHADOW_KEY_ROOT, entry->root, vmcb->ports);
+        shadow_match_add_tag_locked(SHADOW_MATCH_ROOT, entry->root,
+                                    vmcb->ports);
     }
 }
 
 /* It was this address space that has called: there is no other. */
-static void shadow_key_settle(uint64_t process)
+static void shadow_match_settle(uint64_t process)
 {
-    QEMU_LOCK_GUARD(&shadow_keys_lock);
-    ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, process);
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
+    ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, process);
 
-    if (!key || key->alone) {
+    if (!match || match->alone) {
         return;
     }
-    qatomic_set(&key->alone, true);
-    for (guint i = key->ports->keys->len; i-- > 0; ) {
-        ShadowKey *other = g_ptr_array_index(key->ports->keys, i);
+    qatomic_set(&match->alone, true);
+    for (guint i = match->ports->matches->len; i-- > 0; ) {
+        ShadowMatch *other = g_ptr_array_index(match->ports->matches, i);
 
-        if (other != key && other->kind == SHADOW_KEY_PROCESS) {
-            shadow_key_drop_locked(other);
+        if (other != match && other->kind == SHADOW_MATCH_PROCESS) {
+            shadow_match_drop_locked(other);
         }
     }
 }
@@ -468,25 +473,26 @@ static void shadow_key_settle(uint64_t process)
 static uintptr_t shadow_binding_find(const ShadowEntry *entry,
                                      ShadowPeek *peek, void *cpu)
 {
-    ShadowKey *key = shadow_key_find(SHADOW_KEY_PROCESS, entry->process);
-    ShadowKey *vmcb;
+    ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS,
+                                           entry->process);
+    ShadowMatch *vmcb;
 
-    if (key) {
-        if (shadow_key_look(key, peek, cpu) != SHADOW_LIFE_SEEN) {
-            return (uintptr_t)key->ports | RUNNING_UNSURE;
+    if (match) {
+        if (shadow_match_look(match, peek, cpu) != SHADOW_LIFE_SEEN) {
+            return (uintptr_t)match->ports | RUNNING_UNSURE;
         }
-        if (unlikely(!qatomic_read(&key->alone))) {
-            shadow_key_settle(entry->process);
+        if (unlikely(!qatomic_read(&match->alone))) {
+            shadow_match_settle(entry->process);
         }
-        return (uintptr_t)key->ports;
+        return (uintptr_t)match->ports;
     }
-    key = shadow_key_find(SHADOW_KEY_ROOT, entry->root);
-    vmcb = shadow_key_find(SHADOW_KEY_VMCB, entry->vmcb);
-    if (!key != !vmcb) {
+    match = shadow_match_find(SHADOW_MATCH_ROOT, entry->root);
+    vmcb = shadow_match_find(SHADOW_MATCH_VMCB, entry->vmcb);
+    if (!match != !vmcb) {
         shadow_binding_follow(entry);
     }
-    key = key ?: vmcb;
-    return key ? (uintptr_t)key->ports : 0;
+    match = match ?: vmcb;
+    return match ? (uintptr_t)match->ports : 0;
 }
 
 /* Since when it cannot be seen whether it is the guest, ms; 0: it can */
@@ -605,6 +611,6 @@ void shadow_answer_write(const ShadowAnswer *answer, uint16_t port,
 
 static void __attribute__((constructor)) shadow_binding_init(void)
 {
-    qemu_mutex_init(&shadow_keys_lock);
-    qht_init(&shadow_keys, shadow_key_equal, 64, QHT_MODE_AUTO_RESIZE);
+    qemu_mutex_init(&shadow_matches_lock);
+    qht_init(&shadow_matches, shadow_match_equal, 64, QHT_MODE_AUTO_RESIZE);
 }

@@ -11,7 +11,7 @@
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-protection.h"
-#include "shadow/hw/core/shadow-register.h"
+#include "shadow/hw/core/shadow-proof.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/hw/core/shadow-transfer.h"
 #include "shadow/trace.h"
@@ -67,7 +67,7 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
     if (!shadow_secret_init(errp) || !shadow_keys_start(g, errp)) {
         return;
     }
-    if (g->bind_secret_id && !shadow_register_check_secret(g, errp)) {
+    if (g->bind_secret_id && !shadow_proof_check_secret(g, errp)) {
         return;
     }
     if (!shadow_protection_start(g, errp)) {
@@ -125,7 +125,7 @@ static void shadow_guest_finalize(Object *obj)
 
     shadow_binding_end(g->ports);
     shadow_ports_free(g->ports);
-    shadow_register_stop(g);
+    shadow_proof_stop(g);
     shadow_keys_stop(g);
     g_free(g->host_name);
     qapi_free_strList(g->old_secret_ids);
@@ -183,7 +183,7 @@ static void shadow_guest_class_init(ObjectClass *oc, ShadowClassData *data)
 
     shadow_keys_add_properties(oc);
     shadow_protection_add_properties(oc);
-    shadow_register_add_properties(oc);
+    shadow_proof_add_properties(oc);
     object_class_property_add_str(oc, "state-file", get_state_file,
                                   set_state_file);
     object_class_property_set_description(oc, "state-file",

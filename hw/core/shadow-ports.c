@@ -40,7 +40,7 @@ ShadowPorts *shadow_ports_new(ShadowGuest *guest,
 
     ports->guest = guest;
     ports->ranges = g_new0(ShadowRanges, 1);
-    ports->keys = g_ptr_array_new();
+    ports->matches = g_ptr_array_new();
     ports->proved = true;
     ports->on_entry = on_entry;
     ports->on_stale = on_stale;
@@ -49,7 +49,7 @@ ShadowPorts *shadow_ports_new(ShadowGuest *guest,
 
 static void shadow_ports_reclaim(ShadowPorts *ports)
 {
-    g_ptr_array_unref(ports->keys);
+    g_ptr_array_unref(ports->matches);
     g_free(ports->ranges);
     g_free(ports);
 }

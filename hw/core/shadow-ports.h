@@ -21,7 +21,7 @@ struct ShadowPorts {
     struct rcu_head rcu;
     ShadowGuest *guest;         /* BQL; NULL when it is no more */
     ShadowRanges *ranges;       /* RCU */
-    GPtrArray *keys;            /* under shadow_keys_lock */
+    GPtrArray *matches;         /* under shadow_matches_lock */
     bool entry_armed;
     bool proved;                /* atomic: the guest's ports are its own */
     bool releasing;             /* atomic: see shadow_binding_release() */

@@ -91,7 +91,7 @@ static void renew(unsigned which)
     shadow_guest_changed(g);
     qemu_bh_cancel(g->settle_bh);
     g->settle = SHADOW_SETTLE_NONE;
-    shadow_register_stop(g);
+    shadow_proof_stop(g);
     memset(g->misfits, 0, sizeof(g->misfits));
     g->misfit_pace = (ShadowPace) { };
     g->epoch = g->accepted = 0;

@@ -11,7 +11,7 @@
 #include "crypto/secret.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
-#include "shadow/hw/core/shadow-register.h"
+#include "shadow/hw/core/shadow-proof.h"
 #include "shadow/hw/core/shadow-tell.h"
 
 #define REGISTER_LABEL "qemu-shadow register"
@@ -19,7 +19,7 @@
 /* That may be waiting for an answer; then the oldest is forgotten */
 #define CHALLENGES_MAX 256
 
-bool shadow_register_check_secret(ShadowGuest *g, Error **errp)
+bool shadow_proof_check_secret(ShadowGuest *g, Error **errp)
 {
     uint8_t *key;
     size_t len;
@@ -61,7 +61,7 @@ static void register_forget(ShadowGuest *g, ShadowChallenge *c)
     g_free(c);
 }
 
-void shadow_register_stop(ShadowGuest *g)
+void shadow_proof_stop(ShadowGuest *g)
 {
     g_queue_clear_full(&g->challenges, g_free);
 }
@@ -210,7 +210,7 @@ static void set_register(Object *obj, bool value, Error **errp)
     }
 }
 
-void shadow_register_add_properties(ObjectClass *oc)
+void shadow_proof_add_properties(ObjectClass *oc)
 {
     object_class_property_add_str(oc, "bind-secret", get_bind_secret,
                                   set_bind_secret);
