@@ -12,6 +12,7 @@
 #include "qobject/qdict.h"
 #include "qom/object_interfaces.h"
 #include "shadow/hw/core/shadow-keys.h"
+#include "shadow/hw/core/shadow-proof.h"
 #include "shadow/include/ultracall.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/tests/fuzz/fuzz-guests.h"
@@ -93,7 +94,7 @@ static void renew(unsigned which)
     g->settle = SHADOW_SETTLE_NONE;
     shadow_proof_stop(g);
     memset(g->misfits, 0, sizeof(g->misfits));
-    g->misfit_pace = (ShadowPace) { };
+    g->misfit_pace = g->aheads = (ShadowPace) { };
     g->epoch = g->accepted = 0;
     g->bindings = 0;
     g->state = which ? SHADOW_GUEST_STATE_INCOMING : SHADOW_GUEST_STATE_ACTIVE;
