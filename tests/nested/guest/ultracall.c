@@ -53,7 +53,8 @@ static void fail(const char *what)
 static int64_t call(uint32_t nr, void *buf, size_t len, uint64_t *value)
 {
     return ultracall(&client, nr, (uintptr_t)guest, strlen(guest),
-                     (uintptr_t)buf, len, flags, value);
+                     (uintptr_t)buf, len, nr == ULTRACALL_SAVE ? flags : 0,
+                     value);
 }
 
 static uint32_t call_number(const char *name)
