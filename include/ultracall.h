@@ -36,6 +36,7 @@ enum {
     ULTRACALL_RUN = 12,
     ULTRACALL_PORT = 13,
     ULTRACALL_LAYOUT = 14,
+    ULTRACALL__MAX
 };
 
 /* -EFAULT of every kernel */

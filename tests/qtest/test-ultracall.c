@@ -7,7 +7,7 @@
 #include "hw/pci/pci_regs.h"
 #include "shadow-common.h"
 
-#define NR_CALLS (ULTRACALL_LAYOUT + 1)
+#define NR_CALLS ULTRACALL__MAX
 
 static void test_pci_function(void)
 {

@@ -262,7 +262,7 @@ static void attack_numbers(Transport t)
     static const uint64_t other[] = { 0, 1, 0x53480100, 0x153480000, -1ul };
     Outcome o;
 
-    for (uint32_t nr = ULTRACALL_PORT + 1; nr <= 0xff; nr++) {
+    for (uint32_t nr = ULTRACALL__MAX; nr <= 0xff; nr++) {
         o = attack_call(t, nr, 0, 0, 0, 0, 0);
         if (!returned(&o, -ENOSYS)) {
             break;
