@@ -6,20 +6,18 @@ import contextlib
 import secrets
 
 import lab
-from lab.held import go_on, wait_switchover
 
 SLOW = 1 << 20      # bytes/s: of that the user VM's memory takes a minute
 
 
 @contextlib.contextmanager
-def postcopy(pair, key=None, pause_before_switchover=False, **parameters):
+def postcopy(pair, **parameters):
     """A migration that is to go over to post-copy. What is set at the source is reset."""
     usual = {'max-bandwidth': 128 << 20, 'max-postcopy-bandwidth': 0, 'downtime-limit': 300}
-    with pair.waiting_target(key):
+    with pair.waiting_target():
         limit(pair.inner, {name.replace('_', '-'): value for name, value in
                            parameters.items()})
-        pair.migrate_start(postcopy_ram=True,
-                           pause_before_switchover=pause_before_switchover)
+        pair.migrate_start(postcopy_ram=True)
         yield
         limit(pair.inner, usual)
         pair.inner.set_capability('postcopy-ram', False)
@@ -94,43 +92,6 @@ def test_postcopy(pair):
 
 
 @lab.long
-def test_refused_at_the_end(pair):
-    """The target refuses what the source has sent: the user VM and its console go on at
-    the source."""
-    since, refusal = pair.inner.qmp.mark(), pair.target.qmp.mark()
-    ahead(pair, False)
-    # Without it all memory would be sent before, and nothing were left for post-copy.
-    pair.console.command('{ (while :; do :; done) & }')
-    with postcopy(pair, secrets.token_bytes(32), pause_before_switchover=True,
-                  downtime_limit=0):
-        # So little is left that it fits into the connection, where nobody reads.
-        assert lab.wait_until(lambda: little_left(pair)), pair.inner.qmp.cmd('query-migrate')
-        pair.inner.qmp.cmd('migrate-start-postcopy')
-        wait_switchover(pair, since)
-        pair.new.signal('STOP')
-        go_on(pair)
-        pair.inner.qmp.wait_event('MIGRATION', since, status='postcopy-active')
-        assert pair.source.guest()['state'] == 'frozen', pair.source.guest()
-        pair.new.signal('CONT')
-        pair.target.qmp.wait_event('SHADOW_GUEST_REFUSED', refusal)
-        info = pair.inner.migrate_wait()
-        assert info['status'] == 'failed', info
-        assert states(pair) == ('active', 'incoming'), states(pair)
-        check_not_moved(pair)
-        pair.console.command('kill %1')
-        pair.check_session()
-        pair.new.kill()
-    ahead(pair, True)
-    pair.inner.set_capability('pause-before-switchover', False)
-
-
-def little_left(pair):
-    info = pair.inner.qmp.cmd('query-migrate')
-    ram = info.get('ram', {})
-    return ram.get('dirty-sync-count', 0) > 1 and ram['remaining'] < 512 << 10
-
-
-@lab.long
 def test_refused_early(pair):
     """QEMU 10.0 gives the user VM up, for it cannot know whether the target has it; the
     console has not moved, and the operator can have it go on here."""
@@ -175,14 +136,16 @@ def refused(pair, mode):
 
 @lab.long
 def test_cpr_refused(pair):
-    """Before anything is frozen, and with the reason"""
+    """Before anything is frozen, and with the reason; QEMU may have one of its own"""
     schema = pair.inner.qmp.cmd('query-qmp-schema')
     modes = next(enum['values'] for enum in schema if enum['meta-type'] == 'enum' and
                  'cpr-reboot' in enum['values'])
     since = pair.source.qmp.mark()
     for mode in set(modes) - {'normal'}:
         error = refused(pair, mode)
-        assert "the console of 'vm1'" in error and "mode 'normal'" in error, (mode, error)
+        ours = "the console of 'vm1'" in error and "mode 'normal'" in error
+        assert ours or 'not compatible with CPR' in error, (mode, error)
+        assert ours or mode != 'cpr-reboot', (mode, error)
     assert not pair.source.qmp.find_event('SHADOW_GUEST_SAVED', since)
     assert pair.source.guest()['state'] == 'active', pair.source.guest()
     pair.check_session()
