@@ -238,6 +238,8 @@ static int agent_pre_save(void *opaque)
         return ret;
     }
     a->frozen = !snapshot;
+    /* the guest was active: no earlier migration's end is to be told still */
+    a->ending = 0;
     return 0;
 }
 
