@@ -98,11 +98,11 @@ static void shadow_serial_moved(ShadowDevice *dev)
 }
 
 /* A PC's ports have their usual numbers; others, those that follow. */
-static bool shadow_serial_acpi(ShadowDevice *dev,
+static bool shadow_serial_acpi(ShadowDevice *dev, unsigned n,
                                struct ultracall_resource *acpi)
 {
     static const uint16_t com[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
-    uint32_t number = ARRAY_SIZE(com) + acpi->device;
+    uint32_t number = ARRAY_SIZE(com) + n;
 
     for (unsigned i = 0; i < ARRAY_SIZE(com); i++) {
         number = com[i] == dev->iobase ? i : number;

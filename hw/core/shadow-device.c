@@ -64,7 +64,8 @@ static uint64_t device_no_input(ShadowDevice *dev)
     return 0;
 }
 
-static bool device_no_acpi(ShadowDevice *dev, struct ultracall_resource *acpi)
+static bool device_no_acpi(ShadowDevice *dev, unsigned n,
+                           struct ultracall_resource *acpi)
 {
     return false;
 }

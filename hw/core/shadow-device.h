@@ -73,8 +73,8 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  *            until it is bound again and a user has come since.  A device
  *            starts as attached: users may come early
  * @arrived: total input so far; equal twice in a row means input has settled
- * @acpi: how it is described in the nested guest's ACPI tables, as LAYOUT
- *        tells it; returns false if it is not
+ * @acpi: fill in _UID, _HID and name that it, the guest's device @n, has in
+ *        the nested guest's ACPI tables; returns false if it is not there
  * @query: fill in all but id, iobase and irq
  */
 struct ShadowDeviceClass {
@@ -98,7 +98,8 @@ struct ShadowDeviceClass {
                        const char *broken);
     void (*attached)(ShadowDevice *dev, bool attached, const char *reason);
     uint64_t (*arrived)(ShadowDevice *dev);
-    bool (*acpi)(ShadowDevice *dev, struct ultracall_resource *acpi);
+    bool (*acpi)(ShadowDevice *dev, unsigned n,
+                 struct ultracall_resource *acpi);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
 };
 

@@ -43,20 +43,16 @@ static void layout_add_ports(Layout *l, ShadowDevice *dev)
 
 static void layout_add_device(Layout *l, ShadowDevice *dev)
 {
-    struct ultracall_resource *r, acpi = { .device = l->device };
+    struct ultracall_resource *r;
 
     layout_add_ports(l, dev);
     r = dev->has_line ? layout_next(l, ULTRACALL_LINE) : NULL;
     if (r) {
         r->number = cpu_to_le32(dev->irq);
     }
-    if (SHADOW_DEVICE_GET_CLASS(dev)->acpi(dev, &acpi)) {
-        r = layout_next(l, ULTRACALL_ACPI);
-        if (r) {
-            r->number = acpi.number;
-            memcpy(r->hid, acpi.hid, sizeof(r->hid));
-            memcpy(r->name, acpi.name, sizeof(r->name));
-        }
+    r = layout_next(l, ULTRACALL_ACPI);
+    if (r && !SHADOW_DEVICE_GET_CLASS(dev)->acpi(dev, l->device, r)) {
+        l->n--;
     }
 }
 
