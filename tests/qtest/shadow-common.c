@@ -238,6 +238,17 @@ struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,
     return dev;
 }
 
+char *shadow_pattern(size_t len)
+{
+    char *text = g_malloc(len + 1);
+
+    for (size_t i = 0; i < len; i++) {
+        text[i] = 'a' + i * 7 % 26;
+    }
+    text[len] = 0;
+    return text;
+}
+
 /* Ports */
 
 uint8_t port_in(QTestState *qts, uint16_t port)

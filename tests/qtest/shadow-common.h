@@ -117,6 +117,9 @@ struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag);
 struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,
                                         unsigned n);
 
+/* @len letters, of which neighbours differ; to be freed */
+char *shadow_pattern(size_t len);
+
 /* Nested port accesses */
 uint8_t port_in(QTestState *qts, uint16_t port);
 void port_out(QTestState *qts, uint16_t port, uint8_t val);

@@ -26,7 +26,7 @@ QTestState *payload_start(const char *guest_props, const char *socket)
     return qts;
 }
 
-char *golden_path(const char *folder, const char *file)
+static char *golden_path(const char *folder, const char *file)
 {
     return g_build_filename(folder ?: SHADOW_GOLDEN, file, NULL);
 }
@@ -41,6 +41,26 @@ GByteArray *golden_read(const char *file)
     g_file_get_contents(path, &data, &len, &err);
     g_assert_no_error(err);
     return g_byte_array_new_take((uint8_t *)data, len);
+}
+
+void golden_check(const char *file, const GByteArray *is, size_t at, size_t n)
+{
+    const char *folder = g_getenv("SHADOW_GOLDEN_WRITE");
+    g_autoptr(GByteArray) was = NULL;
+
+    if (folder) {
+        g_autofree char *path = golden_path(folder, file);
+        g_autoptr(GError) err = NULL;
+
+        g_file_set_contents(path, (char *)is->data, is->len, &err);
+        g_assert_no_error(err);
+        return;
+    }
+    was = golden_read(file);
+    g_assert_cmpuint(is->len, ==, was->len);
+    g_assert_cmpuint(at + n, <=, is->len);
+    memcpy(was->data + at, is->data + at, n);
+    g_assert_cmpmem(is->data, is->len, was->data, was->len);
 }
 
 GByteArray *payload_unsealed(const GByteArray *env)

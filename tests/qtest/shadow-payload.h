@@ -14,8 +14,12 @@
 /* vm1 with com1, bound, whose user is at @socket */
 QTestState *payload_start(const char *guest_props, const char *socket);
 
-char *golden_path(const char *folder, const char *file);
 GByteArray *golden_read(const char *file);
+/*
+ * What is saved is what is in @file, but for @n bytes at @at.  Or, with
+ * SHADOW_GOLDEN_WRITE set to a folder, write it there.
+ */
+void golden_check(const char *file, const GByteArray *is, size_t at, size_t n);
 
 /* What is in an envelope of vm1 */
 GByteArray *payload_unsealed(const GByteArray *env);

@@ -16,17 +16,6 @@ static QTestState *start_with(const char *props)
     return qts;
 }
 
-static char *pattern(size_t len)
-{
-    char *text = g_malloc(len + 1);
-
-    for (size_t i = 0; i < len; i++) {
-        text[i] = 'a' + i * 7 % 26;
-    }
-    text[len] = 0;
-    return text;
-}
-
 static void expect_connected(QTestState *qts, uint64_t input, uint64_t output)
 {
     QDict *data = shadow_event(qts, "SHADOW_CONSOLE_CONNECTED");
@@ -42,7 +31,7 @@ static void expect_connected(QTestState *qts, uint64_t input, uint64_t output)
 static void test_input_bound(void)
 {
     QTestState *qts = start_with(",input-size=64");
-    g_autofree char *text = pattern(1000);
+    g_autofree char *text = shadow_pattern(1000);
     int user = user_connect("c0");
 
     user_send(user, text);
@@ -93,7 +82,7 @@ static void test_input_of_a_lost_connection(void)
 static void test_output_bound(void)
 {
     QTestState *qts = start_with(",output-size=100");
-    g_autofree char *text = pattern(250);
+    g_autofree char *text = shadow_pattern(250);
     int user;
 
     uart_write(qts, COM1, text);
@@ -113,7 +102,7 @@ static void test_output_bound(void)
 static void test_sent_output_is_not_dropped(void)
 {
     QTestState *qts = start_with(",output-size=100");
-    g_autofree char *text = pattern(250);
+    g_autofree char *text = shadow_pattern(250);
     int user = user_connect("c0");
 
     shadow_wait_connected(qts, "com1", true);

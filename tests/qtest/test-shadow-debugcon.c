@@ -148,30 +148,16 @@ static void test_ahead(void)
     qtest_quit(to);
 }
 
-/*
- * A state as the first version saved it.  With SHADOW_GOLDEN_WRITE set to a
- * folder, it is written there.
- */
+/* A state as the first version saved it */
 static void test_golden(void)
 {
-    const char *file = "state-1-debugcon.bin";
-    const char *folder = g_getenv("SHADOW_GOLDEN_WRITE");
     QTestState *from = start(",output-size=64"), *to;
-    g_autoptr(GByteArray) env = NULL, is = NULL, was = NULL;
+    g_autoptr(GByteArray) env = NULL, is = NULL;
 
     log_write(from, "SeaBIOS (version 1)\n");
     env = shadow_envelope(from, "vm1");
     is = payload_unsealed(env);
-    if (folder) {
-        g_autofree char *path = golden_path(folder, file);
-        g_autoptr(GError) err = NULL;
-
-        g_file_set_contents(path, (char *)is->data, is->len, &err);
-        g_assert_no_error(err);
-    } else {
-        was = golden_read(file);
-        g_assert_cmpmem(is->data, is->len, was->data, was->len);
-    }
+    golden_check("state-1-debugcon.bin", is, 0, 0);
     to = shadow_start(",incoming=on", "-device shadow-debugcon,id=log,"
                       "guest=vm1");
     shadow_bind(to, "vm1", SHADOW_PROCESS, 0);

@@ -6,17 +6,6 @@
 #include <glib/gstdio.h>
 #include "shadow-common.h"
 
-static char *pattern(size_t len)
-{
-    char *text = g_malloc(len + 1);
-
-    for (size_t i = 0; i < len; i++) {
-        text[i] = 'a' + i * 7 % 26;
-    }
-    text[len] = 0;
-    return text;
-}
-
 /* A user who does not read: a pipe, since its size can be chosen */
 typedef struct SlowUser {
     char *in, *out;
@@ -56,7 +45,7 @@ static void slow_user_stop(SlowUser *u)
 /* Without flow control the oldest output is lost, and counted. */
 static void test_without_flow_control(void)
 {
-    g_autofree char *text = pattern(8000);
+    g_autofree char *text = shadow_pattern(8000);
     g_autofree char *got = g_malloc0(8001);
     SlowUser u = slow_user_start("");
     QTestState *qts = u.qts;
@@ -95,7 +84,7 @@ static size_t write_while_clear(QTestState *qts, const char *text)
 /* A user who reads slowly holds up a guest that asks, and gets all. */
 static void test_clear_to_send(void)
 {
-    g_autofree char *text = pattern(20000);
+    g_autofree char *text = shadow_pattern(20000);
     g_autofree char *got = g_malloc0(20001);
     SlowUser u = slow_user_start("");
     size_t have = 0, sent = 0, waits = 0;
@@ -121,7 +110,7 @@ static void test_clear_to_send(void)
 /* A driver is told by an interrupt, and there is none while nothing changes. */
 static void test_clear_to_send_interrupt(void)
 {
-    g_autofree char *text = pattern(8000);
+    g_autofree char *text = shadow_pattern(8000);
     g_autofree char *got = g_malloc0(8001);
     SlowUser u = slow_user_start("");
     size_t sent;
@@ -151,7 +140,7 @@ static void test_clear_to_send_interrupt(void)
 /* The other host's user may read faster, or not be there. */
 static void test_clear_to_send_elsewhere(void)
 {
-    g_autofree char *text = pattern(8000);
+    g_autofree char *text = shadow_pattern(8000);
     SlowUser u = slow_user_start("");
     QTestState *to = shadow_start_incoming(",output-size=1024");
 
@@ -169,7 +158,7 @@ static void test_clear_to_send_elsewhere(void)
 /* Nobody waits for a user who is not there. */
 static void test_clear_to_nobody(void)
 {
-    g_autofree char *text = pattern(8000);
+    g_autofree char *text = shadow_pattern(8000);
     QTestState *qts = shadow_start("", SHADOW_COM1 ",output-size=1024",
                                    shadow_dir);
     SlowUser off;
