@@ -256,6 +256,7 @@ static void *stress_thread(void *opaque)
         ULTRACALL_SAVE,    ULTRACALL_ABORT,  ULTRACALL_COMMIT,
         ULTRACALL_RESTORE, ULTRACALL_QUERY,  ULTRACALL_IRQ_POLL,
         ULTRACALL_BIND,    ULTRACALL_RUN,    ULTRACALL_STATE_SIZE,
+        ULTRACALL_LAYOUT,
     };
     uint64_t random = (uintptr_t)&random | 1, len = 1 << 20;
     uint8_t *buf = area(len);

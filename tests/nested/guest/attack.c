@@ -35,6 +35,8 @@ static Call calls[] = {
     { "restore", ULTRACALL_RESTORE, true, true, 0, -EBUSY },
     { "irq-poll", ULTRACALL_IRQ_POLL, true, false, 128, 0 },
     { "query", ULTRACALL_QUERY, true, false, 144, 0 },
+    { "layout", ULTRACALL_LAYOUT, true, false,
+      3 * sizeof(struct ultracall_resource), 0 },
 };
 #define N_CALLS (sizeof(calls) / sizeof(calls[0]))
 
