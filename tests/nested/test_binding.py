@@ -67,6 +67,13 @@ def test_unbound_on_another_cpu(numa_vm):
     check_all_is_well(numa_vm)
 
 
+def test_wild_calls_on_another_cpu(numa_vm):
+    """Four threads make any call with any flag, in any order."""
+    with spare_guest(numa_vm) as guest:
+        attacked(numa_vm, 'stress', guest, 20000)
+    check_all_is_well(numa_vm)
+
+
 def start(vm, command):
     """In L1, beside what else is done there"""
     vm.host.run(f'rm -f {OUTPUT}*; ({command} >{OUTPUT} 2>&1; echo $? >{OUTPUT}.rc) '

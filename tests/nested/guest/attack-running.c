@@ -6,7 +6,7 @@
  *     attack-running outside GUEST FILE    bind it while L0's operator removes
  * and adds devices and guests, until FILE is there; then as "bind"
  *     attack-running stress GUEST CYCLES   CYCLES wild calls of each of four
- * threads: run by hand
+ * threads
  *
  * GUEST is a shadow guest that no user VM has.  Its user VM is a few
  * instructions here, that access its serial port on one CPU without a pause,
