@@ -34,6 +34,9 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 MUTANTS = TOP / 'tests' / 'mutants'
 NESTED = 'nested '
 
+# Seconds: what a mutant has broken may never come
+HANGS, NESTED_HANGS = '30', '60'
+
 CHANGE = re.compile(r'^<<<<\n(.*?)^====\n(.*?)^>>>>\n', re.MULTILINE | re.DOTALL)
 ASSERTION = re.compile(r'(?:Bail out! )?ERROR:[^:]*:\d+:(\w+: .*)')
 
@@ -100,7 +103,8 @@ def try_nested(pattern, emulator, log):
     with open(log, 'w', encoding='utf-8') as file:
         status = subprocess.run([sys.executable, check.NESTED, '--qemu', emulator, pattern],
                                 stdout=file, stderr=subprocess.STDOUT,
-                                stdin=subprocess.DEVNULL, check=False).returncode
+                                stdin=subprocess.DEVNULL, check=False,
+                                env=os.environ | {'SHADOW_HANGS': NESTED_HANGS}).returncode
     output = log.read_text(encoding='utf-8', errors='replace')
     failed = re.findall(r'(?m)^not ok \d+ (\S+)', output)
     if bool(status) != bool(failed) or not re.search(r'(?m)^(not )?ok ', output):
@@ -120,8 +124,7 @@ def try_test(made, mutant, name, tests):
         test = test | {'env': test['env'] | {'QTEST_QEMU_BINARY': emulator}}
     else:
         test = test | {'cmd': [made.path(mutant.name, name), *test['cmd'][1:]]}
-    # what a mutant has broken may never come
-    test = test | {'env': test['env'] | {'SHADOW_HANGS': '30'}}
+    test = test | {'env': test['env'] | {'SHADOW_HANGS': HANGS}}
     tally, output = check.try_program(made.build.folder, test, [], log / name)
     # a program that ends at the first failure does not name the test, but the assertion its function
     said = [match[1] for match in map(ASSERTION.match, output) if match]
