@@ -2,6 +2,12 @@
 #
 # Sphinx's settings; ./shadow docs runs it.
 
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / 'ext'))
+extensions = ['guest_life']
+
 project = 'Shadow devices for QEMU'
 html_title = project
 html_theme = 'alabaster'

@@ -33,7 +33,8 @@ static const struct {
     [SHADOW_STEP_RUN] = { "run", RESTORED, ACTIVE },
     [SHADOW_STEP_COMMIT] = { "commit", FROZEN, GONE },
     [SHADOW_STEP_ABORT] = { "abort the migration of", FROZEN, ACTIVE },
-    [SHADOW_STEP_RESUME] = { "resume", FROZEN | GONE, 0 },
+    [SHADOW_STEP_RESUME] = { "resume", FROZEN | GONE, ACTIVE },
+    [SHADOW_STEP_UNBIND] = { "unbind", RESTORED, INCOMING | GONE },
 };
 
 bool shadow_life_allows(ShadowGuest *g, ShadowStep step)

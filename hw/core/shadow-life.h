@@ -18,6 +18,7 @@ typedef enum ShadowStep {
     SHADOW_STEP_COMMIT,
     SHADOW_STEP_ABORT,
     SHADOW_STEP_RESUME,         /* by an operator who knows */
+    SHADOW_STEP_UNBIND,         /* of what has not run: back, as it came */
     SHADOW_STEP__MAX
 } ShadowStep;
 

@@ -126,10 +126,10 @@ bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index)
 
 int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 {
-    ShadowGuestState from = g->state;
+    bool back = shadow_life_allows(g, SHADOW_STEP_UNBIND);
     bool bound = shadow_binding_remove(g->ports);
 
-    if (from == SHADOW_GUEST_STATE_RESTORED) {
+    if (back) {
         /* the nested guest never ran: its source still has everything */
         shadow_lifecycle_set_state(g, g->came_from);
     }
@@ -143,7 +143,7 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
         trace_shadow_guest_unbound(g->id, reason);
         shadow_tell_unbound(g, reason);
     }
-    return bound || from == SHADOW_GUEST_STATE_RESTORED ? 0 : -EALREADY;
+    return bound || back ? 0 : -EALREADY;
 }
 
 /* A notice that comes late finds a binding that is not stale. */
