@@ -22,32 +22,33 @@ typedef struct SealSigned {
 
 QEMU_BUILD_BUG_ON(sizeof(SealSigned) != 19 + 32 + 64);
 
-/* What is signed: @len bytes at @env are all but the signature. */
-static void host_signed(SealSigned *msg, const uint8_t *env, size_t len,
+/* What is signed: @len bytes at @envelope are all but the signature. */
+static void host_signed(SealSigned *msg, const uint8_t *envelope, size_t len,
                         const uint8_t recipient[SHADOW_X25519_LEN])
 {
     memcpy(msg->info, SEAL_SIGN_INFO, sizeof(msg->info));
     memcpy(msg->recipient, recipient, sizeof(msg->recipient));
-    gcry_md_hash_buffer(GCRY_MD_SHA512, msg->hash, env, len);
+    gcry_md_hash_buffer(GCRY_MD_SHA512, msg->hash, envelope, len);
 }
 
-static bool host_schedule(const uint8_t *env, const ShadowSecure *shared,
+static bool host_schedule(const uint8_t *envelope, const ShadowSecure *shared,
                           SealKey *key)
 {
     uint8_t info[sizeof(SEAL_INFO) - 1 + SHADOW_SEAL_HEADER_LEN];
 
     memcpy(info, SEAL_INFO, sizeof(SEAL_INFO) - 1);
-    memcpy(info + sizeof(SEAL_INFO) - 1, env, SHADOW_SEAL_HEADER_LEN);
+    memcpy(info + sizeof(SEAL_INFO) - 1, envelope, SHADOW_SEAL_HEADER_LEN);
     return shadow_hpke_key_schedule(shared, SHADOW_HPKE_AEAD_AES256_GCM,
                                     info, sizeof(info),
                                     key->key, sizeof(key->key), key->iv);
 }
 
-bool seal_host_begin(uint8_t *env,
+bool seal_host_begin(uint8_t *envelope,
                      const uint8_t recipient[SHADOW_X25519_LEN],
                      const ShadowHostKey *sender, SealKey *key)
 {
-    SealHostPrefix *prefix = (SealHostPrefix *)(env + SHADOW_SEAL_HEADER_LEN);
+    SealHostPrefix *prefix =
+        (SealHostPrefix *)(envelope + SHADOW_SEAL_HEADER_LEN);
     g_autoptr(ShadowSecure) sk = shadow_secure_new(SHADOW_X25519_LEN);
     g_autoptr(ShadowSecure) shared = shadow_secure_new(SHADOW_HPKE_SECRET_LEN);
 
@@ -58,18 +59,19 @@ bool seal_host_begin(uint8_t *env,
     memcpy(prefix->signer, shadow_host_key_signing(sender),
            sizeof(prefix->signer));
     return shadow_hpke_encap(recipient, sk, prefix->enc, shared) &&
-           host_schedule(env, shared, key);
+           host_schedule(envelope, shared, key);
 }
 
-bool seal_host_sign(uint8_t *env, size_t len,
+bool seal_host_sign(uint8_t *envelope, size_t len,
                     const uint8_t recipient[SHADOW_X25519_LEN],
                     const ShadowHostKey *sender)
 {
     size_t signed_len = len - SHADOW_ED25519_SIG_LEN;
     SealSigned msg;
 
-    host_signed(&msg, env, signed_len, recipient);
-    return shadow_host_key_sign(sender, &msg, sizeof(msg), env + signed_len);
+    host_signed(&msg, envelope, signed_len, recipient);
+    return shadow_host_key_sign(sender, &msg, sizeof(msg),
+                                envelope + signed_len);
 }
 
 /* The listed key that is equal to @signer, or NULL */
@@ -101,13 +103,13 @@ static bool host_genuine(const ShadowSealExpect *expect,
     return shadow_ed25519_verify(key, msg, sizeof(*msg), sig);
 }
 
-ShadowSealResult seal_host_key(const uint8_t *env, size_t len,
+ShadowSealResult seal_host_key(const uint8_t *envelope, size_t len,
                                const ShadowSealExpect *expect,
                                SealKey *key, Error **errp)
 {
-    const SealHeader *hdr = (const SealHeader *)env;
+    const SealHeader *hdr = (const SealHeader *)envelope;
     const SealHostPrefix *prefix =
-        (const SealHostPrefix *)(env + SHADOW_SEAL_HEADER_LEN);
+        (const SealHostPrefix *)(envelope + SHADOW_SEAL_HEADER_LEN);
     size_t signed_len = len - SHADOW_ED25519_SIG_LEN;
     g_autoptr(ShadowSecure) shared = shadow_secure_new(SHADOW_HPKE_SECRET_LEN);
     const uint8_t *self, *listed;
@@ -124,11 +126,11 @@ ShadowSealResult seal_host_key(const uint8_t *env, size_t len,
                            "there is no secure memory left");
     }
     self = shadow_host_key_encryption(expect->host);
-    host_signed(&msg, env, signed_len, self);
+    host_signed(&msg, envelope, signed_len, self);
     listed = host_listed(expect, prefix->signer);
-    genuine = host_genuine(expect, listed, &msg, env + signed_len);
+    genuine = host_genuine(expect, listed, &msg, envelope + signed_len);
     found = shadow_host_key_decap(expect->host, prefix->enc, shared) &&
-            host_schedule(env, shared, key);
+            host_schedule(envelope, shared, key);
 
     if (memcmp(hdr->key_id, self, sizeof(hdr->key_id))) {
         return seal_refuse(errp, SHADOW_SEAL_UNKNOWN_KEY,

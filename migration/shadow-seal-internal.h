@@ -58,21 +58,21 @@ ShadowSealResult G_GNUC_PRINTF(3, 4)
 seal_refuse(Error **errp, ShadowSealResult result, const char *fmt, ...);
 
 /*
- * shadow-seal-host.c: the prefix of @env, whose header is complete, and its
- * key; then, when all else of its @len bytes is there, its signature.
+ * shadow-seal-host.c: the prefix of @envelope, whose header is complete, and
+ * its key; then, when all else of its @len bytes is there, its signature.
  */
-bool seal_host_begin(uint8_t *env,
+bool seal_host_begin(uint8_t *envelope,
                      const uint8_t recipient[SHADOW_X25519_LEN],
                      const ShadowHostKey *sender, SealKey *key);
-bool seal_host_sign(uint8_t *env, size_t len,
+bool seal_host_sign(uint8_t *envelope, size_t len,
                     const uint8_t recipient[SHADOW_X25519_LEN],
                     const ShadowHostKey *sender);
 
 /*
- * The key of @env, and whether it is signed by a host that is listed.  The
+ * The key of @envelope, and whether it is signed by a host that is listed.  The
  * same is done whatever is wrong, and *@key is some key in any case.
  */
-ShadowSealResult seal_host_key(const uint8_t *env, size_t len,
+ShadowSealResult seal_host_key(const uint8_t *envelope, size_t len,
                                const ShadowSealExpect *expect,
                                SealKey *key, Error **errp);
 

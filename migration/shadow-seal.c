@@ -160,13 +160,13 @@ static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
  * Everything from the ciphertext to the GCM tag; what is before, and the
  * payload, are there.
  */
-static bool seal_body(uint8_t *env, size_t prefix, const SealKey *key,
+static bool seal_body(uint8_t *envelope, size_t prefix, const SealKey *key,
                       size_t len)
 {
     size_t public_len = SHADOW_SEAL_HEADER_LEN + prefix;
     size_t padded = seal_size_class(len);
-    uint8_t *body = env + public_len;
-    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, env, public_len);
+    uint8_t *body = envelope + public_len;
+    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, envelope, public_len);
 
     stl_be_p(body, len);
     memset(body + SEAL_LEN_SIZE + len, 0, padded - SEAL_LEN_SIZE - len);
@@ -177,17 +177,17 @@ static bool seal_body(uint8_t *env, size_t prefix, const SealKey *key,
 }
 
 /* Leaves nothing of the payload in a failed envelope. */
-static bool seal_done(bool ok, uint8_t *env, size_t size, Error **errp)
+static bool seal_done(bool ok, uint8_t *envelope, size_t size, Error **errp)
 {
     if (!ok) {
-        shadow_wipe(env, size);
+        shadow_wipe(envelope, size);
         error_setg(errp, "libgcrypt failed to seal the state");
     }
     return ok;
 }
 
 bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
-                 uint8_t *env, size_t len, Error **errp)
+                 uint8_t *envelope, size_t len, Error **errp)
 {
     g_autoptr(SealKey) derived = (SealKey *)shadow_secure_new(sizeof(SealKey));
     size_t size = shadow_seal_size(len);
@@ -195,19 +195,19 @@ bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
 
     if (!seal_header_fill(&hdr, SEAL_SUITE_SECRET, info,
                           shadow_secret_id(key), len, errp)) {
-        shadow_wipe(env, size);
+        shadow_wipe(envelope, size);
         return false;
     }
-    memcpy(env, &hdr, sizeof(hdr));
+    memcpy(envelope, &hdr, sizeof(hdr));
     return seal_done(derived && seal_derive(&hdr, key, derived) &&
-                     seal_body(env, 0, derived, len),
-                     env, size, errp);
+                     seal_body(envelope, 0, derived, len),
+                     envelope, size, errp);
 }
 
 bool shadow_seal_to_host(const ShadowSealInfo *info,
                          const uint8_t recipient[SHADOW_X25519_LEN],
                          const ShadowHostKey *sender,
-                         uint8_t *env, size_t len, Error **errp)
+                         uint8_t *envelope, size_t len, Error **errp)
 {
     g_autoptr(SealKey) key = (SealKey *)shadow_secure_new(sizeof(SealKey));
     size_t size = shadow_seal_host_size(len);
@@ -215,20 +215,20 @@ bool shadow_seal_to_host(const ShadowSealInfo *info,
 
     if (!seal_header_fill(&hdr, SEAL_SUITE_HOST, info, recipient, len,
                           errp)) {
-        shadow_wipe(env, size);
+        shadow_wipe(envelope, size);
         return false;
     }
-    memcpy(env, &hdr, sizeof(hdr));
+    memcpy(envelope, &hdr, sizeof(hdr));
     return seal_done(key &&
-                     seal_host_begin(env, recipient, sender, key) &&
-                     seal_body(env, sizeof(SealHostPrefix), key, len) &&
-                     seal_host_sign(env, size, recipient, sender),
-                     env, size, errp);
+                     seal_host_begin(envelope, recipient, sender, key) &&
+                     seal_body(envelope, sizeof(SealHostPrefix), key, len) &&
+                     seal_host_sign(envelope, size, recipient, sender),
+                     envelope, size, errp);
 }
 
-const uint8_t *shadow_seal_salt(const uint8_t *env)
+const uint8_t *shadow_seal_salt(const uint8_t *envelope)
 {
-    return env + offsetof(SealHeader, salt);
+    return envelope + offsetof(SealHeader, salt);
 }
 
 const char *shadow_seal_reason_str(ShadowSealResult result)
@@ -271,17 +271,17 @@ ShadowSealResult seal_refuse(Error **errp, ShadowSealResult result,
 
 /* All that can be known without a key, and nothing that needs one */
 static ShadowSealResult seal_parse(SealHeader *hdr, const SealSuite **suite,
-                                   const void *env, size_t env_len,
+                                   const void *envelope, size_t envelope_len,
                                    Error **errp)
 {
     static const char no_tag[SHADOW_SEAL_TAG_MAX];
     size_t padded_len, full_len;
 
-    if (env_len < sizeof(*hdr)) {
+    if (envelope_len < sizeof(*hdr)) {
         return seal_refuse(errp, SHADOW_SEAL_TRUNCATED,
-                           "%zu bytes are less than a header", env_len);
+                           "%zu bytes are less than a header", envelope_len);
     }
-    memcpy(hdr, env, sizeof(*hdr));
+    memcpy(hdr, envelope, sizeof(*hdr));
     if (memcmp(hdr->magic, seal_magic, sizeof(seal_magic))) {
         return seal_refuse(errp, SHADOW_SEAL_BAD_MAGIC, "not an envelope");
     }
@@ -307,21 +307,21 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const SealSuite **suite,
     }
     full_len = padded_len + SHADOW_SEAL_OVERHEAD + (*suite)->prefix +
                (*suite)->suffix;
-    if (env_len != full_len) {
-        return seal_refuse(errp, env_len < full_len ?
+    if (envelope_len != full_len) {
+        return seal_refuse(errp, envelope_len < full_len ?
                            SHADOW_SEAL_TRUNCATED : SHADOW_SEAL_TRAILING,
-                           "%zu bytes instead of %zu", env_len,
+                           "%zu bytes instead of %zu", envelope_len,
                            full_len);
     }
     return SHADOW_SEAL_OK;
 }
 
-static ShadowSealResult seal_decrypt(const SealKey *key, uint8_t *env,
+static ShadowSealResult seal_decrypt(const SealKey *key, uint8_t *envelope,
                                      size_t public_len, size_t padded_len,
                                      Error **errp)
 {
-    uint8_t *body = env + public_len;
-    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, env, public_len);
+    uint8_t *body = envelope + public_len;
+    g_auto(gcry_cipher_hd_t) cipher = seal_cipher(key, envelope, public_len);
 
     if (!cipher ||
         gcry_cipher_final(cipher) ||
@@ -431,9 +431,8 @@ static ShadowSealResult seal_authenticate(const SealHeader *hdr,
                                           const SealSuite *suite,
                                           const ShadowSealExpect *expect,
                                           const ShadowSecret *const *keys,
-                                          size_t nkeys,
-                                          uint8_t *env, size_t env_len,
-                                          Error **errp)
+                                          size_t nkeys, uint8_t *envelope,
+                                          size_t envelope_len, Error **errp)
 {
     g_autoptr(SealKey) key = (SealKey *)shadow_secure_new(sizeof(SealKey));
     ShadowSealResult result, body;
@@ -444,11 +443,11 @@ static ShadowSealResult seal_authenticate(const SealHeader *hdr,
                            "there is no secure memory left");
     }
     if (suite->id == SEAL_SUITE_HOST) {
-        result = seal_host_key(env, env_len, expect, key, &why);
+        result = seal_host_key(envelope, envelope_len, expect, key, &why);
     } else {
         result = seal_secret_key(hdr, keys, nkeys, key, &why);
     }
-    body = seal_decrypt(key, env, sizeof(*hdr) + suite->prefix,
+    body = seal_decrypt(key, envelope, sizeof(*hdr) + suite->prefix,
                         be32_to_cpu(hdr->padded_len), why ? NULL : &why);
     error_propagate(errp, why);
     return result != SHADOW_SEAL_OK ? result : body;
@@ -456,7 +455,7 @@ static ShadowSealResult seal_authenticate(const SealHeader *hdr,
 
 ShadowSealResult shadow_open(const ShadowSealExpect *expect,
                              const ShadowSecret *const *keys, size_t nkeys,
-                             uint8_t *env, size_t env_len,
+                             uint8_t *envelope, size_t envelope_len,
                              uint8_t **payload, size_t *len,
                              ShadowSealInfo *info_out, Error **errp)
 {
@@ -469,7 +468,7 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
 
     *payload = NULL;
     *len = 0;
-    result = seal_parse(&hdr, &suite, env, env_len, errp);
+    result = seal_parse(&hdr, &suite, envelope, envelope_len, errp);
     if (result != SHADOW_SEAL_OK) {
         return result;
     }
@@ -479,9 +478,9 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
     memcpy(info.tag, hdr.tag, sizeof(hdr.tag));
     memcpy(info.host_id, hdr.host_id, sizeof(hdr.host_id));
 
-    body = env + sizeof(hdr) + suite->prefix;
-    result = seal_authenticate(&hdr, suite, expect, keys, nkeys, env, env_len,
-                               errp);
+    body = envelope + sizeof(hdr) + suite->prefix;
+    result = seal_authenticate(&hdr, suite, expect, keys, nkeys, envelope,
+                               envelope_len, errp);
     if (result == SHADOW_SEAL_OK) {
         result = seal_unpad(body, padded_len, &payload_len, errp);
     }

@@ -91,42 +91,43 @@ size_t shadow_seal_host_size(size_t payload_len);
     (SHADOW_SEAL_PAYLOAD + SHADOW_X25519_LEN + SHADOW_ED25519_LEN)
 
 /*
- * Seals the @len bytes that stand at @env + SHADOW_SEAL_PAYLOAD where they
- * are; all else of the shadow_seal_size(@len) bytes at @env is written.  On
- * failure @env holds nothing of the payload.
+ * Seals the @len bytes that stand at @envelope + SHADOW_SEAL_PAYLOAD where they
+ * are; all else of the shadow_seal_size(@len) bytes at @envelope is written.
+ * On failure @envelope holds nothing of the payload.
  *
- * The cloud VM must not have a hand in @env: what it changes between encryption
- * and authentication would be sealed for it, and what it reads before, told.
+ * The cloud VM must not have a hand in @envelope: what it changes between
+ * encryption and authentication would be sealed for it, and what it reads
+ * before, told.
  */
 bool shadow_seal(const ShadowSealInfo *info, const ShadowSecret *key,
-                 uint8_t *env, size_t len, Error **errp);
+                 uint8_t *envelope, size_t len, Error **errp);
 
 /*
  * The same with shadow_seal_host_size(@len) bytes, and with the payload at
- * @env + SHADOW_SEAL_HOST_PAYLOAD: sealed to the host that has the public key
- * @recipient, and signed by @sender.
+ * @envelope + SHADOW_SEAL_HOST_PAYLOAD: sealed to the host that has the public
+ * key @recipient, and signed by @sender.
  */
 bool shadow_seal_to_host(const ShadowSealInfo *info,
                          const uint8_t recipient[SHADOW_X25519_LEN],
                          const ShadowHostKey *sender,
-                         uint8_t *env, size_t len, Error **errp);
+                         uint8_t *envelope, size_t len, Error **errp);
 
 /*
- * Opens @env where it stands: what was encrypted there is overwritten,
+ * Opens @envelope where it stands: what was encrypted there is overwritten,
  * whether or not it is refused.  The cloud VM must not have a hand in it.
  *
- * On SHADOW_SEAL_OK *@payload is in @env, is the caller's to wipe, and is not
- * NULL even if *@len is 0.  Otherwise *@payload is NULL, @env holds nothing of
- * it, @info_out (which may be NULL) is untouched, and @errp is set.
+ * On SHADOW_SEAL_OK *@payload is in @envelope, is the caller's to wipe, and is
+ * not NULL even if *@len is 0.  Otherwise *@payload is NULL, @envelope holds
+ * nothing of it, @info_out (which may be NULL) is untouched, and @errp is set.
  */
 ShadowSealResult shadow_open(const ShadowSealExpect *expect,
                              const ShadowSecret *const *keys, size_t nkeys,
-                             uint8_t *env, size_t env_len,
+                             uint8_t *envelope, size_t envelope_len,
                              uint8_t **payload, size_t *len,
                              ShadowSealInfo *info_out, Error **errp);
 
 /* The salt of an envelope, SHADOW_SEAL_SALT_LEN bytes: no two have the same. */
-const uint8_t *shadow_seal_salt(const uint8_t *env);
+const uint8_t *shadow_seal_salt(const uint8_t *envelope);
 
 /* A short stable name, for events: "bad-tag", "stale", ... */
 const char *shadow_seal_reason_str(ShadowSealResult result);

@@ -42,12 +42,12 @@ int shadow_arrival_check(ShadowGuest *g, size_t len, Error **errp)
 static bool arrival_room(ShadowOpened *o, size_t len)
 {
     o->len = len;
-    o->env = shadow_scratch_take(SHADOW_SCRATCH_ARRIVAL, len);
-    o->scratch = o->env;
-    if (!o->env) {
-        o->env = g_try_malloc(MAX(len, 1));
+    o->envelope = shadow_scratch_take(SHADOW_SCRATCH_ARRIVAL, len);
+    o->scratch = o->envelope;
+    if (!o->envelope) {
+        o->envelope = g_try_malloc(MAX(len, 1));
     }
-    return o->env;
+    return o->envelope;
 }
 
 static int arrival_errno(ShadowSealResult result)
@@ -104,8 +104,8 @@ int shadow_arrival_open(ShadowGuest *g, const ShadowArrival *from,
     shadow_keys_hold(g, &keys);
     g->arriving = true;
     let_go = arrival_let_go(from);
-    iov_to_buf(from->iov, from->n_iov, 0, o->env, o->len);
-    result = shadow_keys_open(&keys, expect, o->env, o->len, &o->plain,
+    iov_to_buf(from->iov, from->n_iov, 0, o->envelope, o->len);
+    result = shadow_keys_open(&keys, expect, o->envelope, o->len, &o->plain,
                               &o->plain_len, &o->info, &local);
     if (let_go) {
         bql_lock();
@@ -134,7 +134,7 @@ void shadow_arrival_close(ShadowOpened *o)
     if (o->scratch) {
         shadow_scratch_give(SHADOW_SCRATCH_ARRIVAL, 0);
     } else {
-        g_free(o->env);
+        g_free(o->envelope);
     }
 }
 
@@ -142,7 +142,7 @@ int shadow_arrival_may_load(ShadowGuest *g, const ShadowOpened *o,
                             Error **errp)
 {
     for (unsigned i = 0; i < SHADOW_MISFITS; i++) {
-        if (!memcmp(g->misfits[i], shadow_seal_salt(o->env),
+        if (!memcmp(g->misfits[i], shadow_seal_salt(o->envelope),
                     sizeof(g->misfits[i]))) {
             error_setg(errp, "this state was refused before");
             return -EINVAL;
@@ -159,7 +159,7 @@ int shadow_arrival_may_load(ShadowGuest *g, const ShadowOpened *o,
 void shadow_arrival_refused(ShadowGuest *g, const ShadowOpened *o)
 {
     shadow_pace_take(&g->misfit_pace, MISFIT_INTERVAL);
-    memcpy(g->misfits[g->next_misfit], shadow_seal_salt(o->env),
+    memcpy(g->misfits[g->next_misfit], shadow_seal_salt(o->envelope),
            sizeof(g->misfits[0]));
     g->next_misfit = (g->next_misfit + 1) % SHADOW_MISFITS;
 }

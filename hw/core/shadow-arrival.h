@@ -13,10 +13,10 @@
 
 /* An envelope that was opened, in memory of this process alone */
 typedef struct ShadowOpened {
-    uint8_t *env;
+    uint8_t *envelope;
     size_t len;
-    bool scratch;               /* what @env is */
-    uint8_t *plain;             /* in @env; secret */
+    bool scratch;               /* what @envelope is */
+    uint8_t *plain;             /* in @envelope; secret */
     size_t plain_len;
     ShadowSealInfo info;
 } ShadowOpened;

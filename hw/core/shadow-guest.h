@@ -220,12 +220,12 @@ typedef enum ShadowSave {
 
 /*
  * Seal the guest's state, and freeze it, or leave it active for a snapshot and
- * for history.  @env is memory that the cloud VM cannot see, of *@size bytes,
- * at least shadow_guest_envelope_size(); *@size is then how long the envelope
- * is.  After a failure nothing in it is to be used.  -EAGAIN: input is still
- * being taken in, call again soon.
+ * for history.  @envelope is memory that the cloud VM cannot see, of *@size
+ * bytes, at least shadow_guest_envelope_size(); *@size is then how long the
+ * envelope is.  After a failure nothing in it is to be used.  -EAGAIN: input
+ * is still being taken in, call again soon.
  */
-int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
+int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
                       size_t *size, Error **errp);
 
 /*

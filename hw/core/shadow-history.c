@@ -37,19 +37,20 @@ void shadow_history_start(ShadowGuest *g)
     notifier_list_add(&g->changed, &g->history_forgets);
 }
 
-static void history_set(ShadowGuest *g, const uint8_t *env, uint8_t *plain,
+static void history_set(ShadowGuest *g, const uint8_t *envelope, uint8_t *plain,
                         size_t len)
 {
     shadow_guest_changed(g);
     g->history = (ShadowHistory) { .valid = true, .plain = plain, .len = len };
-    memcpy(g->history.salt, shadow_seal_salt(env), sizeof(g->history.salt));
+    memcpy(g->history.salt, shadow_seal_salt(envelope),
+           sizeof(g->history.salt));
 }
 
-void shadow_history_sent(ShadowGuest *g, const uint8_t *env)
+void shadow_history_sent(ShadowGuest *g, const uint8_t *envelope)
 {
     ShadowDevice *dev;
 
-    history_set(g, env, NULL, 0);
+    history_set(g, envelope, NULL, 0);
     QTAILQ_FOREACH(dev, &g->devices, next) {
         SHADOW_DEVICE_GET_CLASS(dev)->sent_ahead(dev);
     }
@@ -64,7 +65,7 @@ size_t shadow_history_save_rest(ShadowGuest *g, uint8_t *out)
     return ok ? SHADOW_STATE_REST_SIZE : 0;
 }
 
-int shadow_history_keep(ShadowGuest *g, const uint8_t *env,
+int shadow_history_keep(ShadowGuest *g, const uint8_t *envelope,
                         const uint8_t *plain, size_t len, Error **errp)
 {
     uint8_t *copy = g_try_malloc(MAX(len, 1));
@@ -75,7 +76,7 @@ int shadow_history_keep(ShadowGuest *g, const uint8_t *env,
         return -ENOMEM;
     }
     memcpy(copy, plain, len);
-    history_set(g, env, copy, len);
+    history_set(g, envelope, copy, len);
     shadow_arrival_forget(g);
     trace_shadow_history_kept(g->id, len);
     return 0;

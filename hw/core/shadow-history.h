@@ -10,8 +10,11 @@
 /* From now on, nothing is ahead or kept once the guest has changed. */
 void shadow_history_start(ShadowGuest *g);
 
-/* At the source: @env, which was sealed with the guest's history, is ahead. */
-void shadow_history_sent(ShadowGuest *g, const uint8_t *env);
+/*
+ * At the source: @envelope, which was sealed with the guest's history, is
+ * ahead.
+ */
+void shadow_history_sent(ShadowGuest *g, const uint8_t *envelope);
 
 /*
  * At the source: write the state without what is ahead to @out; returns its
@@ -20,10 +23,10 @@ void shadow_history_sent(ShadowGuest *g, const uint8_t *env);
 size_t shadow_history_save_rest(ShadowGuest *g, uint8_t *out);
 
 /*
- * At the destination: keep what was in @env, until the state that lacks it
+ * At the destination: keep what was in @envelope, until the state that lacks it
  * arrives.  -ENOMEM.
  */
-int shadow_history_keep(ShadowGuest *g, const uint8_t *env,
+int shadow_history_keep(ShadowGuest *g, const uint8_t *envelope,
                         const uint8_t *plain, size_t len, Error **errp);
 
 /*

@@ -121,28 +121,29 @@ size_t shadow_keys_envelope_size(ShadowGuest *g, ShadowSealPurpose purpose,
 }
 
 uint8_t *shadow_keys_payload(ShadowGuest *g, ShadowSealPurpose purpose,
-                             uint8_t *env)
+                             uint8_t *envelope)
 {
-    return env + (keys_recipient(g, purpose) ? SHADOW_SEAL_HOST_PAYLOAD
+    return envelope + (keys_recipient(g, purpose) ? SHADOW_SEAL_HOST_PAYLOAD
                                              : SHADOW_SEAL_PAYLOAD);
 }
 
 bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
-                      uint8_t *env, size_t len, Error **errp)
+                      uint8_t *envelope, size_t len, Error **errp)
 {
     const uint8_t *recipient = keys_recipient(g, info->purpose);
 
     if (recipient) {
-        return shadow_seal_to_host(info, recipient, g->host->key, env, len,
+        return shadow_seal_to_host(info, recipient, g->host->key, envelope, len,
                                    errp);
     }
     if (!g->keys->len) {
         error_setg(errp, "shadow-guest '%s' has no secret, and no destination "
                    "was given: use shadow-guest-set-destination", g->id);
-        shadow_wipe(shadow_keys_payload(g, info->purpose, env), len);
+        shadow_wipe(shadow_keys_payload(g, info->purpose, envelope), len);
         return false;
     }
-    return shadow_seal(info, g_ptr_array_index(g->keys, 0), env, len, errp);
+    return shadow_seal(info, g_ptr_array_index(g->keys, 0), envelope, len,
+                       errp);
 }
 
 void shadow_keys_hold(ShadowGuest *g, ShadowKeyring *ring)
@@ -173,7 +174,7 @@ void shadow_keys_drop(ShadowKeyring *ring)
 
 ShadowSealResult shadow_keys_open(const ShadowKeyring *ring,
                                   ShadowSealExpect *expect,
-                                  uint8_t *env, size_t env_len,
+                                  uint8_t *envelope, size_t envelope_len,
                                   uint8_t **payload, size_t *len,
                                   ShadowSealInfo *info, Error **errp)
 {
@@ -183,7 +184,8 @@ ShadowSealResult shadow_keys_open(const ShadowKeyring *ring,
         expect->n_signers = ring->signers->len / SHADOW_ED25519_LEN;
     }
     return shadow_open(expect, (const ShadowSecret *const *)ring->keys->pdata,
-                       ring->keys->len, env, env_len, payload, len, info, errp);
+                       ring->keys->len, envelope, envelope_len, payload, len,
+                       info, errp);
 }
 
 bool shadow_keys_set_destination(ShadowGuest *g, const char *key,

@@ -20,16 +20,16 @@ void shadow_keys_stop(ShadowGuest *g);
 size_t shadow_keys_envelope_size(ShadowGuest *g, ShadowSealPurpose purpose,
                                  size_t payload_len);
 
-/* Where in @env the payload stands that shadow_keys_seal() seals */
+/* Where in @envelope the payload stands that shadow_keys_seal() seals */
 uint8_t *shadow_keys_payload(ShadowGuest *g, ShadowSealPurpose purpose,
-                             uint8_t *env);
+                             uint8_t *envelope);
 
 /*
  * shadow_seal_to_host(), if a destination was given, or shadow_seal().  A
  * snapshot is sealed with the secret, or if there is none to this host.
  */
 bool shadow_keys_seal(ShadowGuest *g, const ShadowSealInfo *info,
-                      uint8_t *env, size_t len, Error **errp);
+                      uint8_t *envelope, size_t len, Error **errp);
 
 /*
  * All that opens a guest's envelopes, as it is now, to be used without the BQL;
@@ -47,7 +47,7 @@ void shadow_keys_drop(ShadowKeyring *ring);
 /* shadow_open() with all these keys; completes @expect. */
 ShadowSealResult shadow_keys_open(const ShadowKeyring *ring,
                                   ShadowSealExpect *expect,
-                                  uint8_t *env, size_t env_len,
+                                  uint8_t *envelope, size_t envelope_len,
                                   uint8_t **payload, size_t *len,
                                   ShadowSealInfo *info, Error **errp);
 

@@ -95,13 +95,13 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
  * The guest may be removed while we wait for its input to come to rest, or a
  * device of it: *@size is how much room there is, and then how much was sealed.
  */
-static int coroutine_fn qmp_save(const char *guest, uint8_t *env, size_t *size,
-                                 Error **errp)
+static int coroutine_fn qmp_save(const char *guest, uint8_t *envelope,
+                                 size_t *size, Error **errp)
 {
     for (;;) {
         ShadowGuest *g = qmp_find_guest(guest, errp);
         Error *err = NULL;
-        int ret = g ? shadow_guest_save(g, SHADOW_SAVE_ALL, env, size,
+        int ret = g ? shadow_guest_save(g, SHADOW_SAVE_ALL, envelope, size,
                                         &err) : -ENOENT;
 
         if (ret != -EAGAIN) {
@@ -121,7 +121,7 @@ void coroutine_fn qmp_shadow_state_save(const char *guest, const char *file,
                                         Error **errp)
 {
     ShadowGuest *g = qmp_find_guest(guest, errp);
-    g_autofree uint8_t *env = NULL;
+    g_autofree uint8_t *envelope = NULL;
     bool ok = false;
     size_t size;
     int fd, ret;
@@ -135,14 +135,14 @@ void coroutine_fn qmp_shadow_state_save(const char *guest, const char *file,
         error_setg_errno(errp, errno, "cannot create '%s'", file);
         return;
     }
-    env = g_malloc0(size);
+    envelope = g_malloc0(size);
     ret = posix_fallocate(fd, 0, size);
     if (ret) {
         error_setg_errno(errp, ret, "cannot write %zu bytes to '%s'", size,
                          file);
-    } else if (qmp_save(guest, env, &size, errp) == 0) {
-        ok = qemu_write_full(fd, env, size) == size && !ftruncate(fd, size) &&
-             !qemu_fdatasync(fd);
+    } else if (qmp_save(guest, envelope, &size, errp) == 0) {
+        ok = qemu_write_full(fd, envelope, size) == size &&
+             !ftruncate(fd, size) && !qemu_fdatasync(fd);
         if (!ok) {
             error_setg_errno(errp, errno, "cannot write '%s'", file);
             shadow_guest_abort(shadow_guest_find(guest));
@@ -158,7 +158,7 @@ void qmp_shadow_state_restore(const char *guest, const char *file,
                               Error **errp)
 {
     ShadowGuest *g = qmp_find_guest(guest, errp);
-    g_autofree char *env = NULL;
+    g_autofree char *envelope = NULL;
     g_autoptr(GError) gerr = NULL;
     struct stat st;
     gsize len;
@@ -170,10 +170,10 @@ void qmp_shadow_state_restore(const char *guest, const char *file,
         error_setg_errno(errp, errno, "cannot read '%s'", file);
     } else if (!S_ISREG(st.st_mode) || st.st_size > SHADOW_SEAL_MAX_SIZE) {
         error_setg(errp, "'%s' is not an envelope", file);
-    } else if (!g_file_get_contents(file, &env, &len, &gerr)) {
+    } else if (!g_file_get_contents(file, &envelope, &len, &gerr)) {
         error_setg(errp, "%s", gerr->message);
     } else {
-        struct iovec iov = { env, len };
+        struct iovec iov = { envelope, len };
 
         shadow_guest_restore(g, &(ShadowArrival) {
             .iov = &iov,

@@ -111,7 +111,7 @@ static size_t transfer_put(ShadowGuest *g, ShadowSave what, uint8_t *out,
 }
 
 /* Returns how long the envelope is, or 0 on failure. */
-static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *env,
+static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
                             Error **errp)
 {
     static const ShadowSealPurpose purposes[] = {
@@ -124,12 +124,12 @@ static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *env,
         .purpose = purposes[what],
         .epoch = g->epoch + 1,
     };
-    uint8_t *payload = shadow_keys_payload(g, info.purpose, env);
+    uint8_t *payload = shadow_keys_payload(g, info.purpose, envelope);
     size_t len = transfer_put(g, what, payload, errp);
 
     pstrcpy(info.tag, sizeof(info.tag), g->id);
     memcpy(info.host_id, shadow_host_id, sizeof(info.host_id));
-    return len && shadow_keys_seal(g, &info, env, len, errp) ?
+    return len && shadow_keys_seal(g, &info, envelope, len, errp) ?
            shadow_keys_envelope_size(g, info.purpose, len) : 0;
 }
 
@@ -210,7 +210,7 @@ static void transfer_saved(ShadowGuest *g, ShadowSave what, size_t size,
     shadow_tell_saved(g, &told);
 }
 
-int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
+int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
                       size_t *size, Error **errp)
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
@@ -228,14 +228,14 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *env,
     } else if (what == SHADOW_SAVE_HISTORY) {
         shadow_pace_take(&g->aheads, AHEAD_INTERVAL);
     }
-    len = transfer_seal(g, what, env, &local);
+    len = transfer_seal(g, what, envelope, &local);
     if (!len || !shadow_epoch_store(g, epoch, freezes, &local)) {
         return shadow_guest_refuse(g, -EIO, local, errp);
     }
     *size = len;
     g->epoch = g->accepted = epoch;
     if (what == SHADOW_SAVE_HISTORY) {
-        shadow_history_sent(g, env);
+        shadow_history_sent(g, envelope);
         trace_shadow_history_sent(g->id, g->epoch, len,
                                   transfer_us_since(start));
     } else {
@@ -374,7 +374,8 @@ static int transfer_take(ShadowGuest *g, const ShadowOpened *o, Error **errp)
         return ret;
     }
     if (o->info.purpose == SHADOW_SEAL_HISTORY) {
-        ret = shadow_history_keep(g, o->env, o->plain, o->plain_len, &local);
+        ret = shadow_history_keep(g, o->envelope, o->plain, o->plain_len,
+                                  &local);
     } else {
         ret = transfer_load_new(g, o, &local);
     }

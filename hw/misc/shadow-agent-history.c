@@ -54,7 +54,7 @@ static void history_save_cleanup(void *opaque)
     a->room_len = 0;
 }
 
-static int history_take(ShadowAgent *a, uint8_t *env, uint32_t len)
+static int history_take(ShadowAgent *a, uint8_t *envelope, uint32_t len)
 {
     int64_t ret;
 
@@ -64,7 +64,7 @@ static int history_take(ShadowAgent *a, uint8_t *env, uint32_t len)
                      "other host history-ahead=off", a->guest);
         return -ENOTSUP;
     }
-    ret = shadow_agent_call(a, ULTRACALL_RESTORE, env, len, NULL);
+    ret = shadow_agent_call(a, ULTRACALL_RESTORE, envelope, len, NULL);
     if (ret) {
         error_report("shadow-agent: the outer QEMU refused the output of "
                      "'%s': %s", a->guest, shadow_agent_restore_hint(ret));
@@ -75,7 +75,7 @@ static int history_take(ShadowAgent *a, uint8_t *env, uint32_t len)
 static int history_load_state(QEMUFile *f, void *opaque, int version_id)
 {
     uint32_t len = qemu_get_be32(f);
-    g_autofree uint8_t *env = NULL;
+    g_autofree uint8_t *envelope = NULL;
 
     if (version_id != HISTORY_VERSION || len > SHADOW_AGENT_ENVELOPE_MAX) {
         error_report("shadow-agent: not a section of output");
@@ -84,14 +84,14 @@ static int history_load_state(QEMUFile *f, void *opaque, int version_id)
     if (!len) {
         return 0;
     }
-    env = g_try_malloc(len);
-    if (!env) {
+    envelope = g_try_malloc(len);
+    if (!envelope) {
         return -ENOMEM;
     }
-    if (qemu_get_buffer(f, env, len) != len) {
+    if (qemu_get_buffer(f, envelope, len) != len) {
         return -EIO;
     }
-    return history_take(opaque, env, len);
+    return history_take(opaque, envelope, len);
 }
 
 static const SaveVMHandlers history_handlers = {

@@ -182,19 +182,20 @@ static int call_save(UltracallCall *call)
     };
     size_t need = shadow_guest_envelope_size(call->guest);
     size_t size = MIN(call->len, need);
-    uint8_t *env;
+    uint8_t *envelope;
     int ret;
 
     if (call->flags && !is_power_of_2(call->flags)) {
         return -EINVAL;
     }
-    env = shadow_scratch_take(SHADOW_SCRATCH_ENVELOPE, need);
-    if (!env) {
+    envelope = shadow_scratch_take(SHADOW_SCRATCH_ENVELOPE, need);
+    if (!envelope) {
         return -ENOMEM;
     }
-    ret = shadow_guest_save(call->guest, what[call->flags], env, &size, NULL);
+    ret = shadow_guest_save(call->guest, what[call->flags], envelope, &size,
+                            NULL);
     if (!ret) {
-        call_write(call, env, size);
+        call_write(call, envelope, size);
     } else if (ret == -ENOSPC) {
         call->value = need;
     }
