@@ -247,7 +247,7 @@ static void agent_realize(DeviceState *dev, Error **errp)
     }
     if (!agent_open(a, errp) || !agent_query(a, errp) ||
         !shadow_agent_uio_open(&a->uio, a->client.sysfs, errp) ||
-        !agent_bind(a, errp) || !shadow_agent_show(a, errp) ||
+        !agent_bind(a, errp) || !shadow_agent_run_dummy(a, errp) ||
         !shadow_agent_migration_start(a, errp)) {
         return;
     }

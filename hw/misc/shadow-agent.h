@@ -77,9 +77,9 @@ void shadow_agent_build_aml(AcpiDevAmlIf *adev, Aml *scope);
 
 /*
  * Let the outer QEMU see a nested guest of this process, so that it finds out
- * how to hide the ports of the one that comes.  (shadow-agent-show.c)
+ * how to hide the ports of the one that comes.  (shadow-agent-dummy.c)
  */
-bool shadow_agent_show(ShadowAgent *a, Error **errp);
+bool shadow_agent_run_dummy(ShadowAgent *a, Error **errp);
 
 /*
  * A page of zeros that Linux neither swaps nor moves; it is never freed.  NULL,

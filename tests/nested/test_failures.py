@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What fails at the worst moment: the console is on exactly one side, or comes back."""
 
-from lab.held import cancel, go_on, held, restart, start
+from lab.paused import cancel, go_on, paused, restart, start
 from lab.transfer import Transfer
 
 
@@ -46,13 +46,13 @@ def test_cloud_vm_reset(vm):
 # --- in a migration ---
 
 def test_cancelled_before_save(pair):
-    with held(pair):
+    with paused(pair):
         cancel(pair)
         pair.new.kill()
 
 
 def test_cancelled_after_save(pair):
-    with held(pair, saved=True):
+    with paused(pair, saved=True):
         cancel(pair)
         pair.new.kill()
 
@@ -83,14 +83,14 @@ def test_cancelled_during_save(pair):
 
 
 def test_target_killed_before_save(pair):
-    with held(pair):
+    with paused(pair):
         pair.new.kill()
         go_on(pair)
         assert pair.inner.migrate_wait()['status'] == 'failed'
 
 
 def test_target_killed_after_save(pair):
-    with held(pair, saved=True):
+    with paused(pair, saved=True):
         pair.new.kill()
         assert pair.inner.migrate_wait()['status'] == 'failed'
 
@@ -122,7 +122,7 @@ def test_no_return_path(pair):
 
 
 def test_source_killed_before_save(pair):
-    with held(pair, session=False):
+    with paused(pair, session=False):
         pair.inner.kill()
         pair.new.kill()
         assert pair.source.guest()['state'] == 'active', pair.source.guest()
@@ -131,7 +131,7 @@ def test_source_killed_before_save(pair):
 
 def test_source_killed_after_save(pair):
     from lab.uservm import refused
-    with held(pair, saved=True, session=False):
+    with paused(pair, saved=True, session=False):
         pair.inner.kill()
         pair.new.kill()
         assert pair.source.guest()['state'] == 'frozen', pair.source.guest()
@@ -142,7 +142,7 @@ def test_source_killed_after_save(pair):
 
 
 def test_source_cloud_reset_after_save(pair):
-    with held(pair, saved=True, session=False):
+    with paused(pair, saved=True, session=False):
         pair.source.reset()
         pair.new.kill()
         state = pair.source.guest()
@@ -152,6 +152,6 @@ def test_source_cloud_reset_after_save(pair):
 
 
 def test_target_cloud_reset_after_save(pair):
-    with held(pair, saved=True):
+    with paused(pair, saved=True):
         pair.target.reset()
         cancel(pair)

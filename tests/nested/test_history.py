@@ -3,7 +3,7 @@
 migration fails and the source goes on."""
 
 import lab
-from lab.held import go_on, start
+from lab.paused import go_on, start
 
 REST = 8 * 1024 + 128
 

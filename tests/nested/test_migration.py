@@ -4,7 +4,7 @@
 import secrets
 
 import lab
-from lab.held import check_refused
+from lab.paused import check_refused
 
 
 def migrate_in_transfer(pair):

@@ -4,7 +4,7 @@
 import contextlib
 
 import lab
-from lab import held
+from lab import paused
 from lab.transfer import Transfer
 
 SLOW = 3 << 20      # bytes a second: the user VM's memory takes half a minute
@@ -34,7 +34,7 @@ def test_short_cuts(pair):
         source, target = pair.source, pair.target
         transfer = Transfer(pair.console, 16 * 1024, window=32).start()
         since = pair.inner.qmp.mark()
-        held.leave_little(pair)
+        paused.leave_little(pair)
         pair.inner.qmp.cmd('migrate-set-parameters', max_bandwidth=SLOW)
         pair.migrate_start(pause_before_switchover=True)
         assert lab.wait_until(lambda: transferred(pair) > 1 << 20)
@@ -42,9 +42,9 @@ def test_short_cuts(pair):
             assert lab.wait_until(lambda: sent_again(source) > 2), \
                 source.run('cat /proc/net/tcp')
         pair.inner.qmp.cmd('migrate-set-parameters', max_bandwidth=1 << 30)
-        held.wait_switchover(pair, since)
+        paused.wait_switchover(pair, since)
         with cut(target):
-            held.save(pair)
+            paused.save(pair)
         info, _, _ = pair.migrate_finish(pair.console)
         assert info['status'] == 'completed', info
         from_guest, to_guest = transfer.finish()
@@ -57,8 +57,8 @@ def test_short_cuts(pair):
 
 def test_long_cut(pair):
     """The envelope never arrives; whoever migrates gives up, and the source goes on."""
-    with held.held(pair):
+    with paused.paused(pair):
         with cut(pair.target):
-            held.save(pair)
-            held.cancel(pair)
+            paused.save(pair)
+            paused.cancel(pair)
         pair.new.kill()

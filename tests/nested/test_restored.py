@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The destination has taken the state, and ends before its user VM has run."""
 
-from lab.held import restart
+from lab.paused import restart
 from lab.transfer import Transfer
 
 

@@ -4,7 +4,7 @@
 import os
 
 import lab
-from lab.held import cancel, check_refused, held
+from lab.paused import cancel, check_refused, paused
 
 ANSWER = b'\r\n' + b''.join(b'%d\r\n' % n for n in range(1, 501))  # seq 500, and an echo
 
@@ -82,7 +82,7 @@ def test_hosts_without_room(pair):
         assert info['status'] == 'completed', info
         pair.check_session()
 
-    with held(pair, saved=True):
+    with paused(pair, saved=True):
         os.rename(with_room, f'{with_room}-away')
         cancel(pair)
         assert pair.source.guest()['state'] == 'frozen', pair.source.guest()

@@ -9,7 +9,7 @@ from .transfer import Transfer
 
 
 @contextlib.contextmanager
-def held(pair, saved=False, session=True):
+def paused(pair, saved=False, session=True):
     """A migration that waits: before SAVE, or after it for a target that hangs. It
     fails within; then the source has the session still, unless it is not looked for."""
     with pair.waiting_target():

@@ -13,14 +13,14 @@
 #include <linux/kvm.h>
 #include "shadow/hw/misc/shadow-agent.h"
 
-#define SHOW_TIMEOUT_US (60 * G_USEC_PER_SEC)
+#define DUMMY_TIMEOUT_US (60 * G_USEC_PER_SEC)
 
 /* A processor starts 16 bytes below 4 GiB, in real mode. */
-#define SHOW_PAGE       0xfffff000ULL
-#define SHOW_START      0xff0
+#define DUMMY_PAGE       0xfffff000ULL
+#define DUMMY_START      0xff0
 
 /* Some milliseconds long, so that it is seen running. */
-static const uint8_t show_code[] = {
+static const uint8_t dummy_code[] = {
     0x66, 0xb9, 0x40, 0x42, 0x0f, 0x00, /* start: mov $1000000, %ecx */
     0x66, 0x49,                         /* again: dec %ecx */
     0x75, 0xfc,                         /* jnz again */
@@ -28,14 +28,14 @@ static const uint8_t show_code[] = {
     0xeb, 0xf2,                         /* jmp start */
 };
 
-typedef struct Show {
+typedef struct Dummy {
     int kvm, vm, vcpu;
     void *page;
     void *run;
     size_t run_size;
-} Show;
+} Dummy;
 
-static void show_end(Show *s)
+static void dummy_end(Dummy *s)
 {
     if (s->run != MAP_FAILED) {
         munmap(s->run, s->run_size);
@@ -54,10 +54,10 @@ static void show_end(Show *s)
     }
 }
 
-static bool show_start(Show *s)
+static bool dummy_start(Dummy *s)
 {
     struct kvm_userspace_memory_region memory = {
-        .guest_phys_addr = SHOW_PAGE,
+        .guest_phys_addr = DUMMY_PAGE,
         .memory_size = qemu_real_host_page_size(),
     };
     int size;
@@ -67,7 +67,7 @@ static bool show_start(Show *s)
     if (s->page == MAP_FAILED) {
         return false;
     }
-    memcpy(s->page + SHOW_START, show_code, sizeof(show_code));
+    memcpy(s->page + DUMMY_START, dummy_code, sizeof(dummy_code));
     memory.userspace_addr = (uintptr_t)s->page;
     s->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     s->vm = ioctl(s->kvm, KVM_CREATE_VM, 0);
@@ -85,7 +85,7 @@ static bool show_start(Show *s)
 }
 
 /* Whether the outer QEMU has nothing that it still waits for; -1 on failure */
-static int show_seen(ShadowAgent *a)
+static int dummy_seen(ShadowAgent *a)
 {
     struct {
         struct ultracall_guest guest;
@@ -98,12 +98,12 @@ static int show_seen(ShadowAgent *a)
     return !(le16_to_cpu(reply.guest.flags) & ULTRACALL_GUEST_UNPROTECTED);
 }
 
-static bool show_run(Show *s, ShadowAgent *a, Error **errp)
+static bool dummy_run(Dummy *s, ShadowAgent *a, Error **errp)
 {
-    int64_t end = g_get_monotonic_time() + SHOW_TIMEOUT_US;
+    int64_t end = g_get_monotonic_time() + DUMMY_TIMEOUT_US;
     int seen;
 
-    while (!(seen = show_seen(a)) && g_get_monotonic_time() < end) {
+    while (!(seen = dummy_seen(a)) && g_get_monotonic_time() < end) {
         struct kvm_run *run = s->run;
 
         if (ioctl(s->vcpu, KVM_RUN, 0) < 0 ? errno != EINTR
@@ -122,22 +122,22 @@ static bool show_run(Show *s, ShadowAgent *a, Error **errp)
     return true;
 }
 
-bool shadow_agent_show(ShadowAgent *a, Error **errp)
+bool shadow_agent_run_dummy(ShadowAgent *a, Error **errp)
 {
-    Show s = { .kvm = -1, .vm = -1, .vcpu = -1, .page = MAP_FAILED,
+    Dummy s = { .kvm = -1, .vm = -1, .vcpu = -1, .page = MAP_FAILED,
                .run = MAP_FAILED };
     bool ok;
 
-    if (show_seen(a) == 1) {
+    if (dummy_seen(a) == 1) {
         return true;
     }
-    ok = show_start(&s);
+    ok = dummy_start(&s);
     if (ok) {
-        ok = show_run(&s, a, errp);
+        ok = dummy_run(&s, a, errp);
     } else {
         error_setg_errno(errp, errno, "cannot start the nested guest that "
                          "shows the outer QEMU how to hide ports");
     }
-    show_end(&s);
+    dummy_end(&s);
     return ok;
 }
