@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The operator of the outer QEMU, as the tests of the shadow devices play him:
+ * queries, events, and commands.
+ */
+#include "qemu/osdep.h"
+#include "qobject/qlist.h"
+#include "shadow-common.h"
+
+static QDict *shadow_find(QList *list, const char *id)
+{
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(list, entry) {
+        QDict *d = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_str_equal(qdict_get_str(d, "id"), id)) {
+            return qobject_ref(d);
+        }
+    }
+    return NULL;
+}
+
+QDict *shadow_query(QTestState *qts, const char *guest)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-guests'}");
+    QDict *d = shadow_find(qdict_get_qlist(rsp, "return"), guest);
+
+    qobject_unref(rsp);
+    return d;
+}
+
+QDict *shadow_view(QTestState *qts)
+{
+    QDict *g = shadow_query(qts, "vm1");
+
+    qdict_del(g, "calls");
+    qdict_del(g, "refusals");
+    return g;
+}
+
+void shadow_assert_same(QTestState *qts, QDict *before)
+{
+    QDict *now = shadow_view(qts);
+
+    g_assert_true(qobject_is_equal(QOBJECT(now), QOBJECT(before)));
+    qobject_unref(now);
+}
+
+QDict *shadow_query_device(QTestState *qts, const char *device)
+{
+    QDict *g = shadow_query(qts, "vm1");
+    QDict *d = shadow_find(qdict_get_qlist(g, "devices"), device);
+
+    g_assert_nonnull(d);
+    qobject_unref(g);
+    return d;
+}
+
+uint64_t shadow_count(QTestState *qts, const char *device, const char *key)
+{
+    QDict *d = shadow_query_device(qts, device);
+    uint64_t val = qdict_get_int(d, key);
+
+    qobject_unref(d);
+    return val;
+}
+
+void shadow_wait_count(QTestState *qts, const char *device, const char *key,
+                       uint64_t val)
+{
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
+
+    while (shadow_count(qts, device, key) != val) {
+        if (g_get_monotonic_time() > end) {
+            g_assert_cmpuint(shadow_count(qts, device, key), ==, val);
+        }
+        g_usleep(1000);
+    }
+}
+
+void shadow_wait_connected(QTestState *qts, const char *device, bool val)
+{
+    int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
+    bool is;
+
+    do {
+        QDict *d = shadow_query_device(qts, device);
+
+        is = qdict_get_bool(d, "connected");
+        qobject_unref(d);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    } while (is != val);
+}
+
+void shadow_assert_state(QTestState *qts, const char *guest,
+                         const char *state)
+{
+    QDict *g = shadow_query(qts, guest);
+
+    g_assert_nonnull(g);
+    g_assert_cmpstr(qdict_get_str(g, "state"), ==, state);
+    qobject_unref(g);
+}
+
+QDict *shadow_event(QTestState *qts, const char *name)
+{
+    QDict *event = qtest_qmp_eventwait_ref(qts, name);
+    QDict *data = qobject_ref(qdict_get_qdict(event, "data"));
+
+    qobject_unref(event);
+    return data;
+}
+
+void shadow_expect_unbound(QTestState *qts, const char *guest,
+                           const char *reason)
+{
+    QDict *data = shadow_event(qts, "SHADOW_GUEST_UNBOUND");
+
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, guest);
+    g_assert_cmpstr(qdict_get_str(data, "reason"), ==, reason);
+    qobject_unref(data);
+}
+
+void shadow_qmp_refused(QTestState *qts, const char *what,
+                        const char *fmt, ...)
+{
+    QDict *err;
+    va_list ap;
+
+    va_start(ap, fmt);
+    err = qtest_vqmp_assert_failure_ref(qts, fmt, ap);
+    va_end(ap);
+    if (!strstr(qdict_get_str(err, "desc"), what)) {
+        g_assert_cmpstr(qdict_get_str(err, "desc"), ==, what);
+    }
+    qobject_unref(err);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The user of a console, as the tests of the shadow devices play him.
+ */
+#include "qemu/osdep.h"
+#include <poll.h>
+#include <sys/un.h>
+#include "shadow-common.h"
+
+int user_connect(const char *name)
+{
+    g_autofree char *path = shadow_path(name);
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpuint(strlen(path), <, sizeof(addr.sun_path));
+    strcpy(addr.sun_path, path);
+    g_assert_cmpint(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), ==,
+                    0);
+    return fd;
+}
+
+void user_send(int fd, const char *text)
+{
+    g_assert_cmpint(send(fd, text, strlen(text), MSG_NOSIGNAL), ==,
+                    strlen(text));
+}
+
+static ssize_t user_receive(int fd, char *buf, size_t len)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+    g_assert_cmpint(poll(&pfd, 1, SHADOW_HANGS_US / 1000), ==, 1);
+    return read(fd, buf, len);
+}
+
+void user_expect(int fd, const char *text)
+{
+    size_t len = strlen(text), have = 0;
+    g_autofree char *buf = g_malloc0(len + 1);
+
+    while (have < len) {
+        ssize_t n = user_receive(fd, buf + have, len - have);
+
+        g_assert_cmpint(n, >, 0);
+        have += n;
+    }
+    g_assert_cmpstr(buf, ==, text);
+}
+
+/* To be called when QEMU has had its turn: after a QMP command, say */
+void user_expect_nothing(int fd)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+    g_assert_cmpint(poll(&pfd, 1, 50), ==, 0);
+}
+
+void user_expect_end(int fd)
+{
+    char c;
+
+    g_assert_cmpint(user_receive(fd, &c, 1), ==, 0);
+    close(fd);
+}
+
+void user_expect_notice(int fd, const char *what, unsigned input,
+                        unsigned output)
+{
+    g_autofree char *text = NULL;
+
+    text = g_strdup_printf("\r\n[shadow-serial vm1/com1: %s, input=%u "
+                           "output=%u]\r\n", what, input, output);
+    user_expect(fd, text);
+    user_expect_end(fd);
+}
