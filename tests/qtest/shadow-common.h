@@ -136,7 +136,10 @@ void user_send(int fd, const char *text);
 void user_expect(int fd, const char *text);
 void user_expect_nothing(int fd);
 void user_expect_end(int fd);
-/* The last line of a connection to vm1/com1, and its end */
+/* A line to the user of vm1/com1, and its counts of bytes */
+void user_expect_line(int fd, const char *what, unsigned input,
+                      unsigned output);
+/* The last line of a connection, and its end */
 void user_expect_notice(int fd, const char *what, unsigned input,
                         unsigned output);
 
@@ -146,6 +149,7 @@ QDict *shadow_query_device(QTestState *qts, const char *device);
 /* All of vm1 that can be queried, but for what counts calls; and again */
 QDict *shadow_view(QTestState *qts);
 void shadow_assert_same(QTestState *qts, QDict *before);
+uint64_t shadow_guest_count(QTestState *qts, const char *key);
 uint64_t shadow_count(QTestState *qts, const char *device, const char *key);
 void shadow_wait_count(QTestState *qts, const char *device, const char *key,
                        uint64_t val);
@@ -157,6 +161,17 @@ void shadow_assert_state(QTestState *qts, const char *guest,
 QDict *shadow_event(QTestState *qts, const char *name);
 void shadow_expect_unbound(QTestState *qts, const char *guest,
                            const char *reason);
+
+/* A user of vm1/com1 has come: what has been typed, and what he is sent from */
+void shadow_expect_connected(QTestState *qts, uint64_t input, uint64_t output);
+/* The same, and he is sent @notice first */
+void shadow_expect_connected_told(QTestState *qts, uint64_t input,
+                                  uint64_t output, const char *notice);
+/* The next refusal, for a reason that contains @what */
+void shadow_expect_refused(QTestState *qts, const char *guest,
+                           const char *what);
+
+void shadow_object_del(QTestState *qts, const char *id);
 
 /* A QMP command that must fail, with a message that contains @what */
 void shadow_qmp_refused(QTestState *qts, const char *what,

@@ -57,6 +57,15 @@ QDict *shadow_query_device(QTestState *qts, const char *device)
     return d;
 }
 
+uint64_t shadow_guest_count(QTestState *qts, const char *key)
+{
+    QDict *g = shadow_query(qts, "vm1");
+    uint64_t val = qdict_get_int(g, key);
+
+    qobject_unref(g);
+    return val;
+}
+
 uint64_t shadow_count(QTestState *qts, const char *device, const char *key)
 {
     QDict *d = shadow_query_device(qts, device);
@@ -122,6 +131,47 @@ void shadow_expect_unbound(QTestState *qts, const char *guest,
     qobject_unref(data);
 }
 
+void shadow_expect_connected_told(QTestState *qts, uint64_t input,
+                                  uint64_t output, const char *notice)
+{
+    QDict *data = shadow_event(qts, "SHADOW_CONSOLE_CONNECTED");
+
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm1");
+    g_assert_cmpstr(qdict_get_str(data, "device"), ==, "com1");
+    g_assert_cmpint(qdict_get_int(data, "input-accepted"), ==, input);
+    g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, output);
+    g_assert_cmpint(qdict_get_int(data, "notice"), ==, strlen(notice));
+    qobject_unref(data);
+}
+
+void shadow_expect_connected(QTestState *qts, uint64_t input, uint64_t output)
+{
+    shadow_expect_connected_told(qts, input, output, "");
+}
+
+static void assert_contains(const char *text, const char *what)
+{
+    if (!strstr(text, what)) {
+        g_assert_cmpstr(text, ==, what);
+    }
+}
+
+void shadow_expect_refused(QTestState *qts, const char *guest,
+                           const char *what)
+{
+    QDict *data = shadow_event(qts, "SHADOW_GUEST_REFUSED");
+
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, guest);
+    assert_contains(qdict_get_str(data, "reason"), what);
+    qobject_unref(data);
+}
+
+void shadow_object_del(QTestState *qts, const char *id)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'object-del', 'arguments': "
+                             "{'id': %s}}", id);
+}
+
 void shadow_qmp_refused(QTestState *qts, const char *what,
                         const char *fmt, ...)
 {
@@ -131,8 +181,6 @@ void shadow_qmp_refused(QTestState *qts, const char *what,
     va_start(ap, fmt);
     err = qtest_vqmp_assert_failure_ref(qts, fmt, ap);
     va_end(ap);
-    if (!strstr(qdict_get_str(err, "desc"), what)) {
-        g_assert_cmpstr(qdict_get_str(err, "desc"), ==, what);
-    }
+    assert_contains(qdict_get_str(err, "desc"), what);
     qobject_unref(err);
 }

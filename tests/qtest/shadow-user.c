@@ -65,13 +65,19 @@ void user_expect_end(int fd)
     close(fd);
 }
 
-void user_expect_notice(int fd, const char *what, unsigned input,
-                        unsigned output)
+void user_expect_line(int fd, const char *what, unsigned input,
+                      unsigned output)
 {
     g_autofree char *text = NULL;
 
     text = g_strdup_printf("\r\n[shadow-serial vm1/com1: %s, input=%u "
                            "output=%u]\r\n", what, input, output);
     user_expect(fd, text);
+}
+
+void user_expect_notice(int fd, const char *what, unsigned input,
+                        unsigned output)
+{
+    user_expect_line(fd, what, input, output);
     user_expect_end(fd);
 }

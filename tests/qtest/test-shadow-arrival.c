@@ -42,27 +42,17 @@ static int end(QTestState *qts)
     return qtest_readq(qts, CPU1 + TESTDEV_STATUS);
 }
 
-static void expect_reason(QTestState *qts, const char *what)
-{
-    QDict *data = shadow_event(qts, "SHADOW_GUEST_REFUSED");
-
-    if (!strstr(qdict_get_str(data, "reason"), what)) {
-        g_assert_cmpstr(qdict_get_str(data, "reason"), ==, what);
-    }
-    qobject_unref(data);
-}
-
 static void test_too_long(void)
 {
     QTestState *qts = start_two(",incoming=on");
 
     g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm1", SHADOW_BUF,
                                 0x1000080, 0), ==, -EBADMSG);
-    expect_reason(qts, "are more than the devices");
+    shadow_expect_refused(qts, "vm1", "are more than the devices");
     /* without devices, nearly nothing */
     g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm2", SHADOW_BUF,
                                 8192, 0), ==, -EBADMSG);
-    expect_reason(qts, "are more than the devices");
+    shadow_expect_refused(qts, "vm1", "are more than the devices");
     shadow_assert_state(qts, "vm1", "incoming");
     qtest_quit(qts);
 }
@@ -109,7 +99,7 @@ static void test_one_at_a_time(void)
     begin(to, env);
     g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
                     -EBUSY);
-    expect_reason(to, "is being restored");
+    shadow_expect_refused(to, "vm1", "is being restored");
     g_assert_cmpint(end(to), ==, 0);
     shadow_assert_state(to, "vm1", "restored");
     qtest_quit(from);
@@ -146,8 +136,7 @@ static void change_plug(QTestState *qts)
 static void change_remove(QTestState *qts)
 {
     change_unplug(qts);
-    qtest_qmp_assert_success(qts, "{'execute': 'object-del', 'arguments': "
-                             "{'id': 'vm1'}}");
+    shadow_object_del(qts, "vm1");
 }
 
 static void changed(Change *change, const char *state, int err)
@@ -230,11 +219,11 @@ static void test_misfit_again(void)
 
     g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
                     -EINVAL);
-    expect_reason(to, "cannot load");
+    shadow_expect_refused(to, "vm1", "cannot load");
     for (unsigned i = 0; i < 20; i++) {
         g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
                         -EINVAL);
-        expect_reason(to, "was refused before");
+        shadow_expect_refused(to, "vm1", "was refused before");
     }
     /* one that fits is taken */
     shadow_move(good, to);

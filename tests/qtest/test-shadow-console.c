@@ -16,17 +16,6 @@ static QTestState *start_with(const char *props)
     return qts;
 }
 
-static void expect_connected(QTestState *qts, uint64_t input, uint64_t output)
-{
-    QDict *data = shadow_event(qts, "SHADOW_CONSOLE_CONNECTED");
-
-    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm1");
-    g_assert_cmpstr(qdict_get_str(data, "device"), ==, "com1");
-    g_assert_cmpint(qdict_get_int(data, "input-accepted"), ==, input);
-    g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, output);
-    qobject_unref(data);
-}
-
 /* What the queue has no room for waits in the transport. */
 static void test_input_bound(void)
 {
@@ -70,8 +59,8 @@ static void test_input_of_a_lost_connection(void)
     close(user);
     shadow_wait_connected(qts, "com1", false);
     user = user_connect("c0");
-    expect_connected(qts, 0, 0);
-    expect_connected(qts, 5, 0);
+    shadow_expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 5, 0);
     user_send(user, "in two");
     uart_expect(qts, COM1, "sent in two");
     close(user);
@@ -91,7 +80,7 @@ static void test_output_bound(void)
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 150);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-dropped"), ==, 150);
     user = user_connect("c0");
-    expect_connected(qts, 0, 150);
+    shadow_expect_connected(qts, 0, 150);
     user_expect(user, text + 150);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 250);
     close(user);
@@ -156,7 +145,7 @@ static void check_replay(const char *props, uint64_t offset,
 
     uart_write(qts, COM1, "boot,");
     user = user_connect("c0");
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     user_expect(user, "boot,");
     uart_write(qts, COM1, "login,");
     user_expect(user, "login,");
@@ -166,7 +155,7 @@ static void check_replay(const char *props, uint64_t offset,
     shadow_wait_connected(qts, "com1", false);
     uart_write(qts, COM1, "away,");
     user = user_connect("c0");
-    expect_connected(qts, 2, offset);
+    shadow_expect_connected(qts, 2, offset);
     user_expect(user, expect);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 16);
     user_expect_nothing(user);
@@ -336,7 +325,7 @@ static void test_frozen_user_waits(void)
     user_expect_nothing(user);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 0);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     user_expect(user, "unsent");
     uart_expect(qts, COM1, "hi");
     close(user);

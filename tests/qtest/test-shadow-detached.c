@@ -19,15 +19,6 @@ static void bind_vm1(QTestState *qts)
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
 }
 
-static void expect_connected(QTestState *qts, unsigned input, unsigned output)
-{
-    QDict *data = shadow_event(qts, "SHADOW_CONSOLE_CONNECTED");
-
-    g_assert_cmpint(qdict_get_int(data, "input-accepted"), ==, input);
-    g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, output);
-    qobject_unref(data);
-}
-
 /* The loop has had its turns: nothing was taken from the user, or given. */
 static void expect_counts(QTestState *qts, unsigned accepted, unsigned taken)
 {
@@ -42,7 +33,7 @@ static void test_told(void)
     QTestState *qts = shadow_start_com1();
     int user = user_connect("c0");
 
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     uart_write(qts, COM1, "login:");
     user_expect(user, "login:");
     user_send(user, "abc");
@@ -58,7 +49,7 @@ static void test_told(void)
     user_expect_nothing(user);
 
     bind_vm1(qts);
-    expect_connected(qts, 3, 6);
+    shadow_expect_connected(qts, 3, 6);
     uart_expect(qts, COM1, "abclater");
     uart_write(qts, COM1, "again");
     user_expect(user, "again");
@@ -72,7 +63,7 @@ static void test_bound_again(void)
     QTestState *qts = shadow_start_com1();
     int user = user_connect("c0");
 
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     user_send(user, "ab");
     shadow_wait_count(qts, "com1", "input-accepted", 2);
     unbind_vm1(qts);
@@ -83,7 +74,7 @@ static void test_bound_again(void)
     expect_counts(qts, 2, 1);
 
     user = user_connect("c0");
-    expect_connected(qts, 2, 0);
+    shadow_expect_connected(qts, 2, 0);
     user_expect(user, "to whom?");
     uart_expect(qts, COM1, "b");
     close(user);
@@ -96,7 +87,7 @@ static void test_told_later(void)
     QTestState *qts = shadow_start_com1();
     int user = user_connect("c0");
 
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     user_send(user, "ab");
     shadow_wait_count(qts, "com1", "input-accepted", 2);
     close(user);
@@ -106,7 +97,7 @@ static void test_told_later(void)
     g_assert_cmphex(port_in(qts, COM1), ==, 'a');
     expect_counts(qts, 2, 1);
     user = user_connect("c0");
-    expect_connected(qts, 2, 0);
+    shadow_expect_connected(qts, 2, 0);
     uart_expect(qts, COM1, "b");
     close(user);
     qtest_quit(qts);
@@ -134,7 +125,7 @@ static void test_pipe(void)
     g_assert_cmpint(write(to, "x", 1), ==, 1);
     expect_counts(qts, 0, 0);
     bind_vm1(qts);
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     uart_expect(qts, COM1, "x");
     uart_write(qts, COM1, "on");
     user_expect(from, "on");

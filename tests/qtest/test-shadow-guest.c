@@ -33,12 +33,6 @@ static void add_secret(QTestState *qts, const char *id, unsigned len)
                              id, data);
 }
 
-static void delete_object(QTestState *qts, const char *id)
-{
-    qtest_qmp_assert_success(qts, "{'execute': 'object-del', 'arguments': "
-                             "{'id': %s}}", id);
-}
-
 static void refuse_port(QTestState *qts, const char *what, const char *guest,
                         unsigned iobase, unsigned irq)
 {
@@ -237,7 +231,7 @@ static void test_guest_in_use(void)
                        "'arguments': {'id': 'vm1'}}");
     shadow_assert_state(qts, "vm1", "active");
     qtest_qmp_device_del(qts, "com1");
-    delete_object(qts, "vm1");
+    shadow_object_del(qts, "vm1");
     g_assert_cmpuint(count_guests(qts), ==, 0);
     qtest_quit(qts);
 }
@@ -251,7 +245,7 @@ static void test_removal_while_bound(void)
     qtest_qmp_device_del(qts, "com1");
     port_in(qts, COM1);
     g_assert_cmpuint(port_missed(qts), ==, 1);
-    delete_object(qts, "vm1");
+    shadow_object_del(qts, "vm1");
     shadow_expect_unbound(qts, "vm1", "the shadow guest was removed");
     port_in(qts, COM1);
     g_assert_cmpuint(port_missed(qts), ==, 2);
@@ -307,7 +301,7 @@ static void test_many_guests(void)
             g_autofree char *com = g_strdup_printf("com%u", i);
 
             qtest_qmp_device_del(qts, com);
-            delete_object(qts, guest);
+            shadow_object_del(qts, guest);
         }
         g_assert_cmpuint(port_missed(qts), ==, 0);
         g_assert_cmpuint(count_guests(qts), ==, 1);

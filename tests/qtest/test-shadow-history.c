@@ -368,8 +368,7 @@ static void test_destination_ends(void)
     refused(h.to, env, -EINVAL);
     taken(h.to, ahead);
     qtest_qmp_device_del(h.to, "com1");
-    qtest_qmp_assert_success(h.to, "{'execute': 'object-del', 'arguments': "
-                             "{'id': 'vm1'}}");
+    shadow_object_del(h.to, "vm1");
     hosts_quit(&h);
 }
 

@@ -80,15 +80,6 @@ static char *destination(QTestState *qts)
     return key;
 }
 
-static void refused_event(QTestState *qts, const char *what)
-{
-    QDict *data = shadow_event(qts, "SHADOW_GUEST_REFUSED");
-
-    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm2");
-    g_assert_nonnull(strstr(qdict_get_str(data, "reason"), what));
-    qobject_unref(data);
-}
-
 static void move(QTestState *from, QTestState *to)
 {
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm2");
@@ -129,7 +120,7 @@ static void test_no_destination(void)
     QTestState *qts = host_start(SHADOW_KEY, false);
 
     g_assert_cmpint(shadow_save(qts, "vm2"), ==, -EIO);
-    refused_event(qts, "shadow-guest-set-destination");
+    shadow_expect_refused(qts, "vm2", "shadow-guest-set-destination");
     shadow_assert_state(qts, "vm2", "active");
     qtest_quit(qts);
 }
@@ -144,7 +135,7 @@ static void test_not_trusted(void)
     env = shadow_envelope(from, "vm2");
     g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
                     -EBADMSG);
-    refused_event(to, "trusted-hosts");
+    shadow_expect_refused(to, "vm2", "trusted-hosts");
     shadow_assert_state(to, "vm2", "incoming");
     trust(to, to);
     g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
@@ -169,7 +160,7 @@ static void test_another_host(void)
     env = shadow_envelope(from, "vm2");
     g_assert_cmpint(shadow_restore(other, "vm2", env->data, env->len), ==,
                     -EBADMSG);
-    refused_event(other, "sealed to another host");
+    shadow_expect_refused(other, "vm2", "sealed to another host");
     shadow_assert_state(other, "vm2", "incoming");
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm2"), ==, 0);
     g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==, 0);
@@ -266,7 +257,7 @@ static void test_no_signer(void)
     restore_without(qts, 112, 64);
     restore_without(qts, 176, 64);
     shadow_assert_state(qts, "vm2", "incoming");
-    refused_event(qts, "sealed to another host");
+    shadow_expect_refused(qts, "vm2", "sealed to another host");
     qtest_quit(qts);
 }
 

@@ -383,8 +383,7 @@ static void test_removed_while_saving(void)
     g_assert_cmpint(shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
                                 SHADOW_BUF_SIZE, 0), ==, -EAGAIN);
     qtest_qmp_device_del(qts, "com1");
-    qtest_qmp_assert_success(qts, "{'execute': 'object-del', 'arguments': "
-                             "{'id': 'vm1'}}");
+    shadow_object_del(qts, "vm1");
     g_assert_cmpint(shadow_save(qts, "vm1"), ==, -ENOENT);
     qtest_quit(qts);
 }

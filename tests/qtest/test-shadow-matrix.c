@@ -21,15 +21,6 @@ static QTestState *start_small(const char *guest_props)
     return shadow_start(guest_props, SMALL_COM1);
 }
 
-static uint64_t refusals(QTestState *qts)
-{
-    QDict *g = shadow_query(qts, "vm1");
-    uint64_t n = qdict_get_int(g, "refusals");
-
-    qobject_unref(g);
-    return n;
-}
-
 /* An envelope in a guest's memory, that is not accepted as it is */
 typedef struct Target {
     QTestState *qts;
@@ -116,7 +107,7 @@ static void test_flips(void)
         g_test_message("%s: %zu bytes", regions[i].name, regions[i].len);
     }
     g_assert_cmpuint(off, ==, ENVELOPE_LEN);
-    g_assert_cmpuint(refusals(t.qts), ==, ENVELOPE_LEN);
+    g_assert_cmpuint(shadow_guest_count(t.qts, "refusals"), ==, ENVELOPE_LEN);
     target_finish(&t);
 }
 

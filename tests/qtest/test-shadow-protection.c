@@ -51,17 +51,6 @@ static void expect_protection(QTestState *qts, const char *protection,
     qobject_unref(g);
 }
 
-static void expect_connected(QTestState *qts, unsigned input, unsigned output,
-                             const char *notice)
-{
-    QDict *data = shadow_event(qts, "SHADOW_CONSOLE_CONNECTED");
-
-    g_assert_cmpint(qdict_get_int(data, "input-accepted"), ==, input);
-    g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, output);
-    g_assert_cmpint(qdict_get_int(data, "notice"), ==, strlen(notice));
-    qobject_unref(data);
-}
-
 static void expect_broken(QTestState *qts)
 {
     QDict *data = shadow_event(qts, "SHADOW_GUEST_UNPROTECTED");
@@ -69,17 +58,6 @@ static void expect_broken(QTestState *qts)
     g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm1");
     g_assert_cmpstr(qdict_get_str(data, "reason"), ==, "as tested");
     qobject_unref(data);
-}
-
-/* One of several lines that a connection ends with */
-static void expect_line(int user, const char *what, unsigned input,
-                        unsigned output)
-{
-    g_autofree char *text = NULL;
-
-    text = g_strdup_printf("\r\n[shadow-serial vm1/com1: %s, input=%u "
-                           "output=%u]\r\n", what, input, output);
-    user_expect(user, text);
 }
 
 /* On a host that cannot protect */
@@ -140,7 +118,7 @@ static void test_exposed(void)
     uart_write(qts, COM1, "boot,");
     for (unsigned i = 0; i < 2; i++) {
         user = user_connect("c0");
-        expect_connected(qts, 3 * i, 10 * i, GREETING);
+        shadow_expect_connected_told(qts, 3 * i, 10 * i, GREETING);
         user_expect(user, GREETING);
         user_expect(user, i ? "away," : "boot,");
         uart_write(qts, COM1, "here,");
@@ -165,7 +143,7 @@ static void test_needless(void)
                                    shadow_dir);
     int user = user_connect("c0");
 
-    expect_connected(qts, 0, 0, "");
+    shadow_expect_connected(qts, 0, 0);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     expect_protection(qts, "forced", 0);
     uart_write(qts, COM1, "text");
@@ -188,7 +166,7 @@ static void test_no_notice(void)
 
         protect(qts, kinds[i]);
         user = user_connect("c0");
-        expect_connected(qts, 0, 4 * i, "");
+        shadow_expect_connected(qts, 0, 4 * i);
         uart_write(qts, COM1, "text");
         user_expect(user, "text");
         user_expect_nothing(user);
@@ -256,7 +234,7 @@ static void test_exposed_slow_user(void)
                        p.base);
     host_lacks(NULL);
     add_com1(qts);
-    expect_connected(qts, 0, 0, GREETING);
+    shadow_expect_connected_told(qts, 0, 0, GREETING);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     uart_write(qts, COM1, "text");
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 0);
@@ -304,7 +282,7 @@ static void test_broken_slow_user(void)
 
         user_expect(p.from, byte);
     }
-    expect_line(p.from, BROKEN, 6, sent);
+    user_expect_line(p.from, BROKEN, 6, sent);
     user_expect(p.from, text + sent);
     uart_expect(qts, COM1, "typed");
     user_expect_nothing(p.from);
@@ -321,7 +299,7 @@ static void test_broken(void)
     g_autofree char *text = NULL;
     int user = user_connect("c0");
 
-    expect_connected(qts, 0, 0, "");
+    shadow_expect_connected(qts, 0, 0);
     uart_write(qts, COM1, "before");
     user_send(user, "abc");
     uart_expect(qts, COM1, "abc");
@@ -335,7 +313,7 @@ static void test_broken(void)
 
     for (unsigned i = 0; i < 2; i++) {
         user = user_connect("c0");
-        expect_connected(qts, 3 + 4 * i, 6 + 12 * i, GREETING);
+        shadow_expect_connected_told(qts, 3 + 4 * i, 6 + 12 * i, GREETING);
         user_expect(user, GREETING);
         user_expect(user, i ? "more" : "between");
         uart_write(qts, COM1, "after");
@@ -367,7 +345,7 @@ static void test_broken_told_later(void)
     protect(qts, SHADOW_PROTECTION_BROKEN);
     user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
     user = user_connect("c0");
-    expect_connected(qts, 0, 0, GREETING);
+    shadow_expect_connected_told(qts, 0, 0, GREETING);
     user_expect(user, GREETING "out");
     user_expect_nothing(user);
     close(user);
@@ -386,7 +364,7 @@ static void test_rebound(void)
     expect_protection(qts, "forced", 1);
     user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
     user = user_connect("c0");
-    expect_connected(qts, 0, 0, "");
+    shadow_expect_connected(qts, 0, 0);
     uart_write(qts, COM1, "text");
     user_expect(user, "text");
 
@@ -399,7 +377,7 @@ static void test_rebound(void)
     user = user_connect("c0");
     user_expect_nothing(user);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    expect_connected(qts, 0, 4, "");
+    shadow_expect_connected(qts, 0, 4);
     close(user);
     qtest_quit(qts);
 }
@@ -426,11 +404,11 @@ static void test_broken_and_snapshot(void)
             }
         }
         user = user_connect("c0");
-        expect_line(user, "went back to a snapshot", 0, 0);
+        user_expect_line(user, "went back to a snapshot", 0, 0);
         user_expect_notice(user, BROKEN, 0, 0);
     }
     user = user_connect("c0");
-    expect_connected(qts, 0, 0, GREETING);
+    shadow_expect_connected_told(qts, 0, 0, GREETING);
     user_expect(user, GREETING);
     user_expect_nothing(user);
     close(user);
@@ -449,7 +427,7 @@ static void test_broken_new_device(void)
     protect(qts, SHADOW_PROTECTION_BROKEN);
     add_com1(qts);
     user = user_connect("c0");
-    expect_connected(qts, 0, 0, GREETING);
+    shadow_expect_connected_told(qts, 0, 0, GREETING);
     user_expect(user, GREETING);
     user_expect_nothing(user);
     close(user);
@@ -473,7 +451,7 @@ static void test_frozen(void)
     user_expect_nothing(user);
     g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 0);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
-    expect_line(user, BROKEN, 0, 4);
+    user_expect_line(user, BROKEN, 0, 4);
     shadow_wait_connected(qts, "com1", false);
     g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 0);
     close(user);
@@ -497,7 +475,7 @@ static void test_moved(void)
     protect(from, SHADOW_PROTECTION_BROKEN);
     g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
     g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
-    expect_line(user, BROKEN, 0, 4);
+    user_expect_line(user, BROKEN, 0, 4);
     user_expect_notice(user, "moved to another host", 0, 4);
     user_expect_notice(user_connect("c0"), "moved to another host", 0, 4);
 
@@ -505,7 +483,7 @@ static void test_moved(void)
     shadow_run(to);
     expect_protection(to, "forced", 0);
     user = user_connect("d0");
-    expect_connected(to, 0, 4, "");
+    shadow_expect_connected(to, 0, 4);
     uart_write(to, COM1, "there");
     user_expect(user, "there");
     close(user);
@@ -554,7 +532,7 @@ static void test_moved_to_exposed(void)
     shadow_move(from, to);
     user_expect_nothing(user);
     shadow_run(to);
-    expect_connected(to, 0, 0, GREETING);
+    shadow_expect_connected_told(to, 0, 0, GREETING);
     user_expect(user, GREETING "text");
     user_expect_nothing(user);
     close(user);

@@ -55,8 +55,7 @@ static void remove_guest(QTestState *qts, unsigned n)
                              "{'id': %s}}", name.device);
     qtest_qmp_assert_success(qts, "{'execute': 'chardev-remove', "
                              "'arguments': {'id': %s}}", name.user);
-    qtest_qmp_assert_success(qts, "{'execute': 'object-del', 'arguments': "
-                             "{'id': %s}}", name.guest);
+    shadow_object_del(qts, name.guest);
 }
 
 /* Resident memory that no file and no other process has, in KiB */

@@ -48,32 +48,6 @@ static uint64_t epoch(QTestState *qts)
     return le64_to_cpu(shadow_query_call(qts, "vm1").epoch);
 }
 
-static uint64_t counter(QTestState *qts, const char *name)
-{
-    QDict *g = shadow_query(qts, "vm1");
-    uint64_t val = qdict_get_int(g, name);
-
-    qobject_unref(g);
-    return val;
-}
-
-static void expect_refused(QTestState *qts, const char *why)
-{
-    QDict *data = shadow_event(qts, "SHADOW_GUEST_REFUSED");
-
-    g_assert_nonnull(strstr(qdict_get_str(data, "reason"), why));
-    qobject_unref(data);
-}
-
-static void expect_connected(QTestState *qts, unsigned input, unsigned output)
-{
-    QDict *data = shadow_event(qts, "SHADOW_CONSOLE_CONNECTED");
-
-    g_assert_cmpint(qdict_get_int(data, "input-accepted"), ==, input);
-    g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, output);
-    qobject_unref(data);
-}
-
 static void expect_notice(int user, unsigned input, unsigned output)
 {
     user_expect_notice(user, "went back to a snapshot", input, output);
@@ -90,10 +64,10 @@ static void test_off_save(void)
     user_expect(user, "before,");
     user_send(user, "typed");
     g_assert_cmpint(save_snapshot(qts), ==, -EPERM);
-    expect_refused(qts, "snapshots=on");
+    shadow_expect_refused(qts, "vm1", "snapshots=on");
     g_assert_cmpuint(epoch(qts), ==, 0);
-    g_assert_cmpuint(counter(qts, "refusals"), ==, 1);
-    g_assert_cmpuint(counter(qts, "snapshots-saved"), ==, 0);
+    g_assert_cmpuint(shadow_guest_count(qts, "refusals"), ==, 1);
+    g_assert_cmpuint(shadow_guest_count(qts, "snapshots-saved"), ==, 0);
     shadow_assert_state(qts, "vm1", "active");
     uart_expect(qts, COM1, "typed");
     uart_write(qts, COM1, "after");
@@ -111,7 +85,7 @@ static void test_off_restore(void)
     uart_write(from, COM1, "text");
     env = snapshot(from);
     g_assert_cmpint(restore(to, env), ==, -EPERM);
-    expect_refused(to, "snapshots=on");
+    shadow_expect_refused(to, "vm1", "snapshots=on");
     shadow_assert_state(to, "vm1", "incoming");
     g_assert_cmpuint(epoch(to), ==, 0);
     g_assert_cmpuint(shadow_count(to, "com1", "output-produced"), ==, 0);
@@ -192,7 +166,7 @@ static void test_in_place(void)
     int user = user_connect("c0");
     g_autoptr(GByteArray) env = NULL;
 
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     port_out(qts, COM1 + UART_FCR, FCR_ENABLE_14);
     port_out(qts, COM1 + UART_SCR, 0x11);
     uart_write(qts, COM1, "before,");
@@ -225,7 +199,7 @@ static void test_in_place(void)
     /* the user is told once, and goes on where things stood */
     uart_write(qts, COM1, "new");
     user = user_connect("c0");
-    expect_connected(qts, 23, 18);
+    shadow_expect_connected(qts, 23, 18);
     user_expect(user, "new");
     user_send(user, "more");
     uart_expect(qts, COM1, "more");
@@ -248,7 +222,7 @@ static void test_told_later(void)
     }
     expect_notice(user_connect("c0"), 0, 0);
     user = user_connect("c0");
-    expect_connected(qts, 0, 0);
+    shadow_expect_connected(qts, 0, 0);
     user_expect(user, "out");
     user_expect_nothing(user);
     close(user);
@@ -314,7 +288,7 @@ static void test_half_fitting(void)
     user_expect(user, "text");
     uart_expect(qts, COM1, "typed");
     user_expect_nothing(user);
-    g_assert_cmpuint(counter(qts, "snapshots-restored"), ==, 0);
+    g_assert_cmpuint(shadow_guest_count(qts, "snapshots-restored"), ==, 0);
     close(user);
     qtest_quit(qts);
 }
@@ -341,10 +315,10 @@ static void test_recorded(void)
         g_assert_cmpint(qdict_get_int(data, "epoch"), ==, 3);
         qobject_unref(data);
     }
-    g_assert_cmpuint(counter(qts, "saves"), ==, 3);
-    g_assert_cmpuint(counter(qts, "snapshots-saved"), ==, 3);
-    g_assert_cmpuint(counter(qts, "restores"), ==, 2);
-    g_assert_cmpuint(counter(qts, "snapshots-restored"), ==, 2);
+    g_assert_cmpuint(shadow_guest_count(qts, "saves"), ==, 3);
+    g_assert_cmpuint(shadow_guest_count(qts, "snapshots-saved"), ==, 3);
+    g_assert_cmpuint(shadow_guest_count(qts, "restores"), ==, 2);
+    g_assert_cmpuint(shadow_guest_count(qts, "snapshots-restored"), ==, 2);
     text = qtest_hmp(qts, "info shadow");
     g_assert_nonnull(strstr(text, "snapshots allowed: 3 saved, 2 restored"));
 
@@ -354,7 +328,7 @@ static void test_recorded(void)
     g_assert_false(qdict_get_bool(data, "snapshot"));
     qobject_unref(data);
     g_assert_cmpuint(epoch(qts), ==, 4);
-    g_assert_cmpuint(counter(qts, "snapshots-saved"), ==, 3);
+    g_assert_cmpuint(shadow_guest_count(qts, "snapshots-saved"), ==, 3);
     qtest_quit(qts);
 }
 

@@ -125,7 +125,6 @@ static void test_sent_output(void)
 {
     Hosts h = hosts_start();
     int user = user_connect("c0");
-    QDict *data;
 
     uart_write(h.from, COM1, "seen");
     user_expect(user, "seen");
@@ -135,9 +134,7 @@ static void test_sent_output(void)
     shadow_move(h.from, h.to);
     user = user_connect("d0");
     shadow_run(h.to);
-    data = shadow_event(h.to, "SHADOW_CONSOLE_CONNECTED");
-    g_assert_cmpint(qdict_get_int(data, "output-offset"), ==, 4);
-    qobject_unref(data);
+    shadow_expect_connected(h.to, 0, 4);
     user_expect(user, "unseen");
     user_expect_nothing(user);
     close(user);

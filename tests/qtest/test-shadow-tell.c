@@ -251,8 +251,7 @@ static void test_removed(void)
 
     bind_and_unbind(qts, 300);
     refuse(qts, 300);
-    qtest_qmp_assert_success(qts, "{'execute': 'object-del', 'arguments': "
-                             "{'id': 'vm1'}}");
+    shadow_object_del(qts, "vm1");
     g_assert_cmpuint(told_count(log, 0, "BOUND"), ==, 300);
     g_assert_cmpuint(told_count(log, 0, "UNBOUND"), ==, 300);
     g_assert_cmpuint(told_count(log, 0, "REFUSED"), ==, 300);

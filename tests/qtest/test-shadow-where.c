@@ -281,7 +281,6 @@ static void test_activation_unwritable(void)
     QTestState *from = shadow_start_com1(), *to;
     Disk disk;
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
-    QDict *data, *g;
 
     to = disk_start(&disk, ",incoming=on");
     restore(to, env);
@@ -290,12 +289,8 @@ static void test_activation_unwritable(void)
         port_out(to, COM1, 'x');
     }
     shadow_assert_state(to, "vm1", "restored");
-    data = shadow_event(to, "SHADOW_GUEST_REFUSED");
-    g_assert_nonnull(strstr(qdict_get_str(data, "reason"), "cannot keep"));
-    qobject_unref(data);
-    g = shadow_query(to, "vm1");
-    g_assert_cmpint(qdict_get_int(g, "refusals"), ==, 1);
-    qobject_unref(g);
+    shadow_expect_refused(to, "vm1", "cannot keep");
+    g_assert_cmpuint(shadow_guest_count(to, "refusals"), ==, 1);
     g_assert_cmpint(shadow_simple(to, ULTRACALL_RUN, "vm1"), ==, -EIO);
     g_assert_cmpuint(shadow_count(to, "com1", "output-produced"), ==, 0);
 
