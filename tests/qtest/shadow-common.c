@@ -262,6 +262,38 @@ uint64_t port_missed(QTestState *qts)
     return qtest_readq(qts, TESTDEV_BASE + TESTDEV_MISSED);
 }
 
+static uint64_t testdev(QTestState *qts, uint64_t reg)
+{
+    return qtest_readq(qts, TESTDEV_BASE + reg);
+}
+
+Server port_server(QTestState *qts)
+{
+    uint64_t missed = testdev(qts, TESTDEV_MISSED);
+    uint64_t unserved = testdev(qts, TESTDEV_UNSERVED);
+    uint8_t val = port_in(qts, COM1 + UART_SCR);
+
+    if (testdev(qts, TESTDEV_MISSED) != missed) {
+        return SOMEBODY_ELSE;
+    }
+    if (testdev(qts, TESTDEV_UNSERVED) != unserved) {
+        g_assert_cmphex(val, ==, 0xff);
+        return NOBODY;
+    }
+    return DEVICE;
+}
+
+bool entry_claimed(QTestState *qts, uint64_t process, uint64_t root,
+                   uint64_t vmcb)
+{
+    Server server;
+
+    shadow_enter(qts, process, root, vmcb);
+    server = port_server(qts);
+    g_assert_cmpint(server, !=, NOBODY);
+    return server == DEVICE;
+}
+
 void uart_program(QTestState *qts)
 {
     port_out(qts, COM1 + UART_LCR, 0x80);

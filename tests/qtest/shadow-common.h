@@ -124,6 +124,16 @@ char *shadow_pattern(size_t len);
 uint8_t port_in(QTestState *qts, uint16_t port);
 void port_out(QTestState *qts, uint16_t port, uint8_t val);
 uint64_t port_missed(QTestState *qts);
+/* Who has served an access to COM1 */
+typedef enum Server {
+    DEVICE,
+    NOBODY,
+    SOMEBODY_ELSE,
+} Server;
+Server port_server(QTestState *qts);
+/* Enter; whether the shadow device has COM1 */
+bool entry_claimed(QTestState *qts, uint64_t process, uint64_t root,
+                   uint64_t vmcb);
 /* COM1 with a value of its own in every register */
 void uart_program(QTestState *qts);
 void uart_write(QTestState *qts, uint16_t base, const char *text);
@@ -156,9 +166,12 @@ void shadow_wait_count(QTestState *qts, const char *device, const char *key,
 void shadow_wait_connected(QTestState *qts, const char *device, bool val);
 void shadow_assert_state(QTestState *qts, const char *guest,
                          const char *state);
+void shadow_assert_bound(QTestState *qts, const char *guest, bool by_process,
+                         bool by_tag);
 
 /* The data of the next such event */
 QDict *shadow_event(QTestState *qts, const char *name);
+void shadow_expect_bound(QTestState *qts, bool by_tag);
 void shadow_expect_unbound(QTestState *qts, const char *guest,
                            const char *reason);
 

@@ -112,6 +112,16 @@ void shadow_assert_state(QTestState *qts, const char *guest,
     qobject_unref(g);
 }
 
+void shadow_assert_bound(QTestState *qts, const char *guest, bool by_process,
+                         bool by_tag)
+{
+    QDict *g = shadow_query(qts, guest);
+
+    g_assert_cmpint(qdict_get_bool(g, "bound-by-process"), ==, by_process);
+    g_assert_cmpint(qdict_get_bool(g, "bound-by-tag"), ==, by_tag);
+    qobject_unref(g);
+}
+
 QDict *shadow_event(QTestState *qts, const char *name)
 {
     QDict *event = qtest_qmp_eventwait_ref(qts, name);
@@ -119,6 +129,15 @@ QDict *shadow_event(QTestState *qts, const char *name)
 
     qobject_unref(event);
     return data;
+}
+
+void shadow_expect_bound(QTestState *qts, bool by_tag)
+{
+    QDict *data = shadow_event(qts, "SHADOW_GUEST_BOUND");
+
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm1");
+    g_assert_cmpint(qdict_get_bool(data, "by-tag"), ==, by_tag);
+    qobject_unref(data);
 }
 
 void shadow_expect_unbound(QTestState *qts, const char *guest,
