@@ -195,6 +195,20 @@ int shadow_restore(QTestState *qts, const char *tag, const void *env,
     return shadow_call(qts, ULTRACALL_RESTORE, tag, SHADOW_BUF, len, 0);
 }
 
+int shadow_restore_env(QTestState *qts, const GByteArray *env)
+{
+    return shadow_restore(qts, "vm1", env->data, env->len);
+}
+
+void shadow_restore_unchanged(QTestState *qts, const GByteArray *env, int err)
+{
+    QDict *before = shadow_view(qts);
+
+    g_assert_cmpint(shadow_restore_env(qts, env), ==, err);
+    shadow_assert_same(qts, before);
+    qobject_unref(before);
+}
+
 void shadow_move(QTestState *from, QTestState *to)
 {
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");

@@ -108,6 +108,11 @@ GByteArray *shadow_envelope_flags(QTestState *qts, const char *tag,
 int shadow_restore(QTestState *qts, const char *tag, const void *env,
                    size_t len);
 
+/* Of vm1 */
+int shadow_restore_env(QTestState *qts, const GByteArray *env);
+/* Answered with @err, and vm1 is as it was */
+void shadow_restore_unchanged(QTestState *qts, const GByteArray *env, int err);
+
 /* SAVE, RESTORE, COMMIT */
 void shadow_move(QTestState *from, QTestState *to);
 /* The first nested entry, by a register without side effects */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Output that is sent ahead of the state that lacks it: all of it is there in
- * the end, or the state is refused and nothing has changed.
+ * the end, or the state is refused and nothing has changed.  Rings that have
+ * wrapped are in test-shadow-history-ring.c.
  */
 #include "qemu/osdep.h"
 #include "shadow-common.h"
@@ -64,24 +65,10 @@ static GByteArray *rest(QTestState *qts, size_t len)
     return env;
 }
 
-static int restore(QTestState *qts, GByteArray *env)
-{
-    return shadow_restore(qts, "vm1", env->data, env->len);
-}
-
-static void refused(QTestState *qts, GByteArray *env, int err)
-{
-    QDict *before = shadow_view(qts);
-
-    g_assert_cmpint(restore(qts, env), ==, err);
-    shadow_assert_same(qts, before);
-    qobject_unref(before);
-}
-
 /* Kept, and nothing else */
 static void taken(QTestState *qts, GByteArray *env)
 {
-    refused(qts, env, 0);
+    shadow_restore_unchanged(qts, env, 0);
 }
 
 /* It runs there, and a new user reads all of it. */
@@ -89,7 +76,7 @@ static void expect_whole(Hosts *h, GByteArray *env, const char *text)
 {
     int user;
 
-    g_assert_cmpint(restore(h->to, env), ==, 0);
+    g_assert_cmpint(shadow_restore_env(h->to, env), ==, 0);
     shadow_assert_state(h->to, "vm1", "restored");
     g_assert_cmpint(shadow_simple(h->from, ULTRACALL_COMMIT, "vm1"), ==, 0);
     shadow_run(h->to);
@@ -150,7 +137,7 @@ static void test_unsent(void)
     uart_write(from, COM1, "and later");
     env = rest(from, REST_LEN);
     taken(to, ahead);
-    g_assert_cmpint(restore(to, env), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     shadow_run(to);
     g_assert_cmpuint(shadow_count(to, "com1", "output-start"), ==, 0);
     user = user_connect("d0");
@@ -172,9 +159,9 @@ static void test_refused(void)
     say(&h, " upon");
     second = history(h.from);
     env = rest(h.from, REST_LEN);
-    refused(h.to, env, -EINVAL);
+    shadow_restore_unchanged(h.to, env, -EINVAL);
     taken(h.to, first);
-    refused(h.to, env, -EINVAL);
+    shadow_restore_unchanged(h.to, env, -EINVAL);
     taken(h.to, second);
     expect_whole(&h, env, "once upon");
     hosts_quit(&h);
@@ -195,7 +182,7 @@ static void test_fork(void)
     other = history(fork);
     env = rest(h.from, REST_LEN);
     taken(h.to, other);
-    refused(h.to, env, -EINVAL);
+    shadow_restore_unchanged(h.to, env, -EINVAL);
     taken(h.to, ahead);
     expect_whole(&h, env, "once");
     qtest_quit(fork);
@@ -211,7 +198,7 @@ static void test_refused_and_again(void)
     say(&h, "once");
     ahead = history(h.from);
     env = rest(h.from, REST_LEN);
-    refused(h.to, env, -EINVAL);
+    shadow_restore_unchanged(h.to, env, -EINVAL);
     g_assert_cmpint(shadow_simple(h.from, ULTRACALL_ABORT, "vm1"), ==, 0);
     say(&h, " upon");
     /* it was forgotten: this is all there is */
@@ -232,15 +219,15 @@ static void test_altered(void)
     ahead = history(h.from);
     for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
         ahead->data[at[i]] ^= 1;
-        refused(h.to, ahead, -EBADMSG);
+        shadow_restore_unchanged(h.to, ahead, -EBADMSG);
         ahead->data[at[i]] ^= 1;
     }
     ahead->len--;
-    refused(h.to, ahead, -EBADMSG);
+    shadow_restore_unchanged(h.to, ahead, -EBADMSG);
     ahead->len++;
     env = rest(h.from, REST_LEN);
     /* nothing of that was kept */
-    refused(h.to, env, -EINVAL);
+    shadow_restore_unchanged(h.to, env, -EINVAL);
     taken(h.to, ahead);
     expect_whole(&h, env, "once");
     hosts_quit(&h);
@@ -260,16 +247,16 @@ static void test_not_for_here(void)
     ahead = history(h.from);
     g_assert_cmpint(shadow_restore(other, "vm2", ahead->data, ahead->len),
                     ==, -EBADMSG);
-    refused(h.from, ahead, -EBUSY);
+    shadow_restore_unchanged(h.from, ahead, -EBUSY);
     env = rest(h.from, REST_LEN);
-    refused(h.from, ahead, -EBUSY);
+    shadow_restore_unchanged(h.from, ahead, -EBUSY);
     taken(h.to, ahead);
-    g_assert_cmpint(restore(h.to, env), ==, 0);
-    refused(h.to, ahead, -EALREADY);
+    g_assert_cmpint(shadow_restore_env(h.to, env), ==, 0);
+    shadow_restore_unchanged(h.to, ahead, -EALREADY);
     g_assert_cmpint(shadow_simple(h.to, ULTRACALL_UNBIND, "vm1"), ==, 0);
-    refused(h.to, ahead, -ESTALE);
+    shadow_restore_unchanged(h.to, ahead, -ESTALE);
     g_assert_cmpint(shadow_simple(h.from, ULTRACALL_COMMIT, "vm1"), ==, 0);
-    refused(h.from, ahead, -EBADMSG);
+    shadow_restore_unchanged(h.from, ahead, -EBADMSG);
     qtest_quit(other);
     hosts_quit(&h);
 }
@@ -347,7 +334,7 @@ static void test_destination_forgets(void)
     for (unsigned i = 2; i < ARRAY_SIZE(forgets); i++) {
         taken(h.to, ahead);
         forgets[i](h.to);
-        refused(h.to, env, -EINVAL);
+        shadow_restore_unchanged(h.to, env, -EINVAL);
     }
     shadow_bind(h.to, "vm1", SHADOW_PROCESS, 0);
     taken(h.to, ahead);
@@ -365,7 +352,7 @@ static void test_destination_ends(void)
     env = rest(h.from, REST_LEN);
     taken(h.to, ahead);
     qtest_system_reset(h.to);
-    refused(h.to, env, -EINVAL);
+    shadow_restore_unchanged(h.to, env, -EINVAL);
     taken(h.to, ahead);
     qtest_qmp_device_del(h.to, "com1");
     shadow_object_del(h.to, "vm1");
@@ -416,87 +403,14 @@ static void test_snapshot(void)
     snapshot = envelope(from, ULTRACALL_SAVE_SNAPSHOT, FULL_LEN);
     later = history(from);
     env = rest(from, REST_LEN);
-    g_assert_cmpint(restore(to, snapshot), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, snapshot), ==, 0);
     g_assert_cmpuint(shadow_count(to, "com1", "output-produced"), ==, 4);
     shadow_run(to);
     /* active, and a host for snapshots: but not for what is ahead */
-    refused(to, ahead, -ESTALE);
-    refused(to, later, -EBUSY);
+    shadow_restore_unchanged(to, ahead, -ESTALE);
+    shadow_restore_unchanged(to, later, -EBUSY);
     qtest_quit(from);
     qtest_quit(to);
-}
-
-/* Written from @from on, no faster than the user reads */
-static void write_numbers(QTestState *qts, int user, GString *all,
-                          unsigned from, unsigned to)
-{
-    for (unsigned i = from; i < to; i += 100) {
-        g_autoptr(GString) text = g_string_new("");
-
-        for (unsigned j = 0; j < 100; j++) {
-            g_string_append_printf(text, "%04u.", i + j);
-        }
-        uart_write(qts, COM1, text->str);
-        user_expect(user, text->str);
-        g_string_append(all, text->str);
-    }
-}
-
-/* Rings that have wrapped, of different sizes; two devices */
-static void check_wrapped(unsigned from_size, unsigned to_size, unsigned end,
-                          unsigned start)
-{
-    static const char devices[] =
-        "-chardev socket,id=c0,path=%s/%s,server=on,wait=off "
-        "-device shadow-serial,id=com1,guest=vm1,chardev=c0,output-size=%u,"
-        "replay=history "
-        "-device shadow-serial,id=com2,guest=vm1,iobase=0x2f8,irq=3";
-    QTestState *from = shadow_start("", devices, shadow_dir, "c0",
-                                    from_size);
-    QTestState *to = shadow_start(",incoming=on", devices, shadow_dir, "d0",
-                                  to_size);
-    g_autoptr(GByteArray) ahead = NULL, env = NULL;
-    g_autoptr(GString) all = g_string_new("");
-    int user = user_connect("c0");
-
-    shadow_bind(from, "vm1", SHADOW_PROCESS, 0);
-    shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
-    write_numbers(from, user, all, 0, 900);
-    uart_write(from, COM2, "two");
-    ahead = envelope(from, ULTRACALL_SAVE_HISTORY, FULL_LEN);
-    write_numbers(from, user, all, 900, end);
-    close(user);
-    env = rest(from, REST_LEN);
-    taken(to, ahead);
-    g_assert_cmpint(restore(to, env), ==, 0);
-    shadow_run(to);
-    g_assert_cmpuint(shadow_count(to, "com1", "output-start"), ==, start);
-    g_assert_cmpuint(shadow_count(to, "com2", "output-produced"), ==, 3);
-    user = user_connect("d0");
-    user_expect(user, all->str + start);
-    close(user);
-    qtest_quit(from);
-    qtest_quit(to);
-}
-
-static void test_wrapped(void)
-{
-    check_wrapped(3000, 3000, 1000, 2000);
-    check_wrapped(3000, 2500, 1000, 2500);
-    check_wrapped(3000, 400, 1000, 4600);
-    /* what has been dropped since is still there */
-    check_wrapped(3000, 8000, 1000, 1500);
-}
-
-/* The source has overwritten more than it had sent ahead. */
-static void test_small_ring(void)
-{
-    check_wrapped(1000, 1000, 1200, 5000);
-    check_wrapped(1000, 8000, 1200, 5000);
-    check_wrapped(1000, 500, 1200, 5500);
-    check_wrapped(1499, 8000, 1200, 4501);
-    /* just not */
-    check_wrapped(1500, 8000, 1200, 3000);
 }
 
 int main(int argc, char **argv)
@@ -518,7 +432,5 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-history/forgotten/end", test_destination_ends);
     qtest_add_func("/shadow-history/flags", test_flags);
     qtest_add_func("/shadow-history/snapshot", test_snapshot);
-    qtest_add_func("/shadow-history/wrapped", test_wrapped);
-    qtest_add_func("/shadow-history/small-ring", test_small_ring);
     return shadow_test_run();
 }
