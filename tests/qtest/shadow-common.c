@@ -83,6 +83,26 @@ QTestState *shadow_start_incoming(const char *com1_props)
     return qts;
 }
 
+void shadow_host_lacks(const char *missing)
+{
+    if (missing) {
+        g_setenv("SHADOW_QTEST_MISSING", missing, true);
+    } else {
+        g_unsetenv("SHADOW_QTEST_MISSING");
+    }
+}
+
+QTestState *shadow_start_exposed(void)
+{
+    QTestState *qts;
+
+    shadow_host_lacks(SHADOW_MISSING);
+    qts = shadow_start(",unprotected=on", SHADOW_COM1, shadow_dir);
+    shadow_host_lacks(NULL);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
 char *shadow_refuses_to_start(const char *args)
 {
     g_autofree char *line = NULL;

@@ -78,6 +78,15 @@ QTestState *shadow_start_com1(void);
 /* A guest that waits for its state, bound, with its user at "d0" */
 QTestState *shadow_start_incoming(const char *com1_props);
 
+/* Why a QEMU that starts now could protect no guest; NULL if it could */
+void shadow_host_lacks(const char *missing);
+#define SHADOW_MISSING "this processor cannot"
+/* What a user of com1 is told first, if it is not protected */
+#define SHADOW_EXPOSED \
+    "[shadow-serial vm1/com1: not protected from the cloud VM]\r\n"
+/* vm1 with com1 on a host that cannot protect it */
+QTestState *shadow_start_exposed(void);
+
 /* What QEMU writes to stderr when it does not want to start with @args */
 char *shadow_refuses_to_start(const char *args);
 
@@ -158,6 +167,20 @@ void user_expect_line(int fd, const char *what, unsigned input,
 void user_expect_notice(int fd, const char *what, unsigned input,
                         unsigned output);
 
+/*
+ * A user who reads no more than the test does: a pipe, since its size can be
+ * chosen; for a -chardev pipe,path=BASE
+ */
+#define PIPE_USER_SIZE 4096
+typedef struct PipeUser {
+    char *base, *in, *out;
+    int to, from;
+} PipeUser;
+/* Of what he is sent, @filled bytes are there already. */
+void pipe_user_start(PipeUser *p, unsigned filled);
+void pipe_user_send(PipeUser *p, const char *text);
+void pipe_user_end(PipeUser *p);
+
 /* Queries */
 QDict *shadow_query(QTestState *qts, const char *guest);
 QDict *shadow_query_device(QTestState *qts, const char *device);
@@ -173,6 +196,8 @@ void shadow_assert_state(QTestState *qts, const char *guest,
                          const char *state);
 void shadow_assert_bound(QTestState *qts, const char *guest, bool by_process,
                          bool by_tag);
+void shadow_assert_protection(QTestState *qts, const char *protection,
+                              unsigned breaks);
 
 /* The data of the next such event */
 QDict *shadow_event(QTestState *qts, const char *name);

@@ -122,6 +122,16 @@ void shadow_assert_bound(QTestState *qts, const char *guest, bool by_process,
     qobject_unref(g);
 }
 
+void shadow_assert_protection(QTestState *qts, const char *protection,
+                              unsigned breaks)
+{
+    QDict *g = shadow_query(qts, "vm1");
+
+    g_assert_cmpstr(qdict_get_str(g, "protection"), ==, protection);
+    g_assert_cmpint(qdict_get_int(g, "breaks"), ==, breaks);
+    qobject_unref(g);
+}
+
 QDict *shadow_event(QTestState *qts, const char *name)
 {
     QDict *event = qtest_qmp_eventwait_ref(qts, name);

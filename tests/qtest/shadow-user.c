@@ -3,6 +3,7 @@
  * The user of a console, as the tests of the shadow devices play him.
  */
 #include "qemu/osdep.h"
+#include <glib/gstdio.h>
 #include <poll.h>
 #include <sys/un.h>
 #include "shadow-common.h"
@@ -80,4 +81,36 @@ void user_expect_notice(int fd, const char *what, unsigned input,
 {
     user_expect_line(fd, what, input, output);
     user_expect_end(fd);
+}
+
+void pipe_user_start(PipeUser *p, unsigned filled)
+{
+    g_autofree char *filler = g_strnfill(filled, '.');
+
+    p->base = shadow_path("pipe");
+    p->in = g_strconcat(p->base, ".in", NULL);
+    p->out = g_strconcat(p->base, ".out", NULL);
+    g_assert_cmpint(mkfifo(p->in, 0600), ==, 0);
+    g_assert_cmpint(mkfifo(p->out, 0600), ==, 0);
+    p->to = open(p->in, O_RDWR);
+    p->from = open(p->out, O_RDWR);
+    g_assert_cmpint(fcntl(p->from, F_SETPIPE_SZ, PIPE_USER_SIZE), ==,
+                    PIPE_USER_SIZE);
+    g_assert_cmpint(write(p->from, filler, filled), ==, filled);
+}
+
+void pipe_user_send(PipeUser *p, const char *text)
+{
+    g_assert_cmpint(write(p->to, text, strlen(text)), ==, strlen(text));
+}
+
+void pipe_user_end(PipeUser *p)
+{
+    close(p->to);
+    close(p->from);
+    g_unlink(p->in);
+    g_unlink(p->out);
+    g_free(p->in);
+    g_free(p->out);
+    g_free(p->base);
 }

@@ -10,17 +10,6 @@
 
 #define WRITE ULTRACALL_PORT_WRITE
 
-static QTestState *start_exposed(void)
-{
-    QTestState *qts;
-
-    g_setenv("SHADOW_QTEST_MISSING", "a processor", true);
-    qts = shadow_start(",unprotected=on", SHADOW_COM1, shadow_dir);
-    g_unsetenv("SHADOW_QTEST_MISSING");
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    return qts;
-}
-
 static int brought_out(QTestState *qts, uint16_t port, uint8_t val)
 {
     qtest_writeb(qts, SHADOW_BUF, val);
@@ -37,14 +26,13 @@ static uint8_t brought_in(QTestState *qts, uint16_t port)
 
 static void test_brought(void)
 {
-    QTestState *qts = start_exposed();
+    QTestState *qts = shadow_start_exposed();
     struct ultracall_guest guest = shadow_query_call(qts, "vm1");
     int user = user_connect("c0");
 
     g_assert_cmpuint(le16_to_cpu(guest.flags), ==, ULTRACALL_GUEST_EXPOSED);
     shadow_wait_connected(qts, "com1", true);
-    user_expect(user, "[shadow-serial vm1/com1: not protected from the cloud "
-                      "VM]\r\n");
+    user_expect(user, SHADOW_EXPOSED);
     g_assert_cmpint(brought_out(qts, COM1 + UART_SCR, 0x5a), ==, 0);
     g_assert_cmphex(brought_in(qts, COM1 + UART_SCR), ==, 0x5a);
     g_assert_cmpint(brought_out(qts, COM1 + UART_DATA, 'A'), ==, 0);
@@ -59,7 +47,7 @@ static void test_brought(void)
 /* Two ports at once, as an access of two bytes to an 8-bit device */
 static void test_sizes(void)
 {
-    QTestState *qts = start_exposed();
+    QTestState *qts = shadow_start_exposed();
 
     qtest_writew(qts, SHADOW_BUF, 0x1234);
     g_assert_cmpint(shadow_call(qts, ULTRACALL_PORT, "vm1", SHADOW_BUF, 2,
@@ -85,7 +73,7 @@ static void test_bad(void)
         { 1, COM1 | WRITE << 1, -EINVAL },
         { 1, COM1 | 1ull << 63, -EINVAL },
     };
-    QTestState *qts = start_exposed();
+    QTestState *qts = shadow_start_exposed();
 
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_assert_cmpint(shadow_call(qts, ULTRACALL_PORT, "vm1", SHADOW_BUF,

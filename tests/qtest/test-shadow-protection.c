@@ -1,54 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A guest whose ports are not, or no longer, kept from the cloud VM: who may
- * have one, and what its users are told.
+ * A guest whose ports are no longer kept from the cloud VM, and what its users
+ * are told.  Those that never were are in test-shadow-exposed.c.
  */
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "qapi/qapi-types-shadow.h"
 #include "shadow-common.h"
 
-#define KEY0 "-object secret,id=key0,data=" SHADOW_KEY " "
-#define MISSING "this processor cannot"
-#define GREETING "[shadow-serial vm1/com1: not protected from the cloud VM]\r\n"
 #define BROKEN "no longer protected from the cloud VM: as tested"
-#define PIPE_SIZE 4096
-
-/* What a QEMU that starts now has for an accelerator */
-static void host_lacks(const char *missing)
-{
-    if (missing) {
-        g_setenv("SHADOW_QTEST_MISSING", missing, true);
-    } else {
-        g_unsetenv("SHADOW_QTEST_MISSING");
-    }
-}
-
-/* vm1 with com1 on a host that cannot protect it */
-static QTestState *start_exposed(void)
-{
-    QTestState *qts;
-
-    host_lacks(MISSING);
-    qts = shadow_start(",unprotected=on", SHADOW_COM1, shadow_dir);
-    host_lacks(NULL);
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    return qts;
-}
 
 static void protect(QTestState *qts, ShadowProtection protection)
 {
     qtest_writeq(qts, TESTDEV_BASE + TESTDEV_PROTECTION, protection);
-}
-
-static void expect_protection(QTestState *qts, const char *protection,
-                              unsigned breaks)
-{
-    QDict *g = shadow_query(qts, "vm1");
-
-    g_assert_cmpstr(qdict_get_str(g, "protection"), ==, protection);
-    g_assert_cmpint(qdict_get_int(g, "breaks"), ==, breaks);
-    qobject_unref(g);
 }
 
 static void expect_broken(QTestState *qts)
@@ -58,98 +21,6 @@ static void expect_broken(QTestState *qts)
     g_assert_cmpstr(qdict_get_str(data, "guest"), ==, "vm1");
     g_assert_cmpstr(qdict_get_str(data, "reason"), ==, "as tested");
     qobject_unref(data);
-}
-
-/* On a host that cannot protect */
-
-/* What makes QEMU end in any case, later */
-#define AND_END " -device no-such-device"
-
-static void test_refused(void)
-{
-    g_autofree char *text = NULL;
-
-    host_lacks(MISSING);
-    text = shadow_refuses_to_start(KEY0 "-object shadow-guest,id=vm1,"
-                                   "secret=key0" AND_END);
-    host_lacks(NULL);
-    g_assert_nonnull(strstr(text, "shadow-guest 'vm1' cannot be protected "
-                                  "from the cloud VM: " MISSING "\n"));
-    g_assert_nonnull(strstr(text, "With unprotected=on it works all the "
-                                  "same"));
-    g_assert_null(strstr(text, "no-such-device"));
-}
-
-static void test_refused_later(void)
-{
-    QTestState *qts = start_exposed();
-
-    shadow_qmp_refused(qts, "cannot be protected from the cloud VM: " MISSING,
-                       "{'execute': 'object-add', 'arguments': {'qom-type': "
-                       "'shadow-guest', 'id': 'vm2', 'secret': 'key0'}}");
-    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': "
-                             "{'qom-type': 'shadow-guest', 'id': 'vm2', "
-                             "'secret': 'key0', 'unprotected': true}}");
-    qtest_quit(qts);
-}
-
-static void test_warned(void)
-{
-    g_autofree char *text = NULL;
-
-    host_lacks(MISSING);
-    text = shadow_refuses_to_start(KEY0 "-object shadow-guest,id=vm1,"
-                                   "secret=key0,unprotected=on" AND_END);
-    host_lacks(NULL);
-    g_assert_nonnull(strstr(text, "warning: shadow-guest 'vm1': the cloud VM "
-                                  "can see and alter its consoles: " MISSING));
-    g_assert_null(strstr(text, "cannot be protected"));
-    g_assert_nonnull(strstr(text, "no-such-device"));
-}
-
-/* Each connection, and no position counts it */
-static void test_exposed(void)
-{
-    QTestState *qts = start_exposed();
-    g_autofree char *text = NULL;
-    int user;
-
-    expect_protection(qts, "none", 0);
-    uart_write(qts, COM1, "boot,");
-    for (unsigned i = 0; i < 2; i++) {
-        user = user_connect("c0");
-        shadow_expect_connected_told(qts, 3 * i, 10 * i, GREETING);
-        user_expect(user, GREETING);
-        user_expect(user, i ? "away," : "boot,");
-        uart_write(qts, COM1, "here,");
-        user_expect(user, "here,");
-        user_send(user, "hi!");
-        uart_expect(qts, COM1, "hi!");
-        g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==,
-                         10 * i + 10);
-        close(user);
-        shadow_wait_connected(qts, "com1", false);
-        uart_write(qts, COM1, "away,");
-    }
-    text = qtest_hmp(qts, "info shadow");
-    g_assert_nonnull(strstr(text, "protection none, "));
-    qtest_quit(qts);
-}
-
-/* It can be protected, so it is. */
-static void test_needless(void)
-{
-    QTestState *qts = shadow_start(",unprotected=on", SHADOW_COM1,
-                                   shadow_dir);
-    int user = user_connect("c0");
-
-    shadow_expect_connected(qts, 0, 0);
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    expect_protection(qts, "forced", 0);
-    uart_write(qts, COM1, "text");
-    user_expect(user, "text");
-    close(user);
-    qtest_quit(qts);
 }
 
 /* Whatever the accelerator does about it, but not while there is nothing */
@@ -173,76 +44,8 @@ static void test_no_notice(void)
         close(user);
         shadow_wait_connected(qts, "com1", false);
     }
-    expect_protection(qts, "forced", 0);
+    shadow_assert_protection(qts, "forced", 0);
     qtest_quit(qts);
-}
-
-/* A user who does not read: a pipe, which is full at first */
-
-typedef struct Pipe {
-    char *base, *in, *out;
-    int to, from;
-} Pipe;
-
-static void pipe_open(Pipe *p, unsigned filled)
-{
-    g_autofree char *filler = g_strnfill(filled, '.');
-
-    p->base = shadow_path("pipe");
-    p->in = g_strconcat(p->base, ".in", NULL);
-    p->out = g_strconcat(p->base, ".out", NULL);
-    g_assert_cmpint(mkfifo(p->in, 0600), ==, 0);
-    g_assert_cmpint(mkfifo(p->out, 0600), ==, 0);
-    p->to = open(p->in, O_RDWR);
-    p->from = open(p->out, O_RDWR);
-    g_assert_cmpint(fcntl(p->from, F_SETPIPE_SZ, PIPE_SIZE), ==, PIPE_SIZE);
-    g_assert_cmpint(write(p->from, filler, filled), ==, filled);
-}
-
-static void pipe_close(Pipe *p)
-{
-    close(p->to);
-    close(p->from);
-    g_unlink(p->in);
-    g_unlink(p->out);
-    g_free(p->in);
-    g_free(p->out);
-    g_free(p->base);
-}
-
-static void pipe_send(Pipe *p, const char *text)
-{
-    g_assert_cmpint(write(p->to, text, strlen(text)), ==, strlen(text));
-}
-
-static void add_com1(QTestState *qts)
-{
-    qtest_qmp_device_add(qts, "shadow-serial", "com1", "{'guest': 'vm1', "
-                         "'chardev': 'c0'}");
-}
-
-/* The notice waits for room, and the guest's output for the notice. */
-static void test_exposed_slow_user(void)
-{
-    g_autofree char *filler = g_strnfill(PIPE_SIZE, '.');
-    QTestState *qts;
-    Pipe p;
-
-    pipe_open(&p, PIPE_SIZE);
-    host_lacks(MISSING);
-    qts = shadow_start(",unprotected=on", "-chardev pipe,id=c0,path=%s",
-                       p.base);
-    host_lacks(NULL);
-    add_com1(qts);
-    shadow_expect_connected_told(qts, 0, 0, GREETING);
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    uart_write(qts, COM1, "text");
-    g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 0);
-    user_expect(p.from, filler);
-    user_expect(p.from, GREETING "text");
-    user_expect_nothing(p.from);
-    qtest_quit(qts);
-    pipe_close(&p);
 }
 
 /*
@@ -251,28 +54,25 @@ static void test_exposed_slow_user(void)
  */
 static void test_broken_slow_user(void)
 {
+    g_autofree char *text = shadow_pattern(2 * PIPE_USER_SIZE);
     QTestState *qts;
     unsigned sent;
-    char *text = g_malloc0(2 * PIPE_SIZE + 1);
-    Pipe p;
+    PipeUser p;
 
-    for (unsigned i = 0; i < 2 * PIPE_SIZE; i++) {
-        text[i] = 'a' + i * 7 % 26;
-    }
-    pipe_open(&p, 0);
+    pipe_user_start(&p, 0);
     qts = shadow_start("", "-chardev pipe,id=c0,path=%s -device shadow-serial,"
                        "id=com1,guest=vm1,chardev=c0", p.base);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    pipe_send(&p, "before");
+    pipe_user_send(&p, "before");
     uart_expect(qts, COM1, "before");
     uart_write(qts, COM1, text);
     sent = shadow_count(qts, "com1", "output-sent");
     g_assert_cmpuint(sent, >, 0);
-    g_assert_cmpuint(sent, <=, PIPE_SIZE);
+    g_assert_cmpuint(sent, <=, PIPE_USER_SIZE);
 
     protect(qts, SHADOW_PROTECTION_BROKEN);
     expect_broken(qts);
-    pipe_send(&p, "typed");
+    pipe_user_send(&p, "typed");
     g_usleep(20000);
     g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 6);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, sent);
@@ -287,8 +87,7 @@ static void test_broken_slow_user(void)
     uart_expect(qts, COM1, "typed");
     user_expect_nothing(p.from);
     qtest_quit(qts);
-    pipe_close(&p);
-    g_free(text);
+    pipe_user_end(&p);
 }
 
 /* While it runs */
@@ -306,15 +105,16 @@ static void test_broken(void)
     shadow_wait_count(qts, "com1", "output-sent", 6);
     protect(qts, SHADOW_PROTECTION_BROKEN);
     expect_broken(qts);
-    expect_protection(qts, "broken", 1);
+    shadow_assert_protection(qts, "broken", 1);
     user_expect(user, "before");
     user_expect_notice(user, BROKEN, 3, 6);
     uart_write(qts, COM1, "between");
 
     for (unsigned i = 0; i < 2; i++) {
         user = user_connect("c0");
-        shadow_expect_connected_told(qts, 3 + 4 * i, 6 + 12 * i, GREETING);
-        user_expect(user, GREETING);
+        shadow_expect_connected_told(qts, 3 + 4 * i, 6 + 12 * i,
+                                     SHADOW_EXPOSED);
+        user_expect(user, SHADOW_EXPOSED);
         user_expect(user, i ? "more" : "between");
         uart_write(qts, COM1, "after");
         user_expect(user, "after");
@@ -345,8 +145,8 @@ static void test_broken_told_later(void)
     protect(qts, SHADOW_PROTECTION_BROKEN);
     user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
     user = user_connect("c0");
-    shadow_expect_connected_told(qts, 0, 0, GREETING);
-    user_expect(user, GREETING "out");
+    shadow_expect_connected_told(qts, 0, 0, SHADOW_EXPOSED);
+    user_expect(user, SHADOW_EXPOSED "out");
     user_expect_nothing(user);
     close(user);
     qtest_quit(qts);
@@ -361,7 +161,7 @@ static void test_rebound(void)
     protect(qts, SHADOW_PROTECTION_BROKEN);
     expect_broken(qts);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    expect_protection(qts, "forced", 1);
+    shadow_assert_protection(qts, "forced", 1);
     user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
     user = user_connect("c0");
     shadow_expect_connected(qts, 0, 0);
@@ -373,7 +173,7 @@ static void test_rebound(void)
     expect_broken(qts);
     user_expect_notice(user, BROKEN, 0, 4);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
-    expect_protection(qts, "none", 2);
+    shadow_assert_protection(qts, "none", 2);
     user = user_connect("c0");
     user_expect_nothing(user);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
@@ -408,8 +208,8 @@ static void test_broken_and_snapshot(void)
         user_expect_notice(user, BROKEN, 0, 0);
     }
     user = user_connect("c0");
-    shadow_expect_connected_told(qts, 0, 0, GREETING);
-    user_expect(user, GREETING);
+    shadow_expect_connected_told(qts, 0, 0, SHADOW_EXPOSED);
+    user_expect(user, SHADOW_EXPOSED);
     user_expect_nothing(user);
     close(user);
     qtest_quit(qts);
@@ -425,10 +225,11 @@ static void test_broken_new_device(void)
                        "guest=vm1,iobase=0x2f8,irq=3", shadow_dir);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     protect(qts, SHADOW_PROTECTION_BROKEN);
-    add_com1(qts);
+    qtest_qmp_device_add(qts, "shadow-serial", "com1", "{'guest': 'vm1', "
+                         "'chardev': 'c0'}");
     user = user_connect("c0");
-    shadow_expect_connected_told(qts, 0, 0, GREETING);
-    user_expect(user, GREETING);
+    shadow_expect_connected_told(qts, 0, 0, SHADOW_EXPOSED);
+    user_expect(user, SHADOW_EXPOSED);
     user_expect_nothing(user);
     close(user);
     qtest_quit(qts);
@@ -456,7 +257,7 @@ static void test_frozen(void)
     g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 0);
     close(user);
     user = user_connect("c0");
-    user_expect(user, GREETING);
+    user_expect(user, SHADOW_EXPOSED);
     user_expect_nothing(user);
     close(user);
     qtest_quit(qts);
@@ -481,7 +282,7 @@ static void test_moved(void)
 
     /* its protection there has nothing to do with that */
     shadow_run(to);
-    expect_protection(to, "forced", 0);
+    shadow_assert_protection(to, "forced", 0);
     user = user_connect("d0");
     shadow_expect_connected(to, 0, 4);
     uart_write(to, COM1, "there");
@@ -506,35 +307,7 @@ static void test_moved_and_back(void)
     shadow_run(from);
     user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
     user = user_connect("c0");
-    user_expect(user, GREETING "text");
-    close(user);
-    qtest_quit(from);
-    qtest_quit(to);
-}
-
-/* From a host that protects to one that cannot */
-static void test_moved_to_exposed(void)
-{
-    QTestState *from = shadow_start_com1();
-    QTestState *to;
-    int user;
-
-    host_lacks(MISSING);
-    to = shadow_start(",incoming=on,unprotected=on", "-chardev socket,id=c0,"
-                      "path=%s/d0,server=on,wait=off -device shadow-serial,"
-                      "id=com1,guest=vm1,chardev=c0", shadow_dir);
-    host_lacks(NULL);
-    shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
-    uart_write(from, COM1, "text");
-    user = user_connect("d0");
-    shadow_wait_connected(to, "com1", true);
-    user_expect_nothing(user);
-    shadow_move(from, to);
-    user_expect_nothing(user);
-    shadow_run(to);
-    shadow_expect_connected_told(to, 0, 0, GREETING);
-    user_expect(user, GREETING "text");
-    user_expect_nothing(user);
+    user_expect(user, SHADOW_EXPOSED "text");
     close(user);
     qtest_quit(from);
     qtest_quit(to);
@@ -547,7 +320,7 @@ static unsigned events(QTestState *qts)
     unsigned n = 0;
     QDict *event;
 
-    expect_protection(qts, "broken", shadow_count(qts, "com1",
+    shadow_assert_protection(qts, "broken", shadow_count(qts, "com1",
                                                   "output-produced"));
     while ((event = qtest_qmp_event_ref(qts, "SHADOW_GUEST_UNPROTECTED"))) {
         qobject_unref(event);
@@ -584,21 +357,13 @@ static void test_events(void)
         break_once(qts);
     }
     g_assert_cmpuint(events(qts), <, 2000);
-    expect_protection(qts, "broken", 2050);
+    shadow_assert_protection(qts, "broken", 2050);
     qtest_quit(qts);
 }
 
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
-    qtest_add_func("/shadow-protection/exposed/refused", test_refused);
-    qtest_add_func("/shadow-protection/exposed/refused-later",
-                   test_refused_later);
-    qtest_add_func("/shadow-protection/exposed/warned", test_warned);
-    qtest_add_func("/shadow-protection/exposed/notice", test_exposed);
-    qtest_add_func("/shadow-protection/exposed/slow-user",
-                   test_exposed_slow_user);
-    qtest_add_func("/shadow-protection/needless", test_needless);
     qtest_add_func("/shadow-protection/no-notice", test_no_notice);
     qtest_add_func("/shadow-protection/broken/told", test_broken);
     qtest_add_func("/shadow-protection/broken/told-later",
@@ -613,8 +378,6 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-protection/moved/frozen", test_frozen);
     qtest_add_func("/shadow-protection/moved/told-before", test_moved);
     qtest_add_func("/shadow-protection/moved/and-back", test_moved_and_back);
-    qtest_add_func("/shadow-protection/moved/to-exposed",
-                   test_moved_to_exposed);
     qtest_add_func("/shadow-protection/events", test_events);
     return shadow_test_run();
 }

@@ -3,43 +3,30 @@
  * A user who is connected and reads more slowly than the guest writes.
  */
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "shadow-common.h"
 
-/* A user who does not read: a pipe, since its size can be chosen */
+/* com1, with more properties, and its user */
 typedef struct SlowUser {
-    char *in, *out;
-    int fd;
+    PipeUser user;
     QTestState *qts;
 } SlowUser;
 
 static SlowUser slow_user_start(const char *props)
 {
-    g_autofree char *base = shadow_path("pipe");
-    SlowUser u = {
-        .in = g_strconcat(base, ".in", NULL),
-        .out = g_strconcat(base, ".out", NULL),
-    };
+    SlowUser u;
 
-    g_assert_cmpint(mkfifo(u.in, 0600), ==, 0);
-    g_assert_cmpint(mkfifo(u.out, 0600), ==, 0);
-    u.fd = open(u.out, O_RDWR);
-    g_assert_cmpint(fcntl(u.fd, F_SETPIPE_SZ, 4096), ==, 4096);
+    pipe_user_start(&u.user, 0);
     u.qts = shadow_start("", "-chardev pipe,id=c0,path=%s -device "
                          "shadow-serial,id=com1,guest=vm1,chardev=c0,"
-                         "output-size=1024%s", base, props);
+                         "output-size=1024%s", u.user.base, props);
     shadow_bind(u.qts, "vm1", SHADOW_PROCESS, 0);
     return u;
 }
 
 static void slow_user_stop(SlowUser *u)
 {
-    close(u->fd);
     qtest_quit(u->qts);
-    g_unlink(u->in);
-    g_unlink(u->out);
-    g_free(u->in);
-    g_free(u->out);
+    pipe_user_end(&u->user);
 }
 
 /* Without flow control the oldest output is lost, and counted. */
@@ -57,7 +44,7 @@ static void test_without_flow_control(void)
     lost = shadow_count(qts, "com1", "output-dropped");
     g_assert_cmpuint(lost, >=, 8000 - 4096 - 1024);
     while (have < 8000 - lost) {
-        n = read(u.fd, got + have, 8000 - have);
+        n = read(u.user.from, got + have, 8000 - have);
         g_assert_cmpint(n, >, 0);
         have += n;
     }
@@ -95,7 +82,7 @@ static void test_clear_to_send(void)
         sent += n;
         waits += sent < 20000;
         if (!n || sent == 20000) {
-            ssize_t got_now = read(u.fd, got + have, 512);
+            ssize_t got_now = read(u.user.from, got + have, 512);
 
             g_assert_cmpint(got_now, >, 0);
             have += got_now;
@@ -124,7 +111,7 @@ static void test_clear_to_send_interrupt(void)
     sent = write_while_clear(u.qts, text);
     g_assert_cmpuint(sent, <, 8000);
     for (size_t have = 0; have < sent; have += n) {
-        n = read(u.fd, got, sent - have);
+        n = read(u.user.from, got, sent - have);
         g_assert_cmpint(n, >, 0);
     }
     shadow_wait_count(u.qts, "com1", "output-sent", sent);
