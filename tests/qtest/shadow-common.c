@@ -64,23 +64,35 @@ QTestState *shadow_start(const char *guest_props, const char *fmt, ...)
                        "-device shadow-testdev,id=cpu0 %s", guest_props, args);
 }
 
+QTestState *shadow_start_com1_with(const char *guest_props)
+{
+    QTestState *qts = shadow_start(guest_props, SHADOW_COM1, shadow_dir);
+
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
 QTestState *shadow_start_com1(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    return shadow_start_com1_with("");
+}
 
+QTestState *shadow_start_incoming_with(const char *guest_props,
+                                       const char *com1_props)
+{
+    g_autofree char *props = g_strconcat(",incoming=on", guest_props, NULL);
+    QTestState *qts;
+
+    qts = shadow_start(props, "-chardev socket,id=c0,path=%s/d0,server=on,"
+                       "wait=off -device shadow-serial,id=com1,guest=vm1,"
+                       "chardev=c0%s", shadow_dir, com1_props);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     return qts;
 }
 
 QTestState *shadow_start_incoming(const char *com1_props)
 {
-    QTestState *qts;
-
-    qts = shadow_start(",incoming=on", "-chardev socket,id=c0,path=%s/d0,"
-                       "server=on,wait=off -device shadow-serial,id=com1,"
-                       "guest=vm1,chardev=c0%s", shadow_dir, com1_props);
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    return qts;
+    return shadow_start_incoming_with("", com1_props);
 }
 
 void shadow_host_lacks(const char *missing)
@@ -97,9 +109,8 @@ QTestState *shadow_start_exposed(void)
     QTestState *qts;
 
     shadow_host_lacks(SHADOW_MISSING);
-    qts = shadow_start(",unprotected=on", SHADOW_COM1, shadow_dir);
+    qts = shadow_start_com1_with(",unprotected=on");
     shadow_host_lacks(NULL);
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     return qts;
 }
 
@@ -206,6 +217,15 @@ GByteArray *shadow_envelope(QTestState *qts, const char *tag)
     return shadow_envelope_flags(qts, tag, 0);
 }
 
+GByteArray *shadow_snapshot(QTestState *qts)
+{
+    GByteArray *env = shadow_envelope_flags(qts, "vm1",
+                                            ULTRACALL_SAVE_SNAPSHOT);
+
+    shadow_assert_state(qts, "vm1", "active");
+    return env;
+}
+
 int shadow_restore(QTestState *qts, const char *tag, const void *env,
                    size_t len)
 {
@@ -254,6 +274,11 @@ struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag)
                      sizeof(g) + le16_to_cpu(g.devices) *
                                  sizeof(struct ultracall_device));
     return g;
+}
+
+uint64_t shadow_epoch(QTestState *qts)
+{
+    return le64_to_cpu(shadow_query_call(qts, "vm1").epoch);
 }
 
 struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,

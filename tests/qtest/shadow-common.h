@@ -74,9 +74,12 @@ QTestState *shadow_start(const char *guest_props, const char *fmt, ...)
     G_GNUC_PRINTF(2, 3);
 /* The same with com1, and vm1 bound to SHADOW_PROCESS */
 QTestState *shadow_start_com1(void);
+QTestState *shadow_start_com1_with(const char *guest_props);
 
 /* A guest that waits for its state, bound, with its user at "d0" */
 QTestState *shadow_start_incoming(const char *com1_props);
+QTestState *shadow_start_incoming_with(const char *guest_props,
+                                       const char *com1_props);
 
 /* Why a QEMU that starts now could protect no guest; NULL if it could */
 void shadow_host_lacks(const char *missing);
@@ -114,6 +117,8 @@ int shadow_save_flags(QTestState *qts, const char *tag, uint64_t flags);
 GByteArray *shadow_envelope(QTestState *qts, const char *tag);
 GByteArray *shadow_envelope_flags(QTestState *qts, const char *tag,
                                   uint64_t flags);
+/* The same of vm1, which goes on */
+GByteArray *shadow_snapshot(QTestState *qts);
 int shadow_restore(QTestState *qts, const char *tag, const void *env,
                    size_t len);
 
@@ -128,6 +133,7 @@ void shadow_move(QTestState *from, QTestState *to);
 void shadow_run(QTestState *qts);
 
 struct ultracall_guest shadow_query_call(QTestState *qts, const char *tag);
+uint64_t shadow_epoch(QTestState *qts);
 struct ultracall_device shadow_irq_poll(QTestState *qts, const char *tag,
                                         unsigned n);
 

@@ -132,11 +132,8 @@ static void test_moved_to_exposed(void)
     int user;
 
     shadow_host_lacks(SHADOW_MISSING);
-    to = shadow_start(",incoming=on,unprotected=on", "-chardev socket,id=c0,"
-                      "path=%s/d0,server=on,wait=off -device shadow-serial,"
-                      "id=com1,guest=vm1,chardev=c0", shadow_dir);
+    to = shadow_start_incoming_with(",unprotected=on", "");
     shadow_host_lacks(NULL);
-    shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
     uart_write(from, COM1, "text");
     user = user_connect("d0");
     shadow_wait_connected(to, "com1", true);

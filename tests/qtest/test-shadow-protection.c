@@ -185,11 +185,10 @@ static void test_rebound(void)
 /* Two lines are due: none takes the other's place. */
 static void test_broken_and_snapshot(void)
 {
-    QTestState *qts = shadow_start(",snapshots=on", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_start_com1_with(",snapshots=on");
     size_t len;
     int user;
 
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_SNAPSHOT), ==,
                     0);
     len = shadow_value(qts);

@@ -142,13 +142,12 @@ static void reset(QTestState *qts, unsigned n)
 /* Whoever wants to act unseen has itself refused very often before. */
 static void test_refusals(void)
 {
-    QTestState *qts = shadow_start(",snapshots=on", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_start_com1_with(",snapshots=on");
     g_autoptr(GByteArray) env = g_byte_array_new();
     g_autoptr(GPtrArray) log = NULL;
     guint restored, unbound;
     int ret;
 
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     do {
         ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
                           SHADOW_BUF_SIZE, ULTRACALL_SAVE_SNAPSHOT);
