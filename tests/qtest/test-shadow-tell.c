@@ -143,23 +143,15 @@ static void reset(QTestState *qts, unsigned n)
 static void test_refusals(void)
 {
     QTestState *qts = shadow_start_com1_with(",snapshots=on");
-    g_autoptr(GByteArray) env = g_byte_array_new();
+    g_autoptr(GByteArray) env = shadow_snapshot(qts);
     g_autoptr(GPtrArray) log = NULL;
     guint restored, unbound;
-    int ret;
 
-    do {
-        ret = shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
-                          SHADOW_BUF_SIZE, ULTRACALL_SAVE_SNAPSHOT);
-    } while (ret == -EAGAIN);
-    g_assert_cmpint(ret, ==, 0);
-    g_byte_array_set_size(env, shadow_value(qts));
-    qtest_bufread(qts, SHADOW_BUF, env->data, env->len);
     qobject_unref(shadow_event(qts, "SHADOW_GUEST_SAVED"));
 
     log = told_start(qts);
     refuse(qts, 1000);
-    g_assert_cmpint(shadow_restore(qts, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(qts, env), ==, 0);
     refuse(qts, 300);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
     refuse(qts, 1);
