@@ -97,8 +97,7 @@ static void test_one_at_a_time(void)
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
 
     begin(to, env);
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
-                    -EBUSY);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, -EBUSY);
     shadow_expect_refused(to, "vm1", "is being restored");
     g_assert_cmpint(end(to), ==, 0);
     shadow_assert_state(to, "vm1", "restored");
@@ -217,12 +216,10 @@ static void test_misfit_again(void)
     QTestState *to = start_two(",incoming=on");
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
 
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
-                    -EINVAL);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, -EINVAL);
     shadow_expect_refused(to, "vm1", "cannot load");
     for (unsigned i = 0; i < 20; i++) {
-        g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
-                        -EINVAL);
+        g_assert_cmpint(shadow_restore_env(to, env), ==, -EINVAL);
         shadow_expect_refused(to, "vm1", "was refused before");
     }
     /* one that fits is taken */
@@ -240,7 +237,7 @@ static void test_misfits(void)
 
     for (unsigned i = 0; i < 30; i++) {
         g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
-        int ret = shadow_restore(to, "vm1", env->data, env->len);
+        int ret = shadow_restore_env(to, env);
 
         g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
         g_assert_cmpint(ret, ==, i < 8 || i == 20 ? -EINVAL : -EBUSY);
@@ -259,13 +256,12 @@ static void test_misfit_mended(void)
     QTestState *to = start_two(",incoming=on");
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
 
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
-                    -EINVAL);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, -EINVAL);
     qtest_qmp_device_del(to, "com1");
     qtest_qmp_assert_success(to, "{'execute': 'device_add', 'arguments': "
                              "{'driver': 'shadow-serial', 'id': 'com1', "
                              "'guest': 'vm1', 'irq': 3}}");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     qtest_quit(from);
     qtest_quit(to);
 }

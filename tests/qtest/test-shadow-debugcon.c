@@ -140,8 +140,8 @@ static void test_ahead(void)
     ahead = shadow_envelope_flags(from, "vm1", ULTRACALL_SAVE_HISTORY);
     rest = shadow_envelope_flags(from, "vm1", ULTRACALL_SAVE_REST);
     g_assert_cmpuint(rest->len, <, ahead->len);
-    g_assert_cmpint(shadow_restore(to, "vm1", ahead->data, ahead->len), ==, 0);
-    g_assert_cmpint(shadow_restore(to, "vm1", rest->data, rest->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, ahead), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, rest), ==, 0);
     g_assert_cmpuint(shadow_count(to, "log", "output-produced"), ==, 10);
     g_assert_cmpuint(shadow_count(to, "log", "output-start"), ==, 0);
     qtest_quit(from);

@@ -47,18 +47,17 @@ static void test_accepted(void)
     QTestState *to = start_with_file(",incoming=on");
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
 
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     qtest_quit(to);
     to = start_with_file(",incoming=on");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
-                    -ESTALE);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, -ESTALE);
     shadow_assert_state(to, "vm1", "gone");
 
     /* the next one is not */
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
     g_byte_array_unref(g_steal_pointer(&env));
     env = shadow_envelope(from, "vm1");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     qtest_quit(from);
     qtest_quit(to);
     remove_file();
@@ -71,7 +70,7 @@ static void test_sealed(void)
     QTestState *to = shadow_start_incoming("");
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
 
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     g_assert_cmpint(shadow_simple(to, ULTRACALL_UNBIND, "vm1"), ==, 0);
     qtest_quit(from);
 
@@ -81,7 +80,7 @@ static void test_sealed(void)
                              "'arguments': {'guest': 'vm1'}}");
     g_byte_array_unref(g_steal_pointer(&env));
     env = shadow_envelope(from, "vm1");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     qtest_quit(from);
     qtest_quit(to);
     remove_file();
@@ -151,11 +150,11 @@ static void test_unwritable_arrival(void)
     shadow_bind(to, "vm1", SHADOW_PROCESS, 0);
     g_unlink(path);
     g_assert_cmpint(g_rmdir(dir), ==, 0);
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, -EIO);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, -EIO);
     shadow_assert_state(to, "vm1", "incoming");
 
     g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     shadow_assert_state(to, "vm1", "restored");
     qtest_quit(from);
     qtest_quit(to);
@@ -224,14 +223,13 @@ static void test_rotate(void)
     add_key(from, "key1", OTHER_KEY);
     set_key(from, "key1");
     env = shadow_envelope(from, "vm1");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
-                    -EBADMSG);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, -EBADMSG);
 
     add_key(to, "key1", OTHER_KEY);
     qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': {"
                              "'path': '/objects/vm1', 'property': "
                              "'old-secrets', 'value': ['key1']}}");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     g_byte_array_unref(env);
     qtest_quit(from);
     qtest_quit(to);
@@ -252,7 +250,7 @@ static void test_bad_key(void)
                        "'arguments': {'path': '/objects/vm1', 'property': "
                        "'old-secrets', 'value': ['key0', 'none']}}");
     env = shadow_envelope(from, "vm1");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     g_byte_array_unref(env);
     qtest_quit(from);
     qtest_quit(to);

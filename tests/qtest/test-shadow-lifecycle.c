@@ -241,11 +241,10 @@ static void test_failed_destination(void)
 
     uart_write(from, COM1, "first,");
     env = shadow_envelope(from, "vm1");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     g_assert_cmpint(shadow_simple(to, ULTRACALL_UNBIND, "vm1"), ==, 0);
     shadow_assert_state(to, "vm1", "incoming");
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==,
-                    -ESTALE);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, -ESTALE);
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
 
     uart_write(from, COM1, "second");
@@ -364,7 +363,7 @@ static void test_reset_while_restored(void)
     QTestState *to = shadow_start_incoming("");
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
 
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     reset_cloud_vm(to);
     shadow_assert_state(to, "vm1", "incoming");
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);

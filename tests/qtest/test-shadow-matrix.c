@@ -158,8 +158,7 @@ static void replay_all(QTestState *qts, GPtrArray *envs, const int err[HOSTS])
     for (unsigned i = 0; i < envs->len; i++) {
         GByteArray *env = g_ptr_array_index(envs, i);
 
-        g_assert_cmpint(shadow_restore(qts, "vm1", env->data, env->len), ==,
-                        err[i % HOSTS]);
+        g_assert_cmpint(shadow_restore_env(qts, env), ==, err[i % HOSTS]);
         shadow_assert_same(qts, before);
     }
     qobject_unref(before);
@@ -184,7 +183,7 @@ static void test_replay(void)
         uart_write(from, COM1, "x");
         env = shadow_envelope(from, "vm1");
         g_ptr_array_add(envs, env);
-        g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+        g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
         g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
         shadow_run(to);
     }
@@ -199,8 +198,7 @@ static void test_replay(void)
     replay_all(hosts[0], envs, replayed[0]);
     replay_all(hosts[1], envs, replayed[1]);
 
-    g_assert_cmpint(shadow_restore(hosts[1], "vm1", last->data, last->len),
-                    ==, 0);
+    g_assert_cmpint(shadow_restore_env(hosts[1], last), ==, 0);
     shadow_run(hosts[1]);
     g_assert_cmpuint(shadow_count(hosts[1], "com1", "output-produced"), ==,
                      MIGRATIONS);

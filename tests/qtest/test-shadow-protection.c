@@ -273,7 +273,7 @@ static void test_moved(void)
     user_expect(user, "text");
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
     protect(from, SHADOW_PROTECTION_BROKEN);
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
     user_expect_line(user, BROKEN, 0, 4);
     user_expect_notice(user, "moved to another host", 0, 4);

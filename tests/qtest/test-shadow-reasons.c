@@ -129,8 +129,7 @@ static void test_genuine(void)
     check_refused(qts, "vm1", other, -ESTALE, "is not newer than");
     check_refused(qts, "vm1", snapshot, -EPERM, "a snapshot would let");
     /* which is kept for what may come */
-    g_assert_cmpint(shadow_restore(qts, "vm1", history->data, history->len),
-                    ==, 0);
+    g_assert_cmpint(shadow_restore_env(qts, history), ==, 0);
     shadow_assert_state(qts, "vm1", "gone");
     qtest_quit(qts);
 }

@@ -97,8 +97,7 @@ static Return return_prepare(void)
 
     give_a_past(r.qts, "c0");
     r.own = shadow_envelope(r.qts, "vm1");
-    g_assert_cmpint(shadow_restore(r.other, "vm1", r.own->data, r.own->len),
-                    ==, 0);
+    g_assert_cmpint(shadow_restore_env(r.other, r.own), ==, 0);
     g_assert_cmpint(shadow_simple(r.qts, ULTRACALL_COMMIT, "vm1"), ==, 0);
     shadow_run(r.other);
     port_out(r.other, COM1 + UART_SCR, 0xa5);
@@ -112,8 +111,7 @@ static Return return_prepare(void)
 /* After all that was refused the right envelope still works. */
 static void return_finish(Return *r)
 {
-    g_assert_cmpint(shadow_restore(r->qts, "vm1", r->env->data, r->env->len),
-                    ==, 0);
+    g_assert_cmpint(shadow_restore_env(r->qts, r->env), ==, 0);
     shadow_run(r->qts);
     g_assert_cmphex(port_in(r->qts, COM1 + UART_SCR), ==, 0xa5);
     uart_expect(r->qts, COM1, " of input");
@@ -210,8 +208,7 @@ static void test_stale(void)
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
     give_a_past(from, "c0");
     second = shadow_envelope(from, "vm1");
-    g_assert_cmpint(shadow_restore(to, "vm1", second->data, second->len), ==,
-                    0);
+    g_assert_cmpint(shadow_restore_env(to, second), ==, 0);
     g_assert_cmpint(shadow_simple(to, ULTRACALL_UNBIND, "vm1"), ==, 0);
     before = view_take(to);
     g_assert_cmpstr(before.state, ==, "incoming");

@@ -92,8 +92,7 @@ static void go_to_step(Host *from, Host *to, unsigned step)
         env = shadow_envelope(from->qts, "vm1");
     }
     if (step >= STEP_RESTORED) {
-        g_assert_cmpint(shadow_restore(to->qts, "vm1", env->data, env->len),
-                        ==, 0);
+        g_assert_cmpint(shadow_restore_env(to->qts, env), ==, 0);
     }
     if (step >= STEP_RUNS) {
         shadow_run(to->qts);

@@ -53,7 +53,7 @@ static void resume(QTestState *qts)
 
 static void restore(QTestState *qts, GByteArray *env)
 {
-    g_assert_cmpint(shadow_restore(qts, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(qts, env), ==, 0);
     shadow_assert_state(qts, "vm1", "restored");
 }
 

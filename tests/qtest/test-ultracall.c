@@ -356,7 +356,7 @@ static void test_states(void)
     g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
     check_calls(from, &state_calls[2]);
     check_calls(to, &state_calls[3]);
-    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
     check_calls(to, &state_calls[4]);
     qtest_quit(from);
     qtest_quit(to);
