@@ -374,15 +374,20 @@ void uart_write(QTestState *qts, uint16_t base, const char *text)
     }
 }
 
-void uart_expect(QTestState *qts, uint16_t base, const char *text)
+void uart_wait(QTestState *qts, uint16_t base, uint8_t bits)
 {
     int64_t end = g_get_monotonic_time() + SHADOW_HANGS_US;
 
+    while ((port_in(qts, base + UART_LSR) & bits) != bits) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(100);
+    }
+}
+
+void uart_expect(QTestState *qts, uint16_t base, const char *text)
+{
     for (; *text; text++) {
-        while (!(port_in(qts, base + UART_LSR) & LSR_DR)) {
-            g_assert_cmpint(g_get_monotonic_time(), <, end);
-            g_usleep(100);
-        }
+        uart_wait(qts, base, LSR_DR);
         g_assert_cmphex(port_in(qts, base + UART_DATA), ==, (uint8_t)*text);
     }
 }

@@ -156,6 +156,8 @@ bool entry_claimed(QTestState *qts, uint64_t process, uint64_t root,
                    uint64_t vmcb);
 /* COM1 with a value of its own in every register */
 void uart_program(QTestState *qts);
+/* Until all of @bits stand in the LSR */
+void uart_wait(QTestState *qts, uint16_t base, uint8_t bits);
 void uart_write(QTestState *qts, uint16_t base, const char *text);
 /* Poll for as many bytes as @text has, and compare */
 void uart_expect(QTestState *qts, uint16_t base, const char *text);

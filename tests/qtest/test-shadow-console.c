@@ -347,9 +347,7 @@ static void test_frozen_break(void)
     shadow_wait_connected(qts, "com1", true);
     g_assert_cmphex(port_in(qts, COM1 + UART_LSR), ==, 0);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
-    while (!(port_in(qts, COM1 + UART_LSR) & LSR_BI)) {
-        g_usleep(1000);
-    }
+    uart_wait(qts, COM1, LSR_BI);
     close(user);
     qtest_quit(qts);
 }

@@ -130,9 +130,7 @@ static void test_break(void)
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     user = user_connect("c0");
     user_send(user, "\xff\xf3");
-    while (!(reg_in(qts, UART_LSR) & LSR_BI)) {
-        g_usleep(1000);
-    }
+    uart_wait(qts, COM1, LSR_BI);
     g_assert_cmphex(reg_in(qts, UART_DATA), ==, 0);
     user_send(user, "a");
     uart_expect(qts, COM1, "a");
