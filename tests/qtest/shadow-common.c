@@ -33,6 +33,7 @@ int shadow_test_run(void)
     GDir *dir = g_dir_open(shadow_dir, 0, NULL);
     const char *name;
 
+    shadow_shared_quit();
     while ((name = g_dir_read_name(dir))) {
         g_autofree char *path = shadow_path(name);
 

@@ -76,6 +76,17 @@ QTestState *shadow_start(const char *guest_props, const char *fmt, ...)
 QTestState *shadow_start_com1(void);
 QTestState *shadow_start_com1_with(const char *guest_props);
 
+/*
+ * As shadow_start_com1(), but in a QEMU that all tests of a program share and
+ * none quits: guest, device and chardev are new, and the test device is as
+ * new.  @props are those of com1, and start with a comma.
+ */
+QTestState *shadow_renew_com1(void);
+QTestState *shadow_renew_com1_with(const char *props);
+QTestState *shadow_renew_com1_unbound(const char *props);
+/* shadow_test_run() does it. */
+void shadow_shared_quit(void);
+
 /* A guest that waits for its state, bound, with its user at "d0" */
 QTestState *shadow_start_incoming(const char *com1_props);
 QTestState *shadow_start_incoming_with(const char *guest_props,

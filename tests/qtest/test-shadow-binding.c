@@ -33,7 +33,7 @@ static QTestState *start_two(void)
 
 static void test_bind(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_renew_com1_unbound("");
 
     g_assert_false(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
     shadow_assert_bound(qts, "vm1", false, false);
@@ -43,12 +43,11 @@ static void test_bind(void)
     g_assert_true(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
     g_assert_true(entry_claimed(qts, SHADOW_PROCESS, ROOT, VMCB));
     g_assert_false(entry_claimed(qts, OTHER, ROOT, VMCB));
-    qtest_quit(qts);
 }
 
 static void test_unbind(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==, 0);
     shadow_expect_unbound(qts, "vm1", "the cloud VM unbound it");
@@ -56,13 +55,12 @@ static void test_unbind(void)
     g_assert_false(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_UNBIND, "vm1"), ==,
                     -EALREADY);
-    qtest_quit(qts);
 }
 
 /* The process has ended, and its page is somebody else's */
 static void test_cookie(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     uint64_t cookie = qtest_readq(qts, SHADOW_COOKIES);
 
     g_assert_true(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
@@ -76,13 +74,12 @@ static void test_cookie(void)
     g_assert_false(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     g_assert_true(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
-    qtest_quit(qts);
 }
 
 /* A binding that lives is not another process's to replace. */
 static void test_busy(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     uint64_t cookie = qtest_readq(qts, SHADOW_COOKIES);
 
     qtest_writeq(qts, SHADOW_COOKIES + 8, 0x5555);
@@ -97,13 +94,12 @@ static void test_busy(void)
     shadow_expect_unbound(qts, "vm1", "another process binds it");
     g_assert_true(entry_claimed(qts, OTHER, 0, 0));
     g_assert_false(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
-    qtest_quit(qts);
 }
 
 /* The same process once more, with a cookie elsewhere: no CPU sees a gap. */
 static void test_rebind(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     port_out(qts, COM1 + UART_SCR, 0x5a);
     stay_inside(qts, true);
@@ -113,13 +109,12 @@ static void test_rebind(void)
     qtest_writeq(qts, SHADOW_COOKIES, 0);
     g_assert_true(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
     g_assert_cmpuint(shadow_guest_count(qts, "bindings"), ==, 2);
-    qtest_quit(qts);
 }
 
 /* A process that has the page table of one that died is another one. */
 static void test_page_table_again(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     shadow_wait_connected(qts, "com1", true);
@@ -128,7 +123,6 @@ static void test_page_table_again(void)
     user_expect_notice(user, "detached from its virtual machine: another "
                        "process binds it", 0, 0);
     g_assert_true(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
-    qtest_quit(qts);
 }
 
 /*
@@ -137,7 +131,7 @@ static void test_page_table_again(void)
  */
 static void test_late_notice(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     uint64_t cookie = qtest_readq(qts, SHADOW_COOKIES);
 
     qtest_writeq(qts, SHADOW_COOKIES, cookie ^ 1);
@@ -145,13 +139,12 @@ static void test_late_notice(void)
     qtest_writeq(qts, TESTDEV_BASE + TESTDEV_BIND_LATE, SHADOW_COOKIES + 8);
     shadow_assert_bound(qts, "vm1", true, false);
     g_assert_true(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
-    qtest_quit(qts);
 }
 
 /* A cookie that cannot be read says nothing. */
 static void test_absent(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_renew_com1_unbound("");
     QDict *g;
 
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
@@ -172,13 +165,12 @@ static void test_absent(void)
     g = shadow_query(qts, "vm1");
     g_assert_true(qdict_get_bool(g, "recognized"));
     qobject_unref(g);
-    qtest_quit(qts);
 }
 
 /* A CPU that has entered the guest does not turn to L1 before it enters anew. */
 static void test_tombstone(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmpint(port_server(qts), ==, DEVICE);
     stay_inside(qts, true);
@@ -190,13 +182,12 @@ static void test_tombstone(void)
     stay_inside(qts, false);
     g_assert_cmpint(port_server(qts), ==, DEVICE);
     g_assert_false(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
-    qtest_quit(qts);
 }
 
 /* Nor when L0's operator takes away what served it. */
 static void test_removed_inside(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmpint(port_server(qts), ==, DEVICE);
     stay_inside(qts, true);
@@ -204,12 +195,11 @@ static void test_removed_inside(void)
     g_assert_cmpint(port_server(qts), ==, NOBODY);
     stay_inside(qts, false);
     g_assert_cmpint(port_server(qts), ==, SOMEBODY_ELSE);
-    qtest_quit(qts);
 }
 
 static void test_deleted_inside(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmpint(port_server(qts), ==, DEVICE);
     stay_inside(qts, true);
@@ -218,7 +208,6 @@ static void test_deleted_inside(void)
     g_assert_cmpint(port_server(qts), ==, NOBODY);
     stay_inside(qts, false);
     g_assert_cmpint(port_server(qts), ==, SOMEBODY_ELSE);
-    qtest_quit(qts);
 }
 
 /*
@@ -227,7 +216,7 @@ static void test_deleted_inside(void)
  */
 static void test_alias(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_renew_com1_unbound("");
     const uint64_t user = 0x9000, kernel = 0x8000;
 
     qtest_writeq(qts, TESTDEV_BASE + TESTDEV_ALIAS, kernel);
@@ -241,7 +230,6 @@ static void test_alias(void)
     g_assert_cmpint(do_bind(qts, "vm1", kernel, 0), ==, 0);
     g_assert_false(entry_claimed(qts, user, 0, 0));
     g_assert_true(entry_claimed(qts, kernel, 0, 0));
-    qtest_quit(qts);
 }
 
 static void test_two_guests(void)
@@ -303,20 +291,19 @@ static void test_interrupts_of_two_guests(void)
 
 static void test_reset_of_the_cloud_vm(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     qtest_system_reset_nowait(qts);
     shadow_expect_unbound(qts, "vm1", "the cloud VM was reset");
     qtest_qmp_eventwait(qts, "RESET");
     shadow_assert_bound(qts, "vm1", false, false);
     g_assert_false(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
-    qtest_quit(qts);
 }
 
 /* A nested guest learns of itself only. */
 static void test_query_of_another(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     shadow_enter(qts, OTHER, ROOT, VMCB);
     g_assert_cmpint(shadow_call(qts, ULTRACALL_QUERY | TESTDEV_NESTED, "vm1",
@@ -326,7 +313,6 @@ static void test_query_of_another(void)
     shadow_enter(qts, SHADOW_PROCESS, ROOT, VMCB);
     g_assert_cmpint(shadow_call(qts, ULTRACALL_QUERY | TESTDEV_NESTED, "vm1",
                                 SHADOW_BUF, 0x1000, 0), ==, 0);
-    qtest_quit(qts);
 }
 
 int main(int argc, char **argv)

@@ -7,19 +7,10 @@
 #include "qobject/qdict.h"
 #include "shadow-common.h"
 
-/* com1 with more properties, which start with a comma; vm1 is bound */
-static QTestState *start_with(const char *props)
-{
-    QTestState *qts = shadow_start("", SHADOW_COM1 "%s", shadow_dir, props);
-
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    return qts;
-}
-
 /* What the queue has no room for waits in the transport. */
 static void test_input_bound(void)
 {
-    QTestState *qts = start_with(",input-size=64");
+    QTestState *qts = shadow_renew_com1_with(",input-size=64");
     g_autofree char *text = shadow_pattern(1000);
     int user = user_connect("c0");
 
@@ -32,13 +23,12 @@ static void test_input_bound(void)
     g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 1000);
     g_assert_cmpuint(shadow_count(qts, "com1", "input-taken"), ==, 1000);
     close(user);
-    qtest_quit(qts);
 }
 
 /* Typed before the nested guest is there to read it */
 static void test_input_before_boot(void)
 {
-    QTestState *qts = shadow_start("", SHADOW_COM1, shadow_dir);
+    QTestState *qts = shadow_renew_com1_unbound("");
     int user = user_connect("c0");
 
     user_send(user, "early");
@@ -46,12 +36,11 @@ static void test_input_before_boot(void)
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     uart_expect(qts, COM1, "early");
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_input_of_a_lost_connection(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     user_send(user, "sent ");
@@ -64,13 +53,12 @@ static void test_input_of_a_lost_connection(void)
     user_send(user, "in two");
     uart_expect(qts, COM1, "sent in two");
     close(user);
-    qtest_quit(qts);
 }
 
 /* No user: the guest never waits, the newest output is kept */
 static void test_output_bound(void)
 {
-    QTestState *qts = start_with(",output-size=100");
+    QTestState *qts = shadow_renew_com1_with(",output-size=100");
     g_autofree char *text = shadow_pattern(250);
     int user;
 
@@ -84,13 +72,12 @@ static void test_output_bound(void)
     user_expect(user, text + 150);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 250);
     close(user);
-    qtest_quit(qts);
 }
 
 /* History that was sent once is no loss when it is overwritten. */
 static void test_sent_output_is_not_dropped(void)
 {
-    QTestState *qts = start_with(",output-size=100");
+    QTestState *qts = shadow_renew_com1_with(",output-size=100");
     g_autofree char *text = shadow_pattern(250);
     int user = user_connect("c0");
 
@@ -104,7 +91,6 @@ static void test_sent_output_is_not_dropped(void)
     g_assert_cmpuint(shadow_count(qts, "com1", "output-start"), ==, 150);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-dropped"), ==, 0);
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_no_chardev(void)
@@ -140,7 +126,7 @@ static void test_ringbuf(void)
 static void check_replay(const char *props, uint64_t offset,
                          const char *expect)
 {
-    QTestState *qts = start_with(props);
+    QTestState *qts = shadow_renew_com1_with(props);
     int user;
 
     uart_write(qts, COM1, "boot,");
@@ -160,7 +146,6 @@ static void check_replay(const char *props, uint64_t offset,
     g_assert_cmpuint(shadow_count(qts, "com1", "output-sent"), ==, 16);
     user_expect_nothing(user);
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_replay_unsent(void)
@@ -177,7 +162,7 @@ static void test_replay_history(void)
 
 static void test_rts(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     /* firmware that never raised it gets its input */
@@ -195,12 +180,11 @@ static void test_rts(void)
     port_out(qts, COM1 + UART_MCR, 0x0b);
     uart_expect(qts, COM1, "cd");
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_rts_ignored(void)
 {
-    QTestState *qts = start_with(",flow-control=off");
+    QTestState *qts = shadow_renew_com1_with(",flow-control=off");
     int user = user_connect("c0");
 
     port_out(qts, COM1 + UART_MCR, 0x0b);
@@ -208,12 +192,11 @@ static void test_rts_ignored(void)
     user_send(user, "ab");
     uart_expect(qts, COM1, "ab");
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_rts_forgotten_on_reset(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     port_out(qts, COM1 + UART_MCR, 0x0b);
@@ -223,14 +206,13 @@ static void test_rts_forgotten_on_reset(void)
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_RESET, "vm1"), ==, 0);
     uart_expect(qts, COM1, "ab");
     close(user);
-    qtest_quit(qts);
 }
 
 /* The operator moves the console to another chardev. */
 static void test_chardev_change(void)
 {
     g_autofree char *path = shadow_path("other");
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     uart_write(qts, COM1, "here");
@@ -247,14 +229,13 @@ static void test_chardev_change(void)
     user_send(user, "yes");
     uart_expect(qts, COM1, "yes");
     close(user);
-    qtest_quit(qts);
 }
 
 /* A frozen port */
 
 static void test_frozen_has_no_side_effects(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
     struct ultracall_device before, after;
 
@@ -290,12 +271,11 @@ static void test_frozen_has_no_side_effects(void)
     user_expect(user, "x");
     uart_expect(qts, COM1, "ab");
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_frozen_holds_input(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     user_send(user, "before,");
@@ -308,13 +288,12 @@ static void test_frozen_holds_input(void)
     user_send(user, "after");
     uart_expect(qts, COM1, "before,while,after");
     close(user);
-    qtest_quit(qts);
 }
 
 /* One who comes while the port is frozen hears of it when it works again. */
 static void test_frozen_user_waits(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user;
 
     uart_write(qts, COM1, "unsent");
@@ -329,7 +308,6 @@ static void test_frozen_user_waits(void)
     user_expect(user, "unsent");
     uart_expect(qts, COM1, "hi");
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_frozen_break(void)

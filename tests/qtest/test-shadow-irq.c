@@ -39,19 +39,18 @@ static uint32_t irq_edges(QTestState *qts)
 
 static void test_identity(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     struct ultracall_device dev = shadow_irq_poll(qts, "vm1", 0);
 
     g_assert_cmphex(le16_to_cpu(dev.iobase), ==, COM1);
     g_assert_cmpuint(dev.irq, ==, 4);
     g_assert_cmpuint(dev.level, ==, 0);
-    qtest_quit(qts);
 }
 
 /* The edge, and IIR with it, comes a little later; and it does come. */
 static void test_transmit_enabled(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     uint32_t edges = irq_edges(qts);
 
     reg_out(qts, UART_IER, IER_THRI);
@@ -66,13 +65,12 @@ static void test_transmit_enabled(void)
     g_assert_false(irq_level(qts));
     qtest_clock_step(qts, LATE_NS);
     g_assert_cmpuint(irq_edges(qts), ==, edges + 1);
-    qtest_quit(qts);
 }
 
 /* A driver that polls IIR waits for no longer than a character takes. */
 static void test_transmit_polled(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     reg_out(qts, UART_LCR, 0x83);
     reg_out(qts, UART_DATA, 1);
@@ -89,13 +87,12 @@ static void test_transmit_polled(void)
         g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0xc1);
         uart_write(qts, COM1, "sixteen letters.");
     }
-    qtest_quit(qts);
 }
 
 /* Modem lines that never change are not looked at: the machine is idle. */
 static void test_modem_interrupt(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int64_t now;
 
     reg_out(qts, UART_MCR, 0x0b);
@@ -110,13 +107,12 @@ static void test_modem_interrupt(void)
         g_assert_cmpint(next - now, !=, 10 * 1000 * 1000);
         now = next;
     }
-    qtest_quit(qts);
 }
 
 /* What Linux does with what fits the FIFO: no edge at all */
 static void test_transmit_finished(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     uint32_t edges = irq_edges(qts);
 
     reg_out(qts, UART_FCR, 0x01);
@@ -127,13 +123,12 @@ static void test_transmit_finished(void)
         qtest_clock_step(qts, SOON_NS);
     }
     g_assert_cmpuint(irq_edges(qts), ==, edges);
-    qtest_quit(qts);
 }
 
 /* However much is sent at one go, one edge says that more may be. */
 static void test_transmit_burst(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     uint32_t edges = irq_edges(qts);
 
     reg_out(qts, UART_FCR, 0x01);
@@ -147,13 +142,12 @@ static void test_transmit_burst(void)
     qtest_clock_step(qts, SOON_NS);
     g_assert_cmpuint(irq_edges(qts), ==, edges + 1);
     g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0xc2);
-    qtest_quit(qts);
 }
 
 /* A guest that looks elsewhere all the time is told all the same. */
 static void test_busy_guest(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     uint32_t edges = irq_edges(qts);
     int64_t waited = 0;
 
@@ -166,13 +160,12 @@ static void test_busy_guest(void)
     }
     g_assert_cmpint(waited, >=, 1000 * 1000);
     g_assert_cmpuint(irq_edges(qts), ==, edges + 1);
-    qtest_quit(qts);
 }
 
 /* To a guest that does nothing, input is told at once. */
 static void test_receive(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
     uint32_t edges = irq_edges(qts);
 
@@ -189,13 +182,12 @@ static void test_receive(void)
     qtest_clock_step(qts, LATE_NS);
     g_assert_cmpuint(irq_edges(qts), ==, edges + 1);
     close(user);
-    qtest_quit(qts);
 }
 
 /* Below the trigger level too: nothing more is on the way. */
 static void test_receive_one(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
     uint32_t edges = irq_edges(qts);
 
@@ -209,13 +201,12 @@ static void test_receive_one(void)
     uart_expect(qts, COM1, "1");
     g_assert_false(irq_level(qts));
     close(user);
-    qtest_quit(qts);
 }
 
 /* The guest's own reads let more in: it is in its handler, or else is told. */
 static void test_receive_more(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     g_autofree char *much = g_strnfill(4096, 'm');
     int user = user_connect("c0");
     uint32_t edges = irq_edges(qts);
@@ -234,13 +225,12 @@ static void test_receive_more(void)
     g_assert_cmpuint(irq_edges(qts), ==, edges + 2);
     uart_expect(qts, COM1, much + 4096 - 96);
     close(user);
-    qtest_quit(qts);
 }
 
 /* Input does not wait for as long as an empty transmitter does. */
 static void test_receive_while_transmitting(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
     uint32_t edges = irq_edges(qts);
 
@@ -252,7 +242,6 @@ static void test_receive_while_transmitting(void)
     g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0x04);
     uart_expect(qts, COM1, "1");
     close(user);
-    qtest_quit(qts);
 }
 
 static uint16_t config_in(QTestState *qts, unsigned reg)

@@ -18,28 +18,26 @@ static void reg_out(QTestState *qts, unsigned reg, uint8_t val)
 
 static void test_power_on(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmphex(reg_in(qts, UART_IER), ==, 0);
     g_assert_cmphex(reg_in(qts, UART_IIR), ==, 0x01);
     g_assert_cmphex(reg_in(qts, UART_LCR), ==, 0);
     g_assert_cmphex(reg_in(qts, UART_LSR), ==, LSR_THRE | LSR_TEMT);
     g_assert_cmphex(reg_in(qts, UART_SCR), ==, 0);
-    qtest_quit(qts);
 }
 
 static void test_scratch(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     reg_out(qts, UART_SCR, 0x5a);
     g_assert_cmphex(reg_in(qts, UART_SCR), ==, 0x5a);
-    qtest_quit(qts);
 }
 
 static void test_divisor(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     reg_out(qts, UART_IER, 0x01);
     reg_out(qts, UART_LCR, 0x83);
@@ -50,24 +48,22 @@ static void test_divisor(void)
     reg_out(qts, UART_LCR, 0x03);
     g_assert_cmphex(reg_in(qts, UART_IER), ==, 0x01);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-produced"), ==, 0);
-    qtest_quit(qts);
 }
 
 static void test_fifo_switch(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmphex(reg_in(qts, UART_IIR) & 0xc0, ==, 0);
     reg_out(qts, UART_FCR, 0x01);
     g_assert_cmphex(reg_in(qts, UART_IIR) & 0xc0, ==, 0xc0);
     reg_out(qts, UART_FCR, 0x00);
     g_assert_cmphex(reg_in(qts, UART_IIR) & 0xc0, ==, 0);
-    qtest_quit(qts);
 }
 
 static void test_loopback(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     reg_out(qts, UART_MCR, 0x1a);
     g_assert_cmphex(reg_in(qts, UART_MSR) & 0xf0, ==, 0x90);
@@ -75,37 +71,34 @@ static void test_loopback(void)
     g_assert_cmphex(reg_in(qts, UART_LSR) & LSR_DR, ==, LSR_DR);
     g_assert_cmphex(reg_in(qts, UART_DATA), ==, 'x');
     g_assert_cmpuint(shadow_count(qts, "com1", "output-produced"), ==, 0);
-    qtest_quit(qts);
 }
 
 static void test_polled_output(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     uart_write(qts, COM1, "Hello, user.\r\n");
     user_expect(user, "Hello, user.\r\n");
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_input_without_fifo(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     user_send(user, "typed");
     uart_expect(qts, COM1, "typed");
     g_assert_cmphex(reg_in(qts, UART_LSR), ==, LSR_THRE | LSR_TEMT);
     close(user);
-    qtest_quit(qts);
 }
 
 /* More than the FIFO holds: no overrun, all in order */
 static void test_input_with_fifo(void)
 {
     const char *text = "The quick brown fox jumps over the lazy dog";
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     reg_out(qts, UART_FCR, 0xc1);
@@ -116,7 +109,6 @@ static void test_input_with_fifo(void)
     uart_expect(qts, COM1, text);
     g_assert_cmphex(reg_in(qts, UART_LSR), ==, LSR_THRE | LSR_TEMT);
     close(user);
-    qtest_quit(qts);
 }
 
 static void test_break(void)
@@ -141,7 +133,7 @@ static void test_break(void)
 /* The line stays up: a session does not end when its user goes away. */
 static void test_modem_lines(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user;
 
     g_assert_cmphex(reg_in(qts, UART_MSR) & 0xf0, ==, 0xb0);
@@ -150,12 +142,11 @@ static void test_modem_lines(void)
     close(user);
     shadow_wait_connected(qts, "com1", false);
     g_assert_cmphex(reg_in(qts, UART_MSR) & 0xf0, ==, 0xb0);
-    qtest_quit(qts);
 }
 
 static void test_wide_accesses(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     qtest_writew(qts, TESTDEV_BASE + COM1 + UART_LCR, 0x081b);
     g_assert_cmphex(reg_in(qts, UART_LCR), ==, 0x1b);
@@ -168,13 +159,12 @@ static void test_wide_accesses(void)
     g_assert_cmphex(qtest_readl(qts, TESTDEV_BASE + COM1 + UART_MCR), ==,
                     0x77b0600b);
     g_assert_cmpuint(port_missed(qts), ==, 0);
-    qtest_quit(qts);
 }
 
 /* What lies beside the port reads as an empty bus does. */
 static void test_straddling_accesses(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     qtest_writew(qts, TESTDEV_BASE + COM1 + UART_SCR, 0x1234);
     g_assert_cmphex(qtest_readw(qts, TESTDEV_BASE + COM1 + UART_SCR), ==,
@@ -186,20 +176,18 @@ static void test_straddling_accesses(void)
                     0xffff);
     g_assert_cmpuint(port_missed(qts), ==, 0);
     g_assert_cmpuint(shadow_guest_count(qts, "accesses"), ==, 5);
-    qtest_quit(qts);
 }
 
 static void test_unclaimed_ports(void)
 {
     static const uint16_t ports[] = { COM1 - 1, COM1 + 8, COM2, 0, 0xffff };
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
         port_in(qts, ports[i]);
         port_out(qts, ports[i], 0xff);
         g_assert_cmpuint(port_missed(qts), ==, 2 * (i + 1));
     }
-    qtest_quit(qts);
 }
 
 static void test_two_ports(void)
@@ -242,7 +230,7 @@ static void test_two_ports(void)
 
 static void test_reset_registers(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     reg_out(qts, UART_LCR, 0x83);
     reg_out(qts, UART_DATA, 0x01);
@@ -263,13 +251,12 @@ static void test_reset_registers(void)
     reg_out(qts, UART_LCR, 0x80);
     g_assert_cmphex(reg_in(qts, UART_DATA), ==, 0x0c);
     g_assert_cmphex(reg_in(qts, UART_IER), ==, 0);
-    qtest_quit(qts);
 }
 
 /* Also what the UART itself held */
 static void test_reset_keeps_input(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     user_send(user, "abc");
@@ -280,7 +267,6 @@ static void test_reset_keeps_input(void)
     uart_write(qts, COM1, "up again");
     user_expect(user, "up again");
     close(user);
-    qtest_quit(qts);
 }
 
 int main(int argc, char **argv)
