@@ -203,6 +203,7 @@ void pipe_user_end(PipeUser *p);
 /* Queries */
 QDict *shadow_query(QTestState *qts, const char *guest);
 QDict *shadow_query_device(QTestState *qts, const char *device);
+unsigned shadow_count_guests(QTestState *qts);
 /* All of vm1 that can be queried, but for what counts calls; and again */
 QDict *shadow_view(QTestState *qts);
 void shadow_assert_same(QTestState *qts, QDict *before);
@@ -233,6 +234,11 @@ void shadow_expect_connected_told(QTestState *qts, uint64_t input,
 void shadow_expect_refused(QTestState *qts, const char *guest,
                            const char *what);
 
+/* With key0 for its secret */
+void shadow_add_guest(QTestState *qts, const char *id);
+/* A shadow-serial */
+void shadow_add_port(QTestState *qts, const char *id, const char *guest,
+                     unsigned iobase);
 void shadow_object_del(QTestState *qts, const char *id);
 
 /* A QMP command that must fail, with a message that contains @what */

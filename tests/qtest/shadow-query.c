@@ -30,6 +30,15 @@ QDict *shadow_query(QTestState *qts, const char *guest)
     return d;
 }
 
+unsigned shadow_count_guests(QTestState *qts)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-guests'}");
+    unsigned n = qlist_size(qdict_get_qlist(rsp, "return"));
+
+    qobject_unref(rsp);
+    return n;
+}
+
 QDict *shadow_view(QTestState *qts)
 {
     QDict *g = shadow_query(qts, "vm1");
@@ -193,6 +202,21 @@ void shadow_expect_refused(QTestState *qts, const char *guest,
     g_assert_cmpstr(qdict_get_str(data, "guest"), ==, guest);
     assert_contains(qdict_get_str(data, "reason"), what);
     qobject_unref(data);
+}
+
+void shadow_add_guest(QTestState *qts, const char *id)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': "
+                             "{'qom-type': 'shadow-guest', 'id': %s, "
+                             "'secret': 'key0'}}", id);
+}
+
+void shadow_add_port(QTestState *qts, const char *id, const char *guest,
+                     unsigned iobase)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': "
+                             "{'driver': 'shadow-serial', 'id': %s, 'guest': "
+                             "%s, 'iobase': %u}}", id, guest, iobase);
 }
 
 void shadow_object_del(QTestState *qts, const char *id)
