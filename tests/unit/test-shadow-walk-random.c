@@ -5,23 +5,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "shadow/target/i386/shadow-walk.h"
-
-enum {
-    P = 1, RW = 2, US = 4, A = 0x20, D = 0x40, PS = 0x80,
-    ALL = P | RW | US | A | D,
-};
-
-#define UNSET           0xdeadull
-
-static const uint64_t page_size[] = { 0, 4096, 2 * 1024 * 1024, 1 << 30 };
-static const int shift[] = { 0, 12, 21, 30, 39, 48 };
-
-/* Bits from @first to @last */
-static uint64_t bits(int first, int last)
-{
-    return first > last ? 0 : UINT64_MAX >> (63 - last) & UINT64_MAX << first;
-}
+#include "shadow-walk-tables.h"
 
 /*
  * Random tables: every entry is a function of its address and the seed.  What
