@@ -16,7 +16,7 @@ static void expect_notice(int user, unsigned input, unsigned output)
 
 static void test_commit_tells_the_user(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     uart_write(qts, COM1, "hello");
@@ -33,12 +33,11 @@ static void test_commit_tells_the_user(void)
         user = user_connect("c0");
         expect_notice(user, 5, 5);
     }
-    qtest_quit(qts);
 }
 
 static void test_commit_event(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     QDict *data, *d;
 
     uart_write(qts, COM1, "unsent");
@@ -51,13 +50,12 @@ static void test_commit_event(void)
     g_assert_cmpint(qdict_get_int(d, "output-produced"), ==, 6);
     g_assert_cmpint(qdict_get_int(d, "output-sent"), ==, 0);
     qobject_unref(data);
-    qtest_quit(qts);
 }
 
 /* It works on exactly one side. */
 static void test_gone_is_dead(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmpint(shadow_save(qts, "vm1"), ==, 0);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_COMMIT, "vm1"), ==, 0);
@@ -66,14 +64,13 @@ static void test_gone_is_dead(void)
     g_assert_cmphex(port_in(qts, COM1 + UART_LSR), ==, 0);
     g_assert_cmpuint(shadow_count(qts, "com1", "output-produced"), ==, 0);
     shadow_assert_state(qts, "vm1", "gone");
-    qtest_quit(qts);
 }
 
 /* ABORT */
 
 static void test_abort(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
     QDict *data;
 
@@ -94,7 +91,6 @@ static void test_abort(void)
     user_expect(user, "after");
     user_expect_nothing(user);
     close(user);
-    qtest_quit(qts);
 }
 
 /* Up to an event, all that arrives */
@@ -138,7 +134,7 @@ static void test_abort_events(void)
 /* A live migration that is given up and tried again, many times */
 static void test_abort_often(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     for (unsigned i = 1; i <= 20; i++) {
@@ -154,7 +150,6 @@ static void test_abort_often(void)
         user_expect(user, "output");
     }
     close(user);
-    qtest_quit(qts);
 }
 
 /* RESTORE */
@@ -322,7 +317,7 @@ static void expect_detached(int user, unsigned input)
 
 static void test_reset_while_frozen(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     user_send(user, "typed");
@@ -339,13 +334,12 @@ static void test_reset_while_frozen(void)
     /* the nested machine is no more, and with it what its UART held */
     uart_expect(qts, COM1, "yped");
     close(user);
-    qtest_quit(qts);
 }
 
 /* SAVE said "not yet", and there was no second call. */
 static void test_reset_before_saved(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmpint(shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
                                 SHADOW_BUF_SIZE, 0), ==, -EAGAIN);
@@ -354,7 +348,6 @@ static void test_reset_before_saved(void)
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     uart_write(qts, COM1, "on");
     g_assert_cmpint(shadow_save(qts, "vm1"), ==, 0);
-    qtest_quit(qts);
 }
 
 static void test_reset_while_restored(void)
@@ -377,14 +370,13 @@ static void test_reset_while_restored(void)
 /* The guest object goes away between two calls of SAVE. */
 static void test_removed_while_saving(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     g_assert_cmpint(shadow_call(qts, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
                                 SHADOW_BUF_SIZE, 0), ==, -EAGAIN);
     qtest_qmp_device_del(qts, "com1");
     shadow_object_del(qts, "vm1");
     g_assert_cmpint(shadow_save(qts, "vm1"), ==, -ENOENT);
-    qtest_quit(qts);
 }
 
 int main(int argc, char **argv)

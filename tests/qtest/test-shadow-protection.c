@@ -30,7 +30,7 @@ static void test_no_notice(void)
         SHADOW_PROTECTION_NONE, SHADOW_PROTECTION_WATCHED,
         SHADOW_PROTECTION_FORCED,
     };
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
 
     for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
         int user;
@@ -45,7 +45,6 @@ static void test_no_notice(void)
         shadow_wait_connected(qts, "com1", false);
     }
     shadow_assert_protection(qts, "forced", 0);
-    qtest_quit(qts);
 }
 
 /*
@@ -94,7 +93,7 @@ static void test_broken_slow_user(void)
 
 static void test_broken(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     g_autofree char *text = NULL;
     int user = user_connect("c0");
 
@@ -132,13 +131,12 @@ static void test_broken(void)
     text = qtest_hmp(qts, "info shadow");
     g_assert_nonnull(strstr(text, "protection broken, "));
     g_assert_nonnull(strstr(text, "protection was broken: 1"));
-    qtest_quit(qts);
 }
 
 /* Nobody is there: who comes next is told, and the one after is not. */
 static void test_broken_told_later(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user;
 
     uart_write(qts, COM1, "out");
@@ -149,13 +147,12 @@ static void test_broken_told_later(void)
     user_expect(user, SHADOW_EXPOSED "out");
     user_expect_nothing(user);
     close(user);
-    qtest_quit(qts);
 }
 
 /* A cloud VM that covers its traces: the break is told all the same. */
 static void test_rebound(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user;
 
     protect(qts, SHADOW_PROTECTION_BROKEN);
@@ -179,7 +176,6 @@ static void test_rebound(void)
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
     shadow_expect_connected(qts, 0, 4);
     close(user);
-    qtest_quit(qts);
 }
 
 /* Two lines are due: none takes the other's place. */
@@ -239,7 +235,7 @@ static void test_broken_new_device(void)
 /* A frozen port tells its user when it works again. */
 static void test_frozen(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     uart_write(qts, COM1, "text");
@@ -259,7 +255,6 @@ static void test_frozen(void)
     user_expect(user, SHADOW_EXPOSED);
     user_expect_nothing(user);
     close(user);
-    qtest_quit(qts);
 }
 
 /* What was not told before the guest left is told before that it left. */
