@@ -4,7 +4,6 @@
  * passes until it is bound again and a user has connected anew.
  */
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "shadow-common.h"
 
 #define DETACHED "detached from its virtual machine: the cloud VM unbound it"
@@ -30,7 +29,7 @@ static void expect_counts(QTestState *qts, unsigned accepted, unsigned taken)
 
 static void test_told(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     shadow_expect_connected(qts, 0, 0);
@@ -54,13 +53,12 @@ static void test_told(void)
     uart_write(qts, COM1, "again");
     user_expect(user, "again");
     close(user);
-    qtest_quit(qts);
 }
 
 /* Bound again at once: the connection that there was does not go on. */
 static void test_bound_again(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     shadow_expect_connected(qts, 0, 0);
@@ -78,13 +76,12 @@ static void test_bound_again(void)
     user_expect(user, "to whom?");
     uart_expect(qts, COM1, "b");
     close(user);
-    qtest_quit(qts);
 }
 
 /* With nobody there nobody is sent away; what waits waits for who comes. */
 static void test_told_later(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user = user_connect("c0");
 
     shadow_expect_connected(qts, 0, 0);
@@ -100,46 +97,35 @@ static void test_told_later(void)
     shadow_expect_connected(qts, 2, 0);
     uart_expect(qts, COM1, "b");
     close(user);
-    qtest_quit(qts);
 }
 
 /* A transport that cannot be hung up goes on after the line. */
 static void test_pipe(void)
 {
-    g_autofree char *base = shadow_path("pipe");
-    g_autofree char *in = g_strconcat(base, ".in", NULL);
-    g_autofree char *out = g_strconcat(base, ".out", NULL);
     QTestState *qts;
-    int to, from;
+    PipeUser p;
 
-    g_assert_cmpint(mkfifo(in, 0600), ==, 0);
-    g_assert_cmpint(mkfifo(out, 0600), ==, 0);
-    to = open(in, O_RDWR);
-    from = open(out, O_RDWR);
+    pipe_user_start(&p, 0);
     qts = shadow_start("", "-chardev pipe,id=c0,path=%s -device shadow-serial,"
-                       "id=com1,guest=vm1,chardev=c0", base);
+                       "id=com1,guest=vm1,chardev=c0", p.base);
     bind_vm1(qts);
     unbind_vm1(qts);
-    user_expect(from, "\r\n[shadow-serial vm1/com1: " DETACHED
-                ", input=0 output=0]\r\n");
-    g_assert_cmpint(write(to, "x", 1), ==, 1);
+    user_expect_line(p.from, DETACHED, 0, 0);
+    pipe_user_send(&p, "x");
     expect_counts(qts, 0, 0);
     bind_vm1(qts);
     shadow_expect_connected(qts, 0, 0);
     uart_expect(qts, COM1, "x");
     uart_write(qts, COM1, "on");
-    user_expect(from, "on");
-    close(to);
-    close(from);
+    user_expect(p.from, "on");
     qtest_quit(qts);
-    g_unlink(in);
-    g_unlink(out);
+    pipe_user_end(&p);
 }
 
 /* It leaves this host unbound: who comes then is told where it is. */
 static void test_moved(void)
 {
-    QTestState *qts = shadow_start_com1();
+    QTestState *qts = shadow_renew_com1();
     int user;
 
     unbind_vm1(qts);
@@ -147,7 +133,6 @@ static void test_moved(void)
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_COMMIT, "vm1"), ==, 0);
     user = user_connect("c0");
     user_expect_notice(user, "moved to another host", 0, 0);
-    qtest_quit(qts);
 }
 
 int main(int argc, char **argv)
