@@ -167,7 +167,7 @@ static void test_absent(void)
     qobject_unref(g);
 }
 
-/* A CPU that has entered the guest does not turn to L1 before it enters anew. */
+/* A CPU in the guest does not turn to L1 before it makes another entry. */
 static void test_tombstone(void)
 {
     QTestState *qts = shadow_renew_com1();
