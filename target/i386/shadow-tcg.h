@@ -8,7 +8,6 @@
 
 #include "cpu.h"
 #include "shadow/hw/core/shadow-binding.h"
-#include "shadow/include/compat-memory.h"
 
 /* VMRUN of env->vm_vmcb, while the CPU's state is still that of L1. */
 void shadow_tcg_vmrun(CPUX86State *env);
@@ -47,38 +46,28 @@ static inline bool shadow_tcg_took(CPUX86State *env)
            shadow_tcg_answer.server != SHADOW_SERVER_OTHER;
 }
 
-/* address_space_stb() and so on, but for a nested guest's claimed ports */
-#define SHADOW_TCG_ST(name, size)                                       \
-    static inline void shadow_tcg_##name(CPUX86State *env,              \
-                                         AddressSpace *as, hwaddr port, \
-                                         uint32_t val, MemTxAttrs attrs, \
-                                         MemTxResult *result)           \
-    {                                                                   \
-        if (unlikely(shadow_tcg_took(env))) {                           \
-            shadow_answer_write(&shadow_tcg_answer, port, size, val);   \
-        } else {                                                        \
-            address_space_##name(as, port, val, attrs, result);         \
-        }                                                               \
+/*
+ * OUT and IN, of @size bytes: if the access is a nested guest's to a claimed
+ * port, make it and return true.
+ */
+static inline bool shadow_tcg_out(CPUX86State *env, uint32_t port,
+                                  unsigned size, uint32_t val)
+{
+    if (likely(!shadow_tcg_took(env))) {
+        return false;
     }
+    shadow_answer_write(&shadow_tcg_answer, port, size, val);
+    return true;
+}
 
-#define SHADOW_TCG_LD(name, size)                                       \
-    static inline uint32_t shadow_tcg_##name(CPUX86State *env,          \
-                                             AddressSpace *as,          \
-                                             hwaddr port,               \
-                                             MemTxAttrs attrs,          \
-                                             MemTxResult *result)       \
-    {                                                                   \
-        if (unlikely(shadow_tcg_took(env))) {                           \
-            return shadow_answer_read(&shadow_tcg_answer, port, size);  \
-        }                                                               \
-        return address_space_##name(as, port, attrs, result);           \
+static inline bool shadow_tcg_in(CPUX86State *env, uint32_t port,
+                                 unsigned size, target_ulong *val)
+{
+    if (likely(!shadow_tcg_took(env))) {
+        return false;
     }
-
-SHADOW_TCG_ST(stb, 1)
-SHADOW_TCG_ST(stw, 2)
-SHADOW_TCG_ST(stl, 4)
-SHADOW_TCG_LD(ldub, 1)
-SHADOW_TCG_LD(lduw, 2)
-SHADOW_TCG_LD(ldl, 4)
+    *val = shadow_answer_read(&shadow_tcg_answer, port, size);
+    return true;
+}
 
 #endif /* TARGET_I386_SHADOW_TCG_H */
