@@ -8,9 +8,8 @@
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "chardev/char-fe.h"
-#include "hw/qdev-properties.h"
-#include "hw/qdev-properties-system.h"
 #include "shadow/hw/char/shadow-console-device.h"
+#include "shadow/include/compat-qdev.h"
 
 #define TYPE_SHADOW_DEBUGCON "shadow-debugcon"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowDebugcon, SHADOW_DEBUGCON)
@@ -112,7 +111,7 @@ static const VMStateDescription vmstate_debugcon = {
     .minimum_version_id = 1,
     .pre_load = debugcon_pre_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowDebugcon, NULL),
+        SHADOW_VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowDebugcon),
         VMSTATE_STRUCT(console, ShadowDebugcon, 1, vmstate_shadow_console,
                        ShadowConsole),
         VMSTATE_UINT8_ARRAY(parent_obj.history, ShadowDebugcon,

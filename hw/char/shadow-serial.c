@@ -10,12 +10,10 @@
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "chardev/char-fe.h"
-#include "hw/irq.h"
-#include "hw/qdev-properties.h"
-#include "hw/qdev-properties-system.h"
 #include "shadow/hw/char/shadow-console-device.h"
 #include "shadow/hw/char/shadow-uart.h"
 #include "shadow/hw/core/shadow-guest.h"
+#include "shadow/include/compat-qdev.h"
 #include "shadow/include/ultracall.h"
 #include "shadow/trace.h"
 
@@ -247,8 +245,8 @@ static const VMStateDescription vmstate_shadow_serial = {
     .pre_load = shadow_serial_pre_load,
     .post_load = shadow_serial_post_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowSerial, NULL),
-        VMSTATE_UINT32_EQUAL(parent_obj.irq, ShadowSerial, NULL),
+        SHADOW_VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowSerial),
+        SHADOW_VMSTATE_UINT32_EQUAL(parent_obj.irq, ShadowSerial),
         VMSTATE_BOOL(parent_obj.irq_level, ShadowSerial),
         VMSTATE_UINT32(parent_obj.irq_edges, ShadowSerial),
         VMSTATE_STRUCT(uart, ShadowSerial, 0, vmstate_serial, SerialState),

@@ -4,12 +4,11 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/hotplug.h"
-#include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "shadow/hw/core/shadow-arrival.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-protection.h"
+#include "shadow/include/compat-qdev.h"
 
 /* Sorted by port, so that the saved state does not depend on hot-plugging. */
 static void shadow_bus_insert(ShadowGuest *g, ShadowDevice *dev)

@@ -8,12 +8,12 @@
 #ifndef SHADOW_DEVICE_H
 #define SHADOW_DEVICE_H
 
-#include "hw/qdev-core.h"
 #include "qemu/queue.h"
 #include "qom/object.h"
 #include "qapi/qapi-types-shadow.h"
 #include "shadow/migration/shadow-seal.h"
 #include "shadow/include/compat-memory.h"
+#include "shadow/include/compat-qdev.h"
 
 typedef struct ShadowGuest ShadowGuest;
 struct ultracall_resource;

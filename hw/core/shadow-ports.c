@@ -6,7 +6,6 @@
 #include "qapi/error.h"
 #include "qemu/bitmap.h"
 #include "qemu/main-loop.h"
-#include "block/aio.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-ports.h"
 #include "shadow/trace.h"

@@ -158,17 +158,20 @@ static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
     ShadowAgent *a = container_of(n, ShadowAgent, migration);
 
     switch (e->type) {
-    case MIG_EVENT_PRECOPY_SETUP:
+    case SHADOW_MIG_SETUP:
         return agent_migration_setup(a, errp);
-    case MIG_EVENT_PRECOPY_DONE:
+    case SHADOW_MIG_DONE:
         if (agent_has_moved(a)) {
             agent_end_migration(a, ULTRACALL_COMMIT);
         }
         break;
-    default:
+    case SHADOW_MIG_FAILED:
         if (a->frozen) {
             agent_end_migration(a, ULTRACALL_ABORT);
         }
+        break;
+    default:
+        /* Postcopy starts, newer QEMUs say: neither host has it for sure. */
         break;
     }
     return 0;
@@ -244,10 +247,10 @@ static int agent_pre_save(void *opaque)
 }
 
 /* The room is kept until the guest runs, or never will. */
-static int agent_post_save(void *opaque)
+static ShadowPostSave agent_post_save(void *opaque)
 {
     SHADOW_AGENT(opaque)->envelope = NULL;
-    return 0;
+    return SHADOW_POST_SAVE_DONE;
 }
 
 static const char agent_allow_snapshots[] =

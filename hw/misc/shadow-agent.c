@@ -9,9 +9,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/acpi/acpi_aml_interface.h"
-#include "hw/irq.h"
 #include "hw/isa/isa.h"
-#include "hw/qdev-properties.h"
 #include "qemu/bswap.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
@@ -20,6 +18,7 @@
 #include "system/system.h"
 #include "shadow/hw/misc/shadow-agent.h"
 #include "shadow/include/compat-memory.h"
+#include "shadow/include/compat-qdev.h"
 #include "shadow/trace.h"
 
 /* I/O permissions are each thread's own. */

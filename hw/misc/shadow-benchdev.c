@@ -14,8 +14,8 @@
 #include "qemu/module.h"
 #include "qapi/error.h"
 #include "hw/isa/isa.h"
-#include "hw/qdev-properties.h"
 #include "shadow/include/compat-memory.h"
+#include "shadow/include/compat-qdev.h"
 #include "shadow/migration/shadow-seal.h"
 #include <gcrypt.h>
 

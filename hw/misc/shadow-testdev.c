@@ -5,7 +5,6 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/qdev-properties.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/rcu.h"
@@ -16,6 +15,7 @@
 #include "shadow/hw/misc/shadow-testdev.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
+#include "shadow/include/compat-qdev.h"
 
 #define TYPE_SHADOW_TESTDEV "shadow-testdev"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowTestdev, SHADOW_TESTDEV)

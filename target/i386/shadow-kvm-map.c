@@ -103,7 +103,7 @@ bool shadow_kvm_map_hold(uint64_t gpa)
         return false;
     }
     m = SHADOW_KVM_MAP(object_new(TYPE_SHADOW_KVM_MAP));
-    if (!memory_region_init_rom_device_nomigrate(
+    if (!shadow_init_rom_device(
             &m->region, OBJECT(m), &map_ops, m, TYPE_SHADOW_KVM_MAP,
             SHADOW_KVM_MAP_SIZE, &err)) {
         error_report_err(err);

@@ -9,16 +9,9 @@
 #include "svm.h"
 #include "tcg/helper-tcg.h"
 #include "shadow/hw/misc/ultracall.h"
+#include "shadow/include/compat-tcg.h"
 #include "shadow/target/i386/shadow-tcg.h"
 #include "shadow/target/i386/shadow-x86.h"
-#if SHADOW_QEMU_AT_LEAST(10, 1)
-#include "accel/tcg/cpu-mmu-index.h"
-#include "accel/tcg/probe.h"
-#include "exec/target_page.h"
-#include "exec/tlb-flags.h"
-#else
-#include "exec/exec-all.h"
-#endif
 
 static bool shadow_tcg_peek(void *cpu, uint64_t va, uint64_t *val)
 {

@@ -4,7 +4,6 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/qdev-core.h"
 #include "monitor/qdev.h"
 #include "qemu/cutils.h"
 #include "qemu/main-loop.h"
@@ -13,6 +12,7 @@
 #include "qom/object_interfaces.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-proof.h"
+#include "shadow/include/compat-qdev.h"
 #include "shadow/include/ultracall.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/tests/fuzz/fuzz-guests.h"

@@ -4,7 +4,6 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "block/aio.h"
 #include "chardev/char.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"

@@ -41,7 +41,7 @@ static QTestState *host_start(const char *secret, bool incoming)
 static char *host_key(QTestState *qts, const char *which)
 {
     QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-hosts'}");
-    QListEntry *entry = qlist_first(qdict_get_qlist(rsp, "return"));
+    const QListEntry *entry = qlist_first(qdict_get_qlist(rsp, "return"));
     QDict *host = qobject_to(QDict, qlist_entry_obj(entry));
     char *key = g_strdup(qdict_get_str(host, which));
 

@@ -13,6 +13,7 @@
 #include "migration/qemu-file.h"
 #include "migration/savevm.h"
 #include "shadow/hw/char/shadow-ring.h"
+#include "shadow/include/compat.h"
 
 /* All bytes from position @first on are the low byte of their position. */
 static void push_counting(ShadowRing *ring, uint64_t first, size_t len)
@@ -119,8 +120,8 @@ static GByteArray *save(ShadowRing *ring)
     QEMUFile *f = qemu_file_new_output(QIO_CHANNEL(bioc));
     GByteArray *stream = g_byte_array_new();
 
-    g_assert_cmpint(vmstate_save_state_v(f, &vmstate_shadow_ring, ring, NULL,
-                                         1, &error_abort), ==, 0);
+    g_assert_cmpint(shadow_vmstate_save(f, &vmstate_shadow_ring, ring,
+                                        &error_abort), ==, 0);
     g_assert_cmpint(qemu_fflush(f), ==, 0);
     g_byte_array_append(stream, bioc->data, bioc->usage);
     qemu_fclose(f);
@@ -139,11 +140,7 @@ static int load_as(const VMStateDescription *vmsd, ShadowRing *ring,
     bioc->data[len] = QEMU_VM_EOF;
     bioc->usage = len + 1;
     f = qemu_file_new_input(QIO_CHANNEL(bioc));
-#if QEMU_VERSION_MAJOR > 10 || QEMU_VERSION_MINOR >= 2
-    ret = vmstate_load_state(f, vmsd, ring, 1, NULL);
-#else
-    ret = vmstate_load_state(f, vmsd, ring, 1);
-#endif
+    ret = shadow_vmstate_load(f, vmsd, ring, 1, NULL);
     if (ret == 0) {
         g_assert_cmpint(qemu_get_byte(f), ==, QEMU_VM_EOF);
         ret = qemu_file_get_error(f);
