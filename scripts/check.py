@@ -38,6 +38,9 @@ ALSO = {'sanitize': ['unit', 'qtest'], 'fuzz': ['unit', 'qtest']}
 AS_BUILT = 'as-built'
 
 FUZZ_SECONDS = 30
+# As wide as the documentation of a QAPI schema may be
+SCHEMA_WIDTH = 70
+VERSION = re.compile(r'SHADOW_QEMU_AT_LEAST|QEMU_VERSION_M')
 
 # Time limits are multiplied by this, and by how slow and how busy this machine is: they are meant
 # for an idle one.
@@ -214,8 +217,32 @@ def run_docs():
     return tally
 
 
+def find_lines(wrong, message, paths):
+    """No file has a line that is wrong."""
+    tally = Tally()
+    found = [f'{path.relative_to(TOP)}:{number}: {message}' for path in sorted(paths)
+             for number, line in enumerate(path.read_text().splitlines(), 1) if wrong(line)]
+    if found:
+        print('\n'.join(found), flush=True)
+        tally.failed.append(message)
+    else:
+        tally.passed = 1
+    return tally
+
+
+def run_series():
+    """What only other series of QEMU than the one that is built here would stumble over."""
+    tally = find_lines(lambda line: line.startswith('#') and len(line) > SCHEMA_WIDTH,
+                       f'over {SCHEMA_WIDTH} characters, which qapi-gen of QEMU 10.2 refuses',
+                       pathlib.Path(TOP, 'qapi').glob('*.json'))
+    sources = {path for path in pathlib.Path(TOP).glob('[!b.]*/**/*.[ch]')
+               if not path.match('include/compat*.h')}
+    tally.add(find_lines(VERSION.search, "only include/compat*.h know QEMU's versions", sources))
+    return tally
+
+
 def run_style():
-    """QEMU's own checkpatch.pl on each of our C files; and the documentation."""
+    """QEMU's own checkpatch.pl on each of our C files; what other series refuse; the documentation."""
     tally = Tally()
     checkpatch = os.path.join(os.environ['QEMU_SOURCE'], 'scripts', 'checkpatch.pl')
     for path in sorted(pathlib.Path(TOP).glob('[!b.]*/**/*.[ch]')):
@@ -227,6 +254,7 @@ def run_style():
             tally.failed.append(f'checkpatch: {name}')
         else:
             tally.passed += 1
+    tally.add(run_series())
     tally.add(run_docs())
     return tally
 
