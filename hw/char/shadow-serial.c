@@ -26,6 +26,8 @@ struct ShadowSerial {
     ShadowDevice parent_obj;
 
     MemoryRegion io;
+    ShadowLine line;
+    uint32_t irq;
     SerialState uart;
     ShadowConsole console;
     ShadowUart regs;
@@ -66,10 +68,13 @@ static void shadow_serial_hold(ShadowDevice *dev, bool held)
 {
     ShadowSerial *s = SHADOW_SERIAL(dev);
 
+    shadow_line_forget(&s->line);
+    shadow_device_access_begin(dev);
     shadow_uart_hold(&s->regs, held);
+    shadow_device_access_end(dev);
     if (!held) {
         /* an interrupt that the guest took meanwhile found nothing to do */
-        dev->irq_edges++;
+        s->line.edges++;
     }
     shadow_console_hold(&s->console, held);
 }
@@ -135,17 +140,11 @@ static void shadow_serial_lines(void *opaque)
     shadow_uart_lines(&SHADOW_SERIAL(opaque)->regs);
 }
 
-static void shadow_serial_irq(void *opaque, int n, int level)
+static int64_t shadow_serial_interval(ShadowDevice *dev, bool *idle)
 {
-    ShadowSerial *s = container_of(opaque, ShadowSerial, parent_obj);
+    ShadowSerial *s = container_of(dev, ShadowSerial, parent_obj);
 
-    s->parent_obj.irq_level = level;
-    shadow_uart_irq(&s->regs, level);
-}
-
-static void shadow_serial_tell_irq(void *opaque)
-{
-    shadow_device_irq_edge(opaque);
+    return shadow_uart_interval(&s->regs, idle);
 }
 
 static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
@@ -158,14 +157,14 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
         !shadow_console_device_check("output-size", s->output_size, s->replay,
                                      errp) ||
         !shadow_device_add_ports(dev, &s->io, dev->iobase, errp) ||
-        !shadow_device_add_line(dev, errp) ||
+        !shadow_device_add_line(dev, &s->line, s->irq, shadow_serial_interval,
+                                errp) ||
         !qemu_chr_fe_init(&u->chr, CHARDEV(&s->console), errp)) {
         return false;
     }
-    shadow_uart_start(&s->regs, u, shadow_serial_tell_irq, dev);
-    u->irq = qemu_allocate_irq(shadow_serial_irq, dev, 0);
+    shadow_uart_start(&s->regs, u, &s->line);
+    u->irq = s->line.irq;
     if (!qdev_realize(DEVICE(u), NULL, errp)) {
-        qemu_free_irq(u->irq);
         shadow_uart_stop(&s->regs);
         return false;
     }
@@ -187,7 +186,6 @@ static void shadow_serial_teardown(ShadowDevice *dev)
 
     shadow_console_stop(&s->console);
     qdev_unrealize(DEVICE(&s->uart));
-    qemu_free_irq(s->uart.irq);
     shadow_uart_stop(&s->regs);
 }
 
@@ -212,7 +210,7 @@ static int shadow_serial_post_load(void *opaque, int version_id)
         return ret;
     }
     /* an edge that the other host's agent did not see must not be lost */
-    dev->irq_edges++;
+    s->line.edges++;
     shadow_guest_irq_changed(dev->guest);
     return 0;
 }
@@ -246,9 +244,7 @@ static const VMStateDescription vmstate_shadow_serial = {
     .post_load = shadow_serial_post_load,
     .fields = (const VMStateField[]) {
         SHADOW_VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowSerial),
-        SHADOW_VMSTATE_UINT32_EQUAL(parent_obj.irq, ShadowSerial),
-        VMSTATE_BOOL(parent_obj.irq_level, ShadowSerial),
-        VMSTATE_UINT32(parent_obj.irq_edges, ShadowSerial),
+        VMSTATE_SHADOW_LINE("parent_obj.irq", line, ShadowSerial),
         VMSTATE_STRUCT(uart, ShadowSerial, 0, vmstate_serial, SerialState),
         VMSTATE_STRUCT(console, ShadowSerial, 1, vmstate_shadow_console,
                        ShadowConsole),
@@ -289,7 +285,7 @@ static const VMStateDescription vmstate_shadow_serial_user = {
 static const Property shadow_serial_properties[] = {
     DEFINE_PROP_CHR("chardev", ShadowSerial, user),
     DEFINE_PROP_UINT32("iobase", ShadowSerial, parent_obj.iobase, 0x3f8),
-    DEFINE_PROP_UINT32("irq", ShadowSerial, parent_obj.irq, 4),
+    DEFINE_PROP_UINT32("irq", ShadowSerial, irq, 4),
     DEFINE_PROP_UINT32("input-size", ShadowSerial, input_size, 16 * KiB),
     DEFINE_PROP_UINT32("output-size", ShadowSerial, output_size, 192 * KiB),
     DEFINE_PROP_STRING("replay", ShadowSerial, replay),

@@ -75,7 +75,7 @@ static void uart_chip_write(ShadowUart *u, unsigned reg, uint8_t val)
  */
 static bool uart_hides_thri(ShadowUart *u)
 {
-    if (!u->thri_fresh || u->moderation.told ||
+    if (!u->thri_fresh || u->line->told ||
         (u->chip->iir & IIR_ID) != IIR_THRI) {
         return false;
     }
@@ -145,21 +145,16 @@ static void uart_show_write(ShadowUart *u, unsigned reg, uint8_t val)
 
 uint8_t shadow_uart_read(ShadowUart *u, unsigned reg)
 {
-    uint8_t val;
-
-    shadow_moderation_access_begin(&u->moderation);
     if (u->held) {
-        val = uart_peek(u, reg);
-    } else if (reg == UART_IIR_FCR && uart_hides_thri(u)) {
-        val = (u->chip->iir & ~IIR_ID) | IIR_NO_INT;
-    } else {
-        if (reg == UART_RBR_THR_DLL && !(u->chip->lcr & LCR_DLAB)) {
-            u->broke = false;
-        }
-        val = uart_chip_read(u, reg);
+        return uart_peek(u, reg);
     }
-    shadow_moderation_access_end(&u->moderation);
-    return val;
+    if (reg == UART_IIR_FCR && uart_hides_thri(u)) {
+        return (u->chip->iir & ~IIR_ID) | IIR_NO_INT;
+    }
+    if (reg == UART_RBR_THR_DLL && !(u->chip->lcr & LCR_DLAB)) {
+        u->broke = false;
+    }
+    return uart_chip_read(u, reg);
 }
 
 static void uart_note_write(ShadowUart *u, unsigned reg, uint8_t val)
@@ -239,14 +234,12 @@ static void uart_write_late(ShadowUart *u, unsigned reg, uint8_t val)
 
 void shadow_uart_write(ShadowUart *u, unsigned reg, uint8_t val)
 {
-    shadow_moderation_access_begin(&u->moderation);
     if (!u->held) {
         uart_note_write(u, reg, val);
         uart_chip_write(u, reg, val);
     } else {
         uart_write_late(u, reg, val);
     }
-    shadow_moderation_access_end(&u->moderation);
 }
 
 void shadow_uart_forget_late(ShadowUart *u)
@@ -283,7 +276,6 @@ void shadow_uart_hold(ShadowUart *u, bool held)
         uart_show(u);
     }
     u->held = held;
-    shadow_moderation_reset(&u->moderation);
     /* nothing waits to be told: what IIR hid it must show from now on */
     u->thri_fresh = false;
     if (!held) {
@@ -370,25 +362,22 @@ int shadow_uart_loaded(ShadowUart *u)
     return 0;
 }
 
-void shadow_uart_irq(ShadowUart *u, bool level)
+int64_t shadow_uart_interval(ShadowUart *u, bool *idle)
 {
     SerialState *chip = u->chip;
 
-    shadow_moderation_set(&u->moderation, level,
-                          (chip->iir & IIR_ID) == IIR_THRI,
-                          MIN(chip->char_transmit_time, INTERVAL_MAX_NS));
+    *idle = (chip->iir & IIR_ID) == IIR_THRI;
+    return MIN(chip->char_transmit_time, INTERVAL_MAX_NS);
 }
 
-void shadow_uart_start(ShadowUart *u, SerialState *chip,
-                       void (*tell)(void *opaque), void *opaque)
+void shadow_uart_start(ShadowUart *u, SerialState *chip, ShadowLine *line)
 {
     u->chip = chip;
+    u->line = line;
     u->late = g_byte_array_new();
-    shadow_moderation_start(&u->moderation, tell, opaque);
 }
 
 void shadow_uart_stop(ShadowUart *u)
 {
-    shadow_moderation_stop(&u->moderation);
     g_clear_pointer(&u->late, g_byte_array_unref);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The registers of a UART as a nested guest sees them: QEMU's SerialState, and
- * what it does not know: to be held, to be reset, and when to tell of an
- * interrupt.
+ * what it does not know: to be held, to be reset, and how long an interrupt may
+ * wait.
  *
  * All functions are called with the BQL held.
  */
@@ -10,7 +10,7 @@
 #define SHADOW_UART_H
 
 #include "hw/char/serial.h"
-#include "shadow/hw/char/shadow-moderation.h"
+#include "shadow/hw/core/shadow-line.h"
 
 #define SHADOW_UART_PORTS 8
 #define SHADOW_UART_FIFO 16
@@ -27,7 +27,7 @@ typedef struct ShadowUartShown {
 
 typedef struct ShadowUart {
     SerialState *chip;
-    ShadowModeration moderation;
+    ShadowLine *line;
     bool held;
     bool thri_fresh;            /* enabled, and nothing has been sent since */
     unsigned thri_reads;        /* of IIR since */
@@ -38,12 +38,8 @@ typedef struct ShadowUart {
     GByteArray *late;           /* writes while held: register, value */
 } ShadowUart;
 
-/*
- * @chip is not owned.  @tell is called for each rising edge of its interrupt
- * line that the nested guest must see.
- */
-void shadow_uart_start(ShadowUart *u, SerialState *chip,
-                       void (*tell)(void *opaque), void *opaque);
+/* Neither @chip nor its interrupt @line is owned. */
+void shadow_uart_start(ShadowUart *u, SerialState *chip, ShadowLine *line);
 void shadow_uart_stop(ShadowUart *u);
 
 /* An access of one byte; @reg is below SHADOW_UART_PORTS. */
@@ -72,8 +68,8 @@ bool shadow_uart_may_receive(ShadowUart *u, bool brk);
 unsigned shadow_uart_unread(ShadowUart *u, uint8_t buf[SHADOW_UART_FIFO],
                             bool *brk);
 
-/* The chip drives its interrupt line. */
-void shadow_uart_irq(ShadowUart *u, bool level);
+/* A ShadowLineInterval, but for the device */
+int64_t shadow_uart_interval(ShadowUart *u, bool *idle);
 
 /* The modem lines, which are those of the chip's chardev, may have changed. */
 void shadow_uart_lines(ShadowUart *u);

@@ -64,12 +64,14 @@ static void shadow_bus_remove(ShadowDevice *dev)
     }
 }
 
-/* Its ports and its line, away again */
+/* Its ports and its lines, away again */
 static void shadow_device_take_all(ShadowDevice *dev)
 {
     MemoryRegion *mr;
 
-    dev->has_line = false;
+    while (dev->n_lines) {
+        shadow_line_stop(dev->line[--dev->n_lines]);
+    }
     while ((mr = QTAILQ_FIRST(&dev->io.subregions))) {
         memory_region_del_subregion(&dev->io, mr);
     }

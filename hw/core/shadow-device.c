@@ -24,13 +24,28 @@ bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
     return true;
 }
 
-bool shadow_device_add_line(ShadowDevice *dev, Error **errp)
+bool shadow_device_add_line(ShadowDevice *dev, ShadowLine *line,
+                            uint32_t number, ShadowLineInterval *interval,
+                            Error **errp)
 {
-    if (dev->irq > 15) {
-        error_setg(errp, "irq %u is not an ISA interrupt (0 to 15)", dev->irq);
+    if (number > 15) {
+        error_setg(errp, "irq %u is not an ISA interrupt (0 to 15)", number);
         return false;
     }
-    dev->has_line = true;
+    if (dev->n_lines == SHADOW_DEVICE_MAX_LINES) {
+        error_setg(errp, "a shadow device has at most %u interrupts",
+                   SHADOW_DEVICE_MAX_LINES);
+        return false;
+    }
+    for (unsigned i = 0; i < dev->n_lines; i++) {
+        if (dev->line[i]->number == number) {
+            error_setg(errp, "irq %u stands for two lines of the device",
+                       number);
+            return false;
+        }
+    }
+    shadow_line_start(line, dev, number, interval);
+    dev->line[dev->n_lines++] = line;
     return true;
 }
 

@@ -3,7 +3,7 @@
  * A device of a nested guest, emulated by this QEMU.
  *
  * The abstract class knows what all such devices share: the guest they
- * belong to, their I/O ports in it and their interrupt line.
+ * belong to, their I/O ports in it and their interrupt lines.
  */
 #ifndef SHADOW_DEVICE_H
 #define SHADOW_DEVICE_H
@@ -11,6 +11,7 @@
 #include "qemu/queue.h"
 #include "qom/object.h"
 #include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/core/shadow-line.h"
 #include "shadow/migration/shadow-seal.h"
 #include "shadow/include/compat-memory.h"
 #include "shadow/include/compat-qdev.h"
@@ -19,6 +20,9 @@ typedef struct ShadowGuest ShadowGuest;
 struct ultracall_resource;
 
 #define TYPE_SHADOW_BUS "shadow-bus"
+
+/* A keyboard and a mouse have one each. */
+#define SHADOW_DEVICE_MAX_LINES 4
 
 #define TYPE_SHADOW_DEVICE "shadow-device"
 OBJECT_DECLARE_TYPE(ShadowDevice, ShadowDeviceClass, SHADOW_DEVICE)
@@ -30,10 +34,10 @@ struct ShadowDevice {
     ShadowGuest *guest;
     MemoryRegion io;            /* all I/O ports of the guest, and its own */
     uint32_t iobase;
-    uint32_t irq;
-    bool has_line;              /* else there is no such interrupt */
-    bool irq_level;
-    uint32_t irq_edges;         /* rising edges, modulo 2^32 */
+    ShadowLine *line[SHADOW_DEVICE_MAX_LINES];
+    unsigned n_lines;
+    bool in_access;             /* the guest makes one */
+    unsigned accesses;          /* by the guest, so far */
     /* in a state: the envelope with the history that it lacks; or zeros */
     uint8_t history[SHADOW_SEAL_SALT_LEN];
     QTAILQ_ENTRY(ShadowDevice) next;
@@ -47,7 +51,7 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  *
  * @setup, @teardown: the device's part of realize and unrealize.  @setup says
  *                    by shadow_device_add_ports() which ports it has, and by
- *                    shadow_device_add_line() that it has an interrupt
+ *                    shadow_device_add_line() which interrupts
  *
  * What a class does not set is done by none of its devices:
  *
@@ -75,7 +79,7 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  * @arrived: total input so far; equal twice in a row means input has settled
  * @acpi: fill in _UID, _HID and name that it, the guest's device @n, has in
  *        the nested guest's ACPI tables; returns false if it is not there
- * @query: fill in all but id, iobase and irq
+ * @query: fill in all but id, iobase and interrupts
  */
 struct ShadowDeviceClass {
     DeviceClass parent_class;
@@ -112,14 +116,29 @@ struct ShadowDeviceClass {
 bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
                              unsigned first, Error **errp);
 
-/* Its interrupt is @dev->irq, an ISA interrupt. */
-bool shadow_device_add_line(ShadowDevice *dev, Error **errp);
+/*
+ * Have @line, which @dev contains, as ISA interrupt @number, which no other of
+ * its lines has.  The device drives @line->irq, which is taken away again when
+ * @dev is unrealized.  @interval: how its edges are moderated; NULL if not
+ */
+bool shadow_device_add_line(ShadowDevice *dev, ShadowLine *line,
+                            uint32_t number, ShadowLineInterval *interval,
+                            Error **errp);
 
 /*
- * The nested guest must see a rising edge of the device's interrupt line.  That
- * the line falls is no news to it: it has done that itself.
+ * The guest makes an access: what that brings about, or soon after, it may be
+ * about to find out by itself.
  */
-void shadow_device_irq_edge(ShadowDevice *dev);
+static inline void shadow_device_access_begin(ShadowDevice *dev)
+{
+    dev->accesses++;
+    dev->in_access = true;
+}
+
+static inline void shadow_device_access_end(ShadowDevice *dev)
+{
+    dev->in_access = false;
+}
 
 /* What its class does not set; for the abstract class (shadow-bus.c) */
 void shadow_device_set_defaults(ShadowDeviceClass *sdc);

@@ -77,8 +77,8 @@ ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g)
 
         info->id = g_strdup(shadow_device_name(dev));
         info->iobase = dev->iobase;
-        info->has_irq = dev->has_line;
-        info->irq = dev->irq;
+        info->has_irq = dev->n_lines;
+        info->irq = dev->n_lines ? dev->line[0]->number : 0;
         SHADOW_DEVICE_GET_CLASS(dev)->query(dev, info);
         QAPI_LIST_APPEND(tail, info);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Interrupt lines of nested guests, and which of them the cloud VM has not
- * heard of.
+ * Guests with an interrupt line that has moved, of which the cloud VM has not
+ * heard.
  */
 #include "qemu/osdep.h"
 #include "shadow/hw/core/shadow-guest.h"
@@ -39,13 +39,5 @@ void shadow_guest_irq_all_told(void)
 {
     while (shadow_guest_irq_any()) {
         shadow_guest_irq_told(QTAILQ_FIRST(&shadow_irq_guests));
-    }
-}
-
-void shadow_device_irq_edge(ShadowDevice *dev)
-{
-    dev->irq_edges++;
-    if (dev->guest) {
-        shadow_guest_irq_changed(dev->guest);
     }
 }

@@ -277,12 +277,16 @@ static unsigned shadow_range_size(const ShadowRange *r, unsigned port,
 static uint32_t shadow_range_read(const ShadowRange *r, unsigned port,
                                   unsigned size)
 {
-    uint64_t val;
+    uint64_t val = UINT32_MAX;
 
-    if (!r || memory_region_dispatch_read(r->mr, port - r->first, &val,
-                                          size_memop(size) | MO_LE,
-                                          MEMTXATTRS_UNSPECIFIED)) {
-        val = UINT32_MAX;
+    if (r) {
+        shadow_device_access_begin(r->dev);
+        if (memory_region_dispatch_read(r->mr, port - r->first, &val,
+                                        size_memop(size) | MO_LE,
+                                        MEMTXATTRS_UNSPECIFIED)) {
+            val = UINT32_MAX;
+        }
+        shadow_device_access_end(r->dev);
     }
     return extract64(val, 0, 8 * size);
 }
@@ -291,10 +295,12 @@ static void shadow_range_write(const ShadowRange *r, unsigned port,
                                unsigned size, uint32_t val)
 {
     if (r) {
+        shadow_device_access_begin(r->dev);
         memory_region_dispatch_write(r->mr, port - r->first,
                                      extract32(val, 0, 8 * size),
                                      size_memop(size) | MO_LE,
                                      MEMTXATTRS_UNSPECIFIED);
+        shadow_device_access_end(r->dev);
     }
 }
 

@@ -228,21 +228,21 @@ static int call_abort(UltracallCall *call)
     return shadow_guest_abort(call->guest);
 }
 
-static unsigned call_devices(ShadowGuest *g, struct ultracall_device *out)
+/* One for each line: shadow-bus.c lets no guest have more than there is room */
+static unsigned call_lines(ShadowGuest *g, struct ultracall_device *out)
 {
     ShadowDevice *dev;
     unsigned n = 0;
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        if (!dev->has_line) {
-            continue;
+        for (unsigned i = 0; i < dev->n_lines; i++) {
+            out[n++] = (struct ultracall_device) {
+                .iobase = cpu_to_le16(dev->iobase),
+                .irq = dev->line[i]->number,
+                .level = dev->line[i]->level,
+                .edges = cpu_to_le32(dev->line[i]->edges),
+            };
         }
-        out[n++] = (struct ultracall_device) {
-            .iobase = cpu_to_le16(dev->iobase),
-            .irq = dev->irq,
-            .level = dev->irq_level,
-            .edges = cpu_to_le32(dev->irq_edges),
-        };
     }
     return n;
 }
@@ -316,7 +316,7 @@ static int call_irq_poll(UltracallCall *call)
     struct ultracall_device dev[ULTRACALL_DEVICES_MAX];
     int ret;
 
-    ret = call_reply(call, dev, call_devices(call->guest, dev) *
+    ret = call_reply(call, dev, call_lines(call->guest, dev) *
                                 sizeof(dev[0]));
     if (ret) {
         return ret;
@@ -358,7 +358,7 @@ static int call_query(UltracallCall *call)
         !shadow_guest_is(call->guest, call->caller->cpu_index)) {
         return -ENOENT;
     }
-    n = call_devices(call->guest, reply.dev);
+    n = call_lines(call->guest, reply.dev);
     reply.guest = (struct ultracall_guest) {
         .state = cpu_to_le32(call->guest->state),
         .devices = cpu_to_le16(n),

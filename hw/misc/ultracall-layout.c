@@ -46,9 +46,11 @@ static void layout_add_device(Layout *l, ShadowDevice *dev)
     struct ultracall_resource *r;
 
     layout_add_ports(l, dev);
-    r = dev->has_line ? layout_next(l, ULTRACALL_LINE) : NULL;
-    if (r) {
-        r->number = cpu_to_le32(dev->irq);
+    for (unsigned i = 0; i < dev->n_lines; i++) {
+        r = layout_next(l, ULTRACALL_LINE);
+        if (r) {
+            r->number = cpu_to_le32(dev->line[i]->number);
+        }
     }
     r = layout_next(l, ULTRACALL_ACPI);
     if (r && !SHADOW_DEVICE_GET_CLASS(dev)->acpi(dev, l->device, r)) {

@@ -74,19 +74,25 @@ void fuzz_type(const char *chardev, const uint8_t *buf, size_t len)
 
 uint8_t *fuzz_state(ShadowGuest *g)
 {
-    uint32_t edges[16];
+    uint32_t edges[16] = { };
     unsigned i = 0;
     ShadowDevice *dev;
     uint8_t *state = g_malloc(shadow_state_size(&g->devices));
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        edges[i++] = dev->irq_edges;
-        dev->irq_edges = 0;
+        if (dev->n_lines) {
+            edges[i] = dev->line[0]->edges;
+            dev->line[0]->edges = 0;
+        }
+        i++;
     }
     fuzz_assert(shadow_state_save(&g->devices, state, NULL));
     i = 0;
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        dev->irq_edges = edges[i++];
+        if (dev->n_lines) {
+            dev->line[0]->edges = edges[i];
+        }
+        i++;
     }
     return state;
 }
