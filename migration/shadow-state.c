@@ -12,6 +12,7 @@
 #include "qemu/units.h"
 #include "migration/qemu-file-types.h"
 #include "migration/qemu-file.h"
+#include "shadow/hw/core/shadow-access.h"
 #include "shadow/migration/shadow-channel.h"
 #include "shadow/migration/shadow-scratch.h"
 #include "shadow/migration/shadow-state.h"
@@ -167,6 +168,9 @@ static bool state_get_devices(ShadowDevices *devs, StatePart part, QEMUFile *f,
             error_setg(errp, "version %u of '%s' is not known here", version,
                        vmsd->name);
             return false;
+        }
+        if (part == STATE_ALL) {
+            shadow_access_forget(dev);
         }
         if (shadow_vmstate_load(f, vmsd, dev, version, errp) < 0) {
             return false;

@@ -31,7 +31,7 @@ static uint64_t debugcon_read(void *opaque, hwaddr addr, unsigned size)
     return SHADOW_DEBUGCON(opaque)->readback;
 }
 
-/* While it is held, too: the ring keeps it, and sends nothing. */
+/* Also while it is held: the ring keeps it, and sends nothing. */
 static void debugcon_write(void *opaque, hwaddr addr, uint64_t val,
                            unsigned size)
 {
@@ -171,6 +171,7 @@ static void debugcon_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->setup = debugcon_setup;
     sdc->teardown = debugcon_teardown;
     sdc->hold = debugcon_hold;
+    sdc->works_held = true;
     sdc->state = &vmstate_debugcon;
     sdc->user_state = &vmstate_debugcon_user;
     sdc->history_state = &vmstate_debugcon_history;

@@ -12,7 +12,6 @@
 #include "chardev/char-fe.h"
 #include "shadow/hw/char/shadow-console-device.h"
 #include "shadow/hw/char/shadow-uart.h"
-#include "shadow/hw/core/shadow-guest.h"
 #include "shadow/include/compat-qdev.h"
 #include "shadow/include/ultracall.h"
 #include "shadow/trace.h"
@@ -68,15 +67,39 @@ static void shadow_serial_hold(ShadowDevice *dev, bool held)
 {
     ShadowSerial *s = SHADOW_SERIAL(dev);
 
-    shadow_line_forget(&s->line);
-    shadow_device_access_begin(dev);
-    shadow_uart_hold(&s->regs, held);
-    shadow_device_access_end(dev);
-    if (!held) {
-        /* an interrupt that the guest took meanwhile found nothing to do */
-        s->line.edges++;
+    if (held) {
+        shadow_uart_show(&s->regs);
     }
     shadow_console_hold(&s->console, held);
+}
+
+static uint32_t shadow_serial_peek(ShadowDevice *dev, unsigned port,
+                                   unsigned size)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+    unsigned reg = port - dev->iobase;
+    uint32_t val = 0;
+
+    for (unsigned i = 0; i < size; i++) {
+        val |= shadow_uart_peek(&s->regs, reg + i) << (8 * i);
+    }
+    return val;
+}
+
+static void shadow_serial_written_late(ShadowDevice *dev, unsigned port,
+                                       unsigned size, uint32_t val)
+{
+    ShadowSerial *s = SHADOW_SERIAL(dev);
+    unsigned reg = port - dev->iobase;
+
+    for (unsigned i = 0; i < size; i++) {
+        shadow_uart_written_late(&s->regs, reg + i, val >> (8 * i));
+    }
+}
+
+static void shadow_serial_late_lost(ShadowDevice *dev)
+{
+    shadow_uart_late_lost(&SHADOW_SERIAL(dev)->regs);
 }
 
 static void shadow_serial_reset(ShadowDevice *dev)
@@ -91,12 +114,12 @@ static void shadow_serial_reset(ShadowDevice *dev)
     shadow_console_put_back(&s->console, brk, unread, n);
     shadow_uart_power_on(&s->regs);
     shadow_console_reset(&s->console);
-    shadow_console_hold(&s->console, s->regs.held);
+    shadow_console_hold(&s->console, dev->held);
 }
 
 static void shadow_serial_moved(ShadowDevice *dev)
 {
-    shadow_uart_forget_late(&SHADOW_SERIAL(dev)->regs);
+    shadow_uart_show(&SHADOW_SERIAL(dev)->regs);
     shadow_console_device_moved(dev);
 }
 
@@ -137,7 +160,11 @@ static bool shadow_serial_may_receive(void *opaque, bool brk)
 
 static void shadow_serial_lines(void *opaque)
 {
-    shadow_uart_lines(&SHADOW_SERIAL(opaque)->regs);
+    ShadowDevice *dev = opaque;
+
+    if (!dev->held) {
+        shadow_uart_lines(&SHADOW_SERIAL(dev)->regs);
+    }
 }
 
 static int64_t shadow_serial_interval(ShadowDevice *dev, bool *idle)
@@ -165,7 +192,6 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     shadow_uart_start(&s->regs, u, &s->line);
     u->irq = s->line.irq;
     if (!qdev_realize(DEVICE(u), NULL, errp)) {
-        shadow_uart_stop(&s->regs);
         return false;
     }
     /* the saved state has all of a FIFO's buffer: not what the heap held */
@@ -186,7 +212,6 @@ static void shadow_serial_teardown(ShadowDevice *dev)
 
     shadow_console_stop(&s->console);
     qdev_unrealize(DEVICE(&s->uart));
-    shadow_uart_stop(&s->regs);
 }
 
 static int shadow_serial_pre_load(void *opaque)
@@ -194,7 +219,6 @@ static int shadow_serial_pre_load(void *opaque)
     ShadowSerial *s = opaque;
 
     /* what the stream leaves out is at its power-on value */
-    shadow_uart_forget_late(&s->regs);
     shadow_uart_power_on(&s->regs);
     memset(s->parent_obj.history, 0, sizeof(s->parent_obj.history));
     return 0;
@@ -202,17 +226,7 @@ static int shadow_serial_pre_load(void *opaque)
 
 static int shadow_serial_post_load(void *opaque, int version_id)
 {
-    ShadowSerial *s = opaque;
-    ShadowDevice *dev = opaque;
-    int ret = shadow_uart_loaded(&s->regs);
-
-    if (ret) {
-        return ret;
-    }
-    /* an edge that the other host's agent did not see must not be lost */
-    s->line.edges++;
-    shadow_guest_irq_changed(dev->guest);
-    return 0;
+    return shadow_uart_loaded(&SHADOW_SERIAL(opaque)->regs);
 }
 
 static bool serial_history_needed(void *opaque)
@@ -321,6 +335,9 @@ static void shadow_serial_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->state_limit = SHADOW_CONSOLE_STATE_LIMIT +
                        SHADOW_SERIAL_UART_STATE_MAX;
     sdc->hold = shadow_serial_hold;
+    sdc->peek = shadow_serial_peek;
+    sdc->written_late = shadow_serial_written_late;
+    sdc->late_lost = shadow_serial_late_lost;
     sdc->reset = shadow_serial_reset;
     sdc->moved = shadow_serial_moved;
     sdc->acpi = shadow_serial_acpi;

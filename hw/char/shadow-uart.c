@@ -6,9 +6,6 @@
 #include "chardev/char-serial.h"
 #include "shadow/hw/char/shadow-uart.h"
 
-/* Register writes of a guest that should be stopped, but is not */
-#define LATE_MAX 4096
-
 /* However slow a line the guest asks for */
 #define INTERVAL_MAX_NS (1 * SCALE_MS)
 
@@ -89,7 +86,7 @@ static bool uart_hides_thri(ShadowUart *u)
  * interrupt, since none would ever go away.  And what the guest has written,
  * since drivers read a register, change it for a while, and put it back.
  */
-static uint8_t uart_peek(ShadowUart *u, unsigned reg)
+uint8_t shadow_uart_peek(ShadowUart *u, unsigned reg)
 {
     SerialState *chip = u->chip;
     ShadowUartShown *shown = &u->shown;
@@ -115,7 +112,7 @@ static uint8_t uart_peek(ShadowUart *u, unsigned reg)
     }
 }
 
-static void uart_show(ShadowUart *u)
+void shadow_uart_show(ShadowUart *u)
 {
     SerialState *chip = u->chip;
 
@@ -123,9 +120,11 @@ static void uart_show(ShadowUart *u)
         .ier = chip->ier, .lcr = chip->lcr, .mcr = chip->mcr,
         .scr = chip->scr, .divider = chip->divider,
     };
+    /* nothing waits to be told: what IIR hid it must show from now on */
+    u->thri_fresh = false;
 }
 
-static void uart_show_write(ShadowUart *u, unsigned reg, uint8_t val)
+void shadow_uart_written_late(ShadowUart *u, unsigned reg, uint8_t val)
 {
     ShadowUartShown *shown = &u->shown;
     bool dlab = shown->lcr & LCR_DLAB;
@@ -145,9 +144,6 @@ static void uart_show_write(ShadowUart *u, unsigned reg, uint8_t val)
 
 uint8_t shadow_uart_read(ShadowUart *u, unsigned reg)
 {
-    if (u->held) {
-        return uart_peek(u, reg);
-    }
     if (reg == UART_IIR_FCR && uart_hides_thri(u)) {
         return (u->chip->iir & ~IIR_ID) | IIR_NO_INT;
     }
@@ -222,65 +218,20 @@ unsigned shadow_uart_unread(ShadowUart *u, uint8_t buf[SHADOW_UART_FIFO],
     return n;
 }
 
-static void uart_write_late(ShadowUart *u, unsigned reg, uint8_t val)
-{
-    const uint8_t entry[] = { reg, val };
-
-    uart_show_write(u, reg, val);
-    if (u->late->len < 2 * LATE_MAX) {
-        g_byte_array_append(u->late, entry, sizeof(entry));
-    }
-}
-
 void shadow_uart_write(ShadowUart *u, unsigned reg, uint8_t val)
 {
-    if (!u->held) {
-        uart_note_write(u, reg, val);
-        uart_chip_write(u, reg, val);
-    } else {
-        uart_write_late(u, reg, val);
-    }
+    uart_note_write(u, reg, val);
+    uart_chip_write(u, reg, val);
 }
 
-void shadow_uart_forget_late(ShadowUart *u)
+void shadow_uart_late_lost(ShadowUart *u)
 {
-    g_byte_array_set_size(u->late, 0);
-    uart_show(u);
-}
+    const ShadowUartShown *shown = &u->shown;
 
-/*
- * A cloud VM that lets its guest run on after SAVE, and then goes back on it,
- * must not leave the guest with a driver and a port that disagree.
- */
-static void uart_do_late_writes(ShadowUart *u)
-{
-    g_autoptr(GByteArray) late = u->late;
-    ShadowUartShown shown = u->shown;
-
-    u->late = g_byte_array_new();
-    for (guint i = 0; i < late->len; i += 2) {
-        shadow_uart_write(u, late->data[i], late->data[i + 1]);
-    }
-    if (late->len == 2 * LATE_MAX) {
-        /* of what there was no room for, what the guest goes on from */
-        shadow_uart_write(u, UART_LCR, shown.lcr & ~LCR_DLAB);
-        shadow_uart_write(u, UART_MCR, shown.mcr);
-        shadow_uart_write(u, UART_IER_DLM, shown.ier);
-        shadow_uart_write(u, UART_LCR, shown.lcr);
-    }
-}
-
-void shadow_uart_hold(ShadowUart *u, bool held)
-{
-    if (held && !u->held) {
-        uart_show(u);
-    }
-    u->held = held;
-    /* nothing waits to be told: what IIR hid it must show from now on */
-    u->thri_fresh = false;
-    if (!held) {
-        uart_do_late_writes(u);
-    }
+    shadow_uart_write(u, UART_LCR, shown->lcr & ~LCR_DLAB);
+    shadow_uart_write(u, UART_MCR, shown->mcr);
+    shadow_uart_write(u, UART_IER_DLM, shown->ier);
+    shadow_uart_write(u, UART_LCR, shown->lcr);
 }
 
 /* SerialState looks at the lines when its timer fires. */
@@ -290,7 +241,7 @@ void shadow_uart_lines(ShadowUart *u)
     int lines = 0;
 
     qemu_chr_fe_ioctl(&chip->chr, CHR_IOCTL_SERIAL_GET_TIOCM, &lines);
-    if (!u->held && !(lines & CHR_TIOCM_CTS) != !(chip->msr & MSR_CTS)) {
+    if (!(lines & CHR_TIOCM_CTS) != !(chip->msr & MSR_CTS)) {
         timer_mod(chip->modem_status_poll,
                   qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
     }
@@ -353,7 +304,7 @@ int shadow_uart_loaded(ShadowUart *u)
     }
     u->looped = chip->mcr & MCR_LOOP;
     u->broke = chip->lsr & LSR_BI;
-    uart_show(u);
+    shadow_uart_show(u);
     chip->poll_msl = 0;
     if (timer_pending(chip->fifo_timeout_timer)) {
         timer_mod(chip->fifo_timeout_timer, now + chip->char_transmit_time * 4);
@@ -374,10 +325,4 @@ void shadow_uart_start(ShadowUart *u, SerialState *chip, ShadowLine *line)
 {
     u->chip = chip;
     u->line = line;
-    u->late = g_byte_array_new();
-}
-
-void shadow_uart_stop(ShadowUart *u)
-{
-    g_clear_pointer(&u->late, g_byte_array_unref);
 }

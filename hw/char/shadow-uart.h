@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The registers of a UART as a nested guest sees them: QEMU's SerialState, and
- * what it does not know: to be held, to be reset, and how long an interrupt may
- * wait.
+ * what it does not know: what shows while it is held, to be reset, and how long
+ * an interrupt may wait.
  *
  * All functions are called with the BQL held.
  */
@@ -28,28 +28,31 @@ typedef struct ShadowUartShown {
 typedef struct ShadowUart {
     SerialState *chip;
     ShadowLine *line;
-    bool held;
     bool thri_fresh;            /* enabled, and nothing has been sent since */
     unsigned thri_reads;        /* of IIR since */
     int64_t thri_time;          /* when IIR may tell, ns of the virtual clock */
     bool looped;                /* the receiver has what the guest sent */
     bool broke;                 /* the receiver's first byte is a BREAK's */
     ShadowUartShown shown;      /* while held: with the late writes done */
-    GByteArray *late;           /* writes while held: register, value */
 } ShadowUart;
 
 /* Neither @chip nor its interrupt @line is owned. */
 void shadow_uart_start(ShadowUart *u, SerialState *chip, ShadowLine *line);
-void shadow_uart_stop(ShadowUart *u);
 
 /* An access of one byte; @reg is below SHADOW_UART_PORTS. */
 uint8_t shadow_uart_read(ShadowUart *u, unsigned reg);
 void shadow_uart_write(ShadowUart *u, unsigned reg, uint8_t val);
 
-/* While held, no access has a side effect; writes are done afterwards. */
-void shadow_uart_hold(ShadowUart *u, bool held);
-/* Forget them: the guest has gone elsewhere, or comes from elsewhere. */
-void shadow_uart_forget_late(ShadowUart *u);
+/*
+ * What a register shows while the port is held, and what of it changes when one
+ * is written meanwhile; begin with what the chip has.
+ */
+void shadow_uart_show(ShadowUart *u);
+uint8_t shadow_uart_peek(ShadowUart *u, unsigned reg);
+void shadow_uart_written_late(ShadowUart *u, unsigned reg, uint8_t val);
+
+/* Not all of that could be done: of the rest, what the guest goes on from */
+void shadow_uart_late_lost(ShadowUart *u);
 
 /* As after power-on; whatever the chip held is lost. */
 void shadow_uart_power_on(ShadowUart *u);

@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "migration/vmstate.h"
+#include "shadow/hw/core/shadow-access.h"
 #include "shadow/hw/core/shadow-arrival.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-protection.h"
@@ -46,7 +47,7 @@ static bool shadow_bus_add(ShadowGuest *g, ShadowDevice *dev, Error **errp)
     dev->guest = g;
     shadow_bus_insert(g, dev);
     sdc->protection(dev, shadow_protection_lacks(g), NULL);
-    sdc->hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
+    shadow_access_hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);
     shadow_lifecycle_attach(g, "no virtual machine is bound to it");
     return true;
 }
@@ -64,11 +65,12 @@ static void shadow_bus_remove(ShadowDevice *dev)
     }
 }
 
-/* Its ports and its lines, away again */
+/* Its ports and its lines, away again, and what was written to them */
 static void shadow_device_take_all(ShadowDevice *dev)
 {
     MemoryRegion *mr;
 
+    shadow_access_forget(dev);
     while (dev->n_lines) {
         shadow_line_stop(dev->line[--dev->n_lines]);
     }

@@ -74,6 +74,17 @@ static void device_no_attached(ShadowDevice *dev, bool attached,
 {
 }
 
+static uint32_t device_no_peek(ShadowDevice *dev, unsigned port,
+                               unsigned size)
+{
+    return UINT32_MAX;
+}
+
+static void device_no_write(ShadowDevice *dev, unsigned port, unsigned size,
+                            uint32_t val)
+{
+}
+
 static uint64_t device_no_input(ShadowDevice *dev)
 {
     return 0;
@@ -95,6 +106,9 @@ void shadow_device_set_defaults(ShadowDeviceClass *sdc)
     sdc->sent_ahead = device_no_event;
     sdc->leave_out = device_no_change;
     sdc->hold = device_no_change;
+    sdc->peek = device_no_peek;
+    sdc->written_late = device_no_write;
+    sdc->late_lost = device_no_event;
     sdc->reset = device_no_event;
     sdc->moved = device_no_event;
     sdc->restored = device_no_change;

@@ -17,6 +17,7 @@
 #include "shadow/include/compat-qdev.h"
 
 typedef struct ShadowGuest ShadowGuest;
+typedef struct ShadowLateWrite ShadowLateWrite;
 struct ultracall_resource;
 
 #define TYPE_SHADOW_BUS "shadow-bus"
@@ -38,6 +39,8 @@ struct ShadowDevice {
     unsigned n_lines;
     bool in_access;             /* the guest makes one */
     unsigned accesses;          /* by the guest, so far */
+    bool held;
+    GArray *late;               /* of ShadowLateWrite, while held; or NULL */
     /* in a state: the envelope with the history that it lacks; or zeros */
     uint8_t history[SHADOW_SEAL_SALT_LEN];
     QTAILQ_ENTRY(ShadowDevice) next;
@@ -64,7 +67,15 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  * @history_state: the part of it that can be sent ahead, and loaded after it
  * @sent_ahead: what @history_state has now, the other host has
  * @leave_out: the next save of @state omits what @sent_ahead has marked
- * @hold: while held, no access has a side effect and no byte moves
+ * @hold: while held, no access has a side effect and no byte moves.  It is
+ *        called when that begins, and when it ends, after what was written
+ *        meanwhile was done
+ * @works_held: accesses are done while it is held, too: it keeps them itself
+ * @peek: else, what a read of @size bytes at the guest's port @port then
+ *        shows; ones if not set
+ * @written_late: @val was written then, which is kept: what @peek shows changes
+ * @late_lost: more was written then than is kept and has been done now: the
+ *             device is to be as the guest believes that it is
  * @reset: the nested machine was reset
  * @moved: the guest now runs on another host: tell the user and hang up
  * @restored: @state was loaded; if from a snapshot, tell the user
@@ -95,6 +106,11 @@ struct ShadowDeviceClass {
     void (*sent_ahead)(ShadowDevice *dev);
     void (*leave_out)(ShadowDevice *dev, bool leave_out);
     void (*hold)(ShadowDevice *dev, bool held);
+    bool works_held;
+    uint32_t (*peek)(ShadowDevice *dev, unsigned port, unsigned size);
+    void (*written_late)(ShadowDevice *dev, unsigned port, unsigned size,
+                         uint32_t val);
+    void (*late_lost)(ShadowDevice *dev);
     void (*reset)(ShadowDevice *dev);
     void (*moved)(ShadowDevice *dev);
     void (*restored)(ShadowDevice *dev, bool snapshot);
@@ -124,21 +140,6 @@ bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
 bool shadow_device_add_line(ShadowDevice *dev, ShadowLine *line,
                             uint32_t number, ShadowLineInterval *interval,
                             Error **errp);
-
-/*
- * The guest makes an access: what that brings about, or soon after, it may be
- * about to find out by itself.
- */
-static inline void shadow_device_access_begin(ShadowDevice *dev)
-{
-    dev->accesses++;
-    dev->in_access = true;
-}
-
-static inline void shadow_device_access_end(ShadowDevice *dev)
-{
-    dev->in_access = false;
-}
 
 /* What its class does not set; for the abstract class (shadow-bus.c) */
 void shadow_device_set_defaults(ShadowDeviceClass *sdc);

@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "shadow/hw/core/shadow-accel.h"
+#include "shadow/hw/core/shadow-access.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-life.h"
@@ -53,7 +54,7 @@ void shadow_lifecycle_hold(ShadowGuest *g, bool held)
     ShadowDevice *dev;
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        SHADOW_DEVICE_GET_CLASS(dev)->hold(dev, held);
+        shadow_access_hold(dev, held);
     }
 }
 
@@ -222,6 +223,7 @@ int shadow_guest_commit(ShadowGuest *g)
     /* the next migration needs a new destination */
     shadow_keys_set_destination(g, NULL, NULL);
     QTAILQ_FOREACH(dev, &g->devices, next) {
+        shadow_access_forget(dev);
         SHADOW_DEVICE_GET_CLASS(dev)->moved(dev);
     }
     shadow_tell_committed(g);

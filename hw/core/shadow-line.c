@@ -96,7 +96,7 @@ static void line_set(void *opaque, int n, int level)
     }
 }
 
-void shadow_line_forget(ShadowLine *line)
+static void line_forget(ShadowLine *line)
 {
     if (line->timer) {
         timer_del(line->timer);
@@ -104,6 +104,20 @@ void shadow_line_forget(ShadowLine *line)
     line->up = false;
     line->told = false;
     line->waits = 0;
+}
+
+void shadow_lines_forget(ShadowDevice *dev)
+{
+    for (unsigned i = 0; i < dev->n_lines; i++) {
+        line_forget(dev->line[i]);
+    }
+}
+
+void shadow_lines_again(ShadowDevice *dev)
+{
+    for (unsigned i = 0; i < dev->n_lines; i++) {
+        dev->line[i]->edges++;
+    }
 }
 
 void shadow_line_start(ShadowLine *line, ShadowDevice *dev, uint32_t number,

@@ -58,8 +58,11 @@ void shadow_line_start(ShadowLine *line, ShadowDevice *dev, uint32_t number,
                        ShadowLineInterval *interval);
 void shadow_line_stop(ShadowLine *line);
 
-/* Forget what is waiting: all will be told anew. */
-void shadow_line_forget(ShadowLine *line);
+/* Forget what is waiting to be told of @dev's: all will be told anew. */
+void shadow_lines_forget(ShadowDevice *dev);
+
+/* The guest may have missed an edge, or taken it in vain: it gets another. */
+void shadow_lines_again(ShadowDevice *dev);
 
 /*
  * In the description of a @_state with the line @_field: its number, which

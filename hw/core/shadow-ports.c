@@ -7,6 +7,7 @@
 #include "qemu/bitmap.h"
 #include "qemu/main-loop.h"
 #include "shadow/hw/core/shadow-accel.h"
+#include "shadow/hw/core/shadow-access.h"
 #include "shadow/hw/core/shadow-ports.h"
 #include "shadow/trace.h"
 
@@ -277,30 +278,15 @@ static unsigned shadow_range_size(const ShadowRange *r, unsigned port,
 static uint32_t shadow_range_read(const ShadowRange *r, unsigned port,
                                   unsigned size)
 {
-    uint64_t val = UINT32_MAX;
-
-    if (r) {
-        shadow_device_access_begin(r->dev);
-        if (memory_region_dispatch_read(r->mr, port - r->first, &val,
-                                        size_memop(size) | MO_LE,
-                                        MEMTXATTRS_UNSPECIFIED)) {
-            val = UINT32_MAX;
-        }
-        shadow_device_access_end(r->dev);
-    }
-    return extract64(val, 0, 8 * size);
+    return r ? shadow_access_read(r->dev, r->mr, port - r->first, size)
+             : UINT8_MAX;
 }
 
 static void shadow_range_write(const ShadowRange *r, unsigned port,
                                unsigned size, uint32_t val)
 {
     if (r) {
-        shadow_device_access_begin(r->dev);
-        memory_region_dispatch_write(r->mr, port - r->first,
-                                     extract32(val, 0, 8 * size),
-                                     size_memop(size) | MO_LE,
-                                     MEMTXATTRS_UNSPECIFIED);
-        shadow_device_access_end(r->dev);
+        shadow_access_write(r->dev, r->mr, port - r->first, size, val);
     }
 }
 

@@ -282,6 +282,8 @@ static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
                            arrival, errp);
     if (ok) {
         QTAILQ_FOREACH(dev, &g->devices, next) {
+            /* the agent of the other host may not have seen the last edge */
+            shadow_lines_again(dev);
             SHADOW_DEVICE_GET_CLASS(dev)->restored(dev, snapshot);
         }
     }

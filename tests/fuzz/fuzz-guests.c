@@ -10,6 +10,7 @@
 #include "qemu/timer.h"
 #include "qobject/qdict.h"
 #include "qom/object_interfaces.h"
+#include "shadow/hw/core/shadow-access.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-proof.h"
 #include "shadow/include/compat-qdev.h"
@@ -73,7 +74,7 @@ static void hold(ShadowGuest *g, bool held)
     ShadowDevice *dev;
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        SHADOW_DEVICE_GET_CLASS(dev)->hold(dev, held);
+        shadow_access_hold(dev, held);
     }
 }
 

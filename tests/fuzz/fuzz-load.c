@@ -10,6 +10,7 @@
  * output that was sent ahead of it.
  */
 #include "qemu/osdep.h"
+#include "shadow/hw/core/shadow-access.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/tests/fuzz/fuzz-machine.h"
@@ -49,7 +50,7 @@ static void hold(bool held)
 {
     ShadowDevice *dev = QTAILQ_FIRST(&guest->devices);
 
-    SHADOW_DEVICE_GET_CLASS(dev)->hold(dev, held);
+    shadow_access_hold(dev, held);
 }
 
 static void renew(void)
@@ -67,16 +68,13 @@ static void operate(uint8_t op, uint8_t val, int64_t *now)
 {
     ShadowDevice *dev = QTAILQ_FIRST(&guest->devices);
     MemoryRegion *mr = QTAILQ_FIRST(&dev->io.subregions);
-    uint64_t seen;
 
     switch (op >> 4) {
     case 0 ... 4:
-        memory_region_dispatch_write(mr, op % 8, val, MO_8,
-                                     MEMTXATTRS_UNSPECIFIED);
+        shadow_access_write(dev, mr, op % 8, 1, val);
         break;
     case 5 ... 8:
-        memory_region_dispatch_read(mr, op % 8, &seen, MO_8,
-                                    MEMTXATTRS_UNSPECIFIED);
+        shadow_access_read(dev, mr, op % 8, 1);
         break;
     case 9 ... 11:
         fuzz_type("c0", (const uint8_t[16]) { val, op }, op % 16);

@@ -112,6 +112,7 @@ static void test_moves(void)
     log_write(from, "here, ");
     env = shadow_envelope(from, "vm1");
     log_write(from, "frozen, ");
+    g_assert_cmphex(port_in(from, PORT), ==, 0xe9);
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
     user = user_connect("c0");
     user_expect(user, "here, frozen, ");
