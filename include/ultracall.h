@@ -87,7 +87,7 @@ struct ultracall_probe {
 
 /* An interrupt line of a device, as IRQ_POLL and QUERY write it */
 struct ultracall_device {
-    uint16_t iobase;
+    uint16_t iobase;        /* the lowest of the device's ports, or 0 */
     uint8_t irq;
     uint8_t level;
     uint32_t edges;         /* rising edges so far, modulo 2^32 */

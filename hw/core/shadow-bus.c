@@ -84,6 +84,7 @@ static void shadow_device_realize(DeviceState *d, Error **errp)
     ERRP_GUARD();
     ShadowDevice *dev = SHADOW_DEVICE(d);
     ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+    MemoryRegion *lowest;
     ShadowGuest *guest;
 
     if (!d->id) {
@@ -108,6 +109,8 @@ static void shadow_device_realize(DeviceState *d, Error **errp)
         shadow_device_take_all(dev);
         return;
     }
+    lowest = shadow_device_region_from(dev, 0);
+    dev->iobase = lowest ? lowest->addr : 0;
     if (!shadow_bus_add(guest, dev, errp)) {
         sdc->teardown(dev);
         shadow_device_take_all(dev);

@@ -24,6 +24,19 @@ bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
     return true;
 }
 
+/* QEMU keeps them in no order of this kind. */
+MemoryRegion *shadow_device_region_from(ShadowDevice *dev, hwaddr port)
+{
+    MemoryRegion *mr, *first = NULL;
+
+    QTAILQ_FOREACH(mr, &dev->io.subregions, subregions_link) {
+        if (mr->addr >= port && (!first || mr->addr < first->addr)) {
+            first = mr;
+        }
+    }
+    return first;
+}
+
 bool shadow_device_add_line(ShadowDevice *dev, ShadowLine *line,
                             uint32_t number, ShadowLineInterval *interval,
                             Error **errp)

@@ -34,7 +34,7 @@ struct ShadowDevice {
     char *guest_id;
     ShadowGuest *guest;
     MemoryRegion io;            /* all I/O ports of the guest, and its own */
-    uint32_t iobase;
+    uint32_t iobase;            /* the lowest of them; 0: none */
     ShadowLine *line[SHADOW_DEVICE_MAX_LINES];
     unsigned n_lines;
     bool in_access;             /* the guest makes one */
@@ -131,6 +131,9 @@ struct ShadowDeviceClass {
  */
 bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
                              unsigned first, Error **errp);
+
+/* Its region with the lowest port from @port on; NULL if there is none */
+MemoryRegion *shadow_device_region_from(ShadowDevice *dev, hwaddr port);
 
 /*
  * Have @line, which @dev contains, as ISA interrupt @number, which no other of

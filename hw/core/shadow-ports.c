@@ -114,16 +114,15 @@ static bool shadow_range_overlaps(const ShadowRange *r, const ShadowRange *s)
     return r->first <= s->last && s->first <= r->last;
 }
 
-static int shadow_ports_taken(ShadowPorts *ports, const ShadowRange *new,
-                              Error **errp)
+/* Whether one of the first @n has ports of @new's: of another device, or not */
+static int shadow_ranges_taken(const ShadowRange *r, unsigned n,
+                               const ShadowRange *new, Error **errp)
 {
-    const ShadowRanges *r = ports->ranges;
-
-    for (unsigned i = 0; i < r->n; i++) {
-        if (shadow_range_overlaps(&r->range[i], new)) {
+    for (unsigned i = 0; i < n; i++) {
+        if (shadow_range_overlaps(&r[i], new)) {
             error_setg(errp, "ports 0x%x-0x%x of shadow-guest '%s' belong to "
                        "device '%s' already", new->first, new->last,
-                       new->dev->guest_id, shadow_device_name(r->range[i].dev));
+                       new->dev->guest_id, shadow_device_name(r[i].dev));
             return -EBUSY;
         }
     }
@@ -157,7 +156,7 @@ int shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, Error **errp)
             .dev = dev,
             .mr = mr,
         };
-        if (shadow_ports_taken(ports, &new->range[n], errp)) {
+        if (shadow_ranges_taken(new->range, n, &new->range[n], errp)) {
             g_free(new);
             return -EBUSY;
         }

@@ -117,14 +117,26 @@ static bool agent_add_line(ShadowAgent *a, const struct ultracall_resource *r,
     return true;
 }
 
+/* IRQ_POLL names a device by the lowest of its ports; 0 if it has none. */
+static uint16_t agent_lowest_port(ShadowAgent *a, uint16_t device)
+{
+    uint32_t lowest = UINT32_MAX;
+
+    for (unsigned i = 0; i < a->resources; i++) {
+        const struct ultracall_resource *r = &a->layout[i];
+
+        if (r->device == device && le16_to_cpu(r->kind) == ULTRACALL_PORTS) {
+            lowest = MIN(lowest, le32_to_cpu(r->first));
+        }
+    }
+    return lowest == UINT32_MAX ? 0 : lowest;
+}
+
 static bool agent_add_all(ShadowAgent *a, bool exposed, Error **errp)
 {
-    const struct ultracall_resource *r = a->layout, *of = r;
+    const struct ultracall_resource *r = a->layout;
 
     for (; r < a->layout + a->resources; r++) {
-        if (r->device != of->device) {
-            of = r;
-        }
         switch (le16_to_cpu(r->kind)) {
         case ULTRACALL_PORTS:
             if (!agent_add_ports(a, r, exposed, errp)) {
@@ -132,7 +144,7 @@ static bool agent_add_all(ShadowAgent *a, bool exposed, Error **errp)
             }
             break;
         case ULTRACALL_LINE:
-            if (!agent_add_line(a, r, le32_to_cpu(of->first), errp)) {
+            if (!agent_add_line(a, r, agent_lowest_port(a, r->device), errp)) {
                 return false;
             }
             break;

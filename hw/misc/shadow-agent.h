@@ -14,7 +14,7 @@
 #define TYPE_SHADOW_AGENT "shadow-agent"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowAgent, SHADOW_AGENT)
 
-/* An interrupt; of which device its first I/O port tells */
+/* An interrupt; of which device its lowest I/O port tells */
 typedef struct AgentLine {
     uint16_t iobase;
     uint8_t number;

@@ -27,12 +27,13 @@ static struct ultracall_resource *layout_next(Layout *l, uint16_t kind)
     return r;
 }
 
+/* The lowest comes first: with it IRQ_POLL names the device. */
 static void layout_add_ports(Layout *l, ShadowDevice *dev)
 {
     struct ultracall_resource *r;
-    MemoryRegion *mr;
+    MemoryRegion *mr = shadow_device_region_from(dev, 0);
 
-    QTAILQ_FOREACH(mr, &dev->io.subregions, subregions_link) {
+    for (; mr; mr = shadow_device_region_from(dev, mr->addr + 1)) {
         r = layout_next(l, ULTRACALL_PORTS);
         if (r) {
             r->first = cpu_to_le32(mr->addr);
