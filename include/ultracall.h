@@ -107,7 +107,7 @@ enum {
 #define ULTRACALL_GUEST_UNPROTECTED 2u  /* nothing hides its ports yet */
 #define ULTRACALL_GUEST_EXPOSED     4u  /* nothing will: see ULTRACALL_PORT */
 
-/* What QUERY writes; at most ULTRACALL_DEVICES_MAX devices follow */
+/* What QUERY writes; at most ULTRACALL_DEVICES_MAX lines follow */
 struct ultracall_guest {
     uint32_t state;
     uint16_t devices;

@@ -25,13 +25,36 @@ static void shadow_bus_insert(ShadowGuest *g, ShadowDevice *dev)
     QTAILQ_INSERT_TAIL(&g->devices, dev, next);
 }
 
-static bool shadow_bus_add(ShadowGuest *g, ShadowDevice *dev, Error **errp)
+/* The cloud VM is told of all of it, in replies of a bounded size. */
+static bool shadow_bus_has_room(ShadowGuest *g, ShadowDevice *dev,
+                                Error **errp)
 {
-    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+    unsigned n = shadow_device_n_regions(dev) + dev->n_lines;
 
     if (shadow_guest_n_devices(g) == SHADOW_GUEST_MAX_DEVICES) {
         error_setg(errp, "shadow-guest '%s' has %u devices already", g->id,
                    SHADOW_GUEST_MAX_DEVICES);
+        return false;
+    }
+    if (n > SHADOW_DEVICE_MAX_RESOURCES) {
+        error_setg(errp, "device '%s' has more ranges and interrupts than %u",
+                   shadow_device_name(dev), SHADOW_DEVICE_MAX_RESOURCES);
+        return false;
+    }
+    n = shadow_guest_n_lines(g);
+    if (n + dev->n_lines > SHADOW_GUEST_MAX_LINES) {
+        error_setg(errp, "shadow-guest '%s' has %u interrupts already", g->id,
+                   n);
+        return false;
+    }
+    return true;
+}
+
+static bool shadow_bus_add(ShadowGuest *g, ShadowDevice *dev, Error **errp)
+{
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_GET_CLASS(dev);
+
+    if (!shadow_bus_has_room(g, dev, errp)) {
         return false;
     }
     if (g->state == SHADOW_GUEST_STATE_FROZEN ||

@@ -24,6 +24,17 @@ bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
     return true;
 }
 
+unsigned shadow_device_n_regions(ShadowDevice *dev)
+{
+    MemoryRegion *mr;
+    unsigned n = 0;
+
+    QTAILQ_FOREACH(mr, &dev->io.subregions, subregions_link) {
+        n++;
+    }
+    return n;
+}
+
 /* QEMU keeps them in no order of this kind. */
 MemoryRegion *shadow_device_region_from(ShadowDevice *dev, hwaddr port)
 {

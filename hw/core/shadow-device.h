@@ -22,6 +22,9 @@ struct ultracall_resource;
 
 #define TYPE_SHADOW_BUS "shadow-bus"
 
+/* Ranges of ports, and lines: what LAYOUT has room for besides ACPI */
+#define SHADOW_DEVICE_MAX_RESOURCES 7
+
 /* A keyboard and a mouse have one each. */
 #define SHADOW_DEVICE_MAX_LINES 4
 
@@ -131,6 +134,8 @@ struct ShadowDeviceClass {
  */
 bool shadow_device_add_ports(ShadowDevice *dev, MemoryRegion *mr,
                              unsigned first, Error **errp);
+
+unsigned shadow_device_n_regions(ShadowDevice *dev);
 
 /* Its region with the lowest port from @port on; NULL if there is none */
 MemoryRegion *shadow_device_region_from(ShadowDevice *dev, hwaddr port);

@@ -67,6 +67,17 @@ unsigned shadow_guest_n_devices(ShadowGuest *g)
     return n;
 }
 
+unsigned shadow_guest_n_lines(ShadowGuest *g)
+{
+    ShadowDevice *dev;
+    unsigned n = 0;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        n += dev->n_lines;
+    }
+    return n;
+}
+
 ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g)
 {
     ShadowDeviceInfoList *list = NULL, **tail = &list;
@@ -79,6 +90,9 @@ ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g)
         info->iobase = dev->iobase;
         info->has_irq = dev->n_lines;
         info->irq = dev->n_lines ? dev->line[0]->number : 0;
+        for (unsigned i = dev->n_lines; i; i--) {
+            QAPI_LIST_PREPEND(info->irqs, dev->line[i - 1]->number);
+        }
         SHADOW_DEVICE_GET_CLASS(dev)->query(dev, info);
         QAPI_LIST_APPEND(tail, info);
     }

@@ -132,7 +132,9 @@ void shadow_guest_foreach(void (*fn)(ShadowGuest *g, void *opaque),
 
 /* as many as a reply of the ultracall interface has room for */
 #define SHADOW_GUEST_MAX_DEVICES 16
+#define SHADOW_GUEST_MAX_LINES 16
 unsigned shadow_guest_n_devices(ShadowGuest *g);
+unsigned shadow_guest_n_lines(ShadowGuest *g);
 ShadowDeviceInfoList *shadow_guest_query_devices(ShadowGuest *g);
 
 /*

@@ -129,17 +129,6 @@ static int shadow_ranges_taken(const ShadowRange *r, unsigned n,
     return 0;
 }
 
-static unsigned shadow_device_n_regions(ShadowDevice *dev)
-{
-    MemoryRegion *mr;
-    unsigned n = 0;
-
-    QTAILQ_FOREACH(mr, &dev->io.subregions, subregions_link) {
-        n++;
-    }
-    return n;
-}
-
 int shadow_ports_claim(ShadowPorts *ports, ShadowDevice *dev, Error **errp)
 {
     ShadowRanges *old = ports->ranges;

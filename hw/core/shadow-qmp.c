@@ -45,8 +45,8 @@ ShadowGuestInfoList *qmp_query_shadow_guests(Error **errp)
 static void hmp_print_device(GString *buf, ShadowDeviceInfo *d)
 {
     g_string_append_printf(buf, "  %s: port 0x%x", d->id, d->iobase);
-    if (d->has_irq) {
-        g_string_append_printf(buf, " irq %u", d->irq);
+    for (uint8List *irq = d->irqs; irq; irq = irq->next) {
+        g_string_append_printf(buf, " irq %u", irq->value);
     }
     g_string_append_printf(buf, ", user %s\n",
                            d->connected ? "connected" : "not connected");
