@@ -199,6 +199,23 @@ static void test_was_receiving(void)
     qtest_quit(d.qts);
 }
 
+/* It empties its receiver: of what it has read, not of what is typed next. */
+static void test_empties(void)
+{
+    Driver d = driver_start();
+    int user = user_connect("c0");
+
+    shadow_wait_connected(d.qts, "com1", true);
+    hold(&d);
+    user_send(user, "typed");
+    out(&d, UART_FCR, 0x83);
+    g_assert_cmpint(shadow_simple(d.qts, ULTRACALL_ABORT, "vm1"), ==, 0);
+    uart_expect(d.qts, COM1, "typed");
+    g_string_free(d.rx, true);
+    close(user);
+    qtest_quit(d.qts);
+}
+
 /* More than is kept of what it writes: the registers are right all the same. */
 static void test_long(void)
 {
@@ -224,6 +241,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-held/starts-to-send", test_starts_to_send);
     qtest_add_func("/shadow-held/was-sending", test_was_sending);
     qtest_add_func("/shadow-held/was-receiving", test_was_receiving);
+    qtest_add_func("/shadow-held/empties", test_empties);
     qtest_add_func("/shadow-held/long", test_long);
     return shadow_test_run();
 }
