@@ -258,7 +258,9 @@ static const VMStateDescription vmstate_shadow_serial = {
     .post_load = shadow_serial_post_load,
     .fields = (const VMStateField[]) {
         SHADOW_VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowSerial),
-        VMSTATE_SHADOW_LINE("parent_obj.irq", line, ShadowSerial),
+        VMSTATE_SHADOW_LINE_NUMBER("parent_obj.irq", line, ShadowSerial),
+        VMSTATE_SHADOW_LINE_LEVEL("parent_obj.irq_level", line, ShadowSerial),
+        VMSTATE_SHADOW_LINE_EDGES("parent_obj.irq_edges", line, ShadowSerial),
         VMSTATE_STRUCT(uart, ShadowSerial, 0, vmstate_serial, SerialState),
         VMSTATE_STRUCT(console, ShadowSerial, 1, vmstate_shadow_console,
                        ShadowConsole),

@@ -65,15 +65,17 @@ void shadow_lines_forget(ShadowDevice *dev);
 void shadow_lines_again(ShadowDevice *dev);
 
 /*
- * In the description of a @_state with the line @_field: its number, which
- * must be the same, its level and edges.  Their names begin with @_name.
+ * In the description of a @_state with the line @_line: its number, which must
+ * be the same, its level and its edges.  @_name: of the field there
  */
-#define VMSTATE_SHADOW_LINE(_name, _field, _state)                          \
-    VMSTATE_SHADOW_LINE_PART(_name, _field.number, _state,                  \
-                             vmstate_info_uint32_equal, uint32_t),          \
-    VMSTATE_SHADOW_LINE_PART(_name "_level", _field.level, _state,          \
-                             vmstate_info_bool, bool),                      \
-    VMSTATE_SHADOW_LINE_PART(_name "_edges", _field.edges, _state,          \
+#define VMSTATE_SHADOW_LINE_NUMBER(_name, _line, _state)                    \
+    VMSTATE_SHADOW_LINE_PART(_name, _line.number, _state,                   \
+                             vmstate_info_uint32_equal, uint32_t)
+#define VMSTATE_SHADOW_LINE_LEVEL(_name, _line, _state)                     \
+    VMSTATE_SHADOW_LINE_PART(_name, _line.level, _state,                    \
+                             vmstate_info_bool, bool)
+#define VMSTATE_SHADOW_LINE_EDGES(_name, _line, _state)                     \
+    VMSTATE_SHADOW_LINE_PART(_name, _line.edges, _state,                    \
                              vmstate_info_uint32, uint32_t)
 
 #define VMSTATE_SHADOW_LINE_PART(_name, _field, _state, _info, _type) {     \

@@ -44,8 +44,10 @@ ShadowGuestInfoList *qmp_query_shadow_guests(Error **errp)
 
 static void hmp_print_device(GString *buf, ShadowDeviceInfo *d)
 {
+    uint8List *irq;
+
     g_string_append_printf(buf, "  %s: port 0x%x", d->id, d->iobase);
-    for (uint8List *irq = d->irqs; irq; irq = irq->next) {
+    for (irq = d->irqs; irq; irq = irq->next) {
         g_string_append_printf(buf, " irq %u", irq->value);
     }
     g_string_append_printf(buf, ", user %s\n",

@@ -148,8 +148,12 @@ static const VMStateDescription vmstate_testpair = {
     .version_id = 1,
     .minimum_version_id = 1,
     .fields = (const VMStateField[]) {
-        VMSTATE_SHADOW_LINE("line0", line[0], ShadowTestpair),
-        VMSTATE_SHADOW_LINE("line1", line[1], ShadowTestpair),
+        VMSTATE_SHADOW_LINE_NUMBER("line0", line[0], ShadowTestpair),
+        VMSTATE_SHADOW_LINE_LEVEL("line0_level", line[0], ShadowTestpair),
+        VMSTATE_SHADOW_LINE_EDGES("line0_edges", line[0], ShadowTestpair),
+        VMSTATE_SHADOW_LINE_NUMBER("line1", line[1], ShadowTestpair),
+        VMSTATE_SHADOW_LINE_LEVEL("line1_level", line[1], ShadowTestpair),
+        VMSTATE_SHADOW_LINE_EDGES("line1_edges", line[1], ShadowTestpair),
         VMSTATE_UINT16(word, ShadowTestpair),
         VMSTATE_END_OF_LIST()
     }
