@@ -18,7 +18,7 @@ def silent(_):
 class Fake:
     """A benchmark that gives figures from lists, and notes who was asked"""
 
-    def __init__(self, name, figures, goals):
+    def __init__(self, name, figures, goals, **options):
         self.asked = []
         fake = self
 
@@ -37,7 +37,8 @@ class Fake:
 
         self.figures = {name: iter(values) for name, values in figures.items()}
         module = types.ModuleType(f'benchmarks.{name}')
-        vars(module).update(NAME=name, TITLE=name, UNIT='s', GOALS=goals, Bench=Bench)
+        vars(module).update(NAME=name, TITLE=name, UNIT='s', GOALS=goals, Bench=Bench,
+                            **options)
         sys.modules[module.__name__] = module
 
     def ask(self, name):
@@ -45,8 +46,8 @@ class Fake:
         return next(self.figures[name])
 
 
-def measure(figures, *goals, name='fake', count=None):
-    fake = Fake(name, figures, list(goals))
+def measure(figures, *goals, name='fake', count=None, **options):
+    fake = Fake(name, figures, list(goals), **options)
     rows, failed = bench.run_all([name], Env(None, silent), count)
     assert not failed
     return fake, rows
@@ -85,6 +86,27 @@ def test_rounds_that_do_not_agree():
                             ([9, 9, 9, 9, 11], 'unresolved'), ([11, 11, 9, 11, 11], 'unresolved')):
         _, (row,) = measure({A: [0] + values, B: [10] * 6}, Goal(A, B, at_most=1))
         assert bench.verdict(row) == verdict, (row, verdict)
+
+
+def test_outliers_of_many_rounds():
+    """Of five rounds none is left out; of more, as many as still leave 90 % confidence."""
+    assert [bench.outliers(n) for n in (1, 5, 7, 8, 11, 13)] == [0, 0, 0, 1, 2, 3]
+    for high, verdict in ((2, 'yes'), (3, 'unresolved'), (6, 'unresolved'), (9, 'NO')):
+        _, (row,) = measure({A: [0] + [11] * high + [9] * (11 - high), B: [10] * 12},
+                            Goal(A, B, at_most=1), count=11)
+        assert bench.verdict(row) == verdict, (row, verdict)
+    _, (row,) = measure({A: [0, 1, 99, 2, 3, 4, 5, 6, 7, 8, 9, 0.1], B: [1] * 12},
+                        Goal(A, B, at_most=10), count=11)
+    assert row['spread'] == [2, 8] and row['ratio'] == 5, row
+
+
+def test_what_is_counted():
+    """So many rounds as it says, whatever is asked for, and no warm-up"""
+    for count in (None, 1, 9):
+        fake, (row,) = measure({A: [3, 4], B: [3, 3]}, Goal(A, B, at_most=1), count=count,
+                               COUNTED=2)
+        assert fake.asked == [A, B, B, A] and row['exact'], (fake.asked, row)
+        assert bench.verdict(row) == 'unresolved' and row['spread'] == [1, 4 / 3], row
 
 
 def test_figures_of_one_measurement():

@@ -6,7 +6,7 @@
     class Bench(env)      a context manager; series() is a dict of named functions, each of
                           which measures once and returns a figure, or a dict of figures
     ROUNDS                if it needs more than others
-    EXACT = True          if it counts what does not vary: one round, no warm-up
+    COUNTED = N           if it counts what hardly varies: N rounds, no warm-up
     ALONE = True          if it starts guests of its own, and no others shall run meanwhile
 """
 
