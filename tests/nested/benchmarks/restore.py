@@ -11,7 +11,7 @@ from ._calls import COUNT, LEAST, Turns, send
 NAME = 'restore'
 TITLE = 'RESTORE ultracall'
 UNIT = 'us'
-GOALS = [Goal('RESTORE', LEAST, at_most=3), Goal('RESTORE', limit=500)]
+GOALS = [Goal('RESTORE', LEAST, at_most=3)]
 GUEST = 'restored'
 
 
