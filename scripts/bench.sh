@@ -3,10 +3,11 @@
 #
 #   bench.sh [ARGUMENT...]
 #
-# Build QEMU and the guests' images, see that plots can be drawn, then run tests/nested/bench.py.
+# Build QEMU and the guests' images, see that instructions can be counted and plots drawn, then run
+# tests/nested/bench.py.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# Of the system's python3, which bench.py asks when the one in PATH is another.
-"$top/scripts/packages.sh" python3-matplotlib || exit
+# matplotlib is of the system's python3, which bench.py asks when the one in PATH is another.
+"$top/scripts/packages.sh" valgrind python3-matplotlib || exit
 exec "$top/scripts/guests.sh" bench --plots "$build/bench" "$@"

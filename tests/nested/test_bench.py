@@ -109,6 +109,14 @@ def test_what_is_counted():
         assert bench.verdict(row) == 'unresolved' and row['spread'] == [1, 4 / 3], row
 
 
+def test_work_that_hooks_are_counted_by(bare):
+    """As hooks.py has it do it: the console is there, and L1 sees each access to a free port"""
+    with bare('work', entries=20, steps=100, bind=1) as vm:
+        vm.wait_done()
+        assert 'PASS entries' in vm.report(), vm.report()
+        assert vm.protection() == 'forced', vm.guest()
+
+
 def test_figures_of_one_measurement():
     _, rows = measure({A: [{'median': 1, 'p99': 5}] * 6, B: [{'median': 2, 'p99': 4}] * 6},
                       Goal(A, B, at_most=1, figure='median'),

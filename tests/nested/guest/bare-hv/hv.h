@@ -242,6 +242,9 @@ extern volatile uint64_t nested_turns;
 extern volatile bool nested_stop;
 /* Some milliseconds of nothing */
 void nested_spin(uint64_t rounds, uint64_t unused);
+/* Arithmetic and memory, @steps of it, then a port that is nobody's; for ever */
+#define NESTED_WORK_PORT 0x80
+void nested_work(uint64_t steps, uint64_t unused);
 
 /* scenarios.c: nested_session() in a guest, as the command line has it */
 
@@ -286,5 +289,8 @@ void scenario_taken(void);
 void scenario_twin(void);
 void scenario_callers(void);
 void scenario_removed(void);
+
+/* work.c: a fixed piece of work */
+void scenario_work(void);
 
 #endif /* HV_H */

@@ -225,3 +225,19 @@ void nested_spin(uint64_t rounds, uint64_t unused)
         yield(VM_DONE);
     }
 }
+
+void nested_work(uint64_t steps, uint64_t unused)
+{
+    static uint8_t memory[64 << 10];
+    uint64_t x = 1;
+
+    for (;;) {
+        for (uint64_t n = steps; n; n--) {
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            memory[x % sizeof(memory)] += x;
+        }
+        outb(x, NESTED_WORK_PORT);
+    }
+}

@@ -13,6 +13,7 @@
  *   other=1     rebind: there is another guest
  *   back=1      absent: not for long
  *   cycles=N, bind=1, exits=1  callers, removed: see attack-binding.c
+ *   entries=N, steps=N, bind=1  work: see work.c
  */
 #include "hv.h"
 
@@ -252,6 +253,7 @@ static const struct {
     { "twin", scenario_twin },
     { "callers", scenario_callers },
     { "removed", scenario_removed },
+    { "work", scenario_work },
     { "calls", scenario_calls },
     { "buffers", scenario_buffers },
 };
