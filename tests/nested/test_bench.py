@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What bench.py makes of figures, and that its nested benchmarks run; not how fast."""
 
+import struct
 import sys
 import types
 
 import bench
 import lab
 from benchmarks import Env, Goal
+from lab import relay
 
 A, B = 'ours', 'theirs'
 
@@ -107,6 +109,24 @@ def test_what_is_counted():
                                COUNTED=2)
         assert fake.asked == [A, B, B, A] and row['exact'], (fake.asked, row)
         assert bench.verdict(row) == 'unresolved' and row['spread'] == [1, 4 / 3], row
+
+
+def test_sections_of_a_stream():
+    """What migration.py takes for the console's is all of its section, and nothing else."""
+    def section(kind, name, data):
+        return (bytes([kind]) + struct.pack('>IB', 7, len(name)) + name +
+                struct.pack('>III', 0, 1, len(data)) + data + b'\x7e' + struct.pack('>I', 7))
+    ahead = section(1, b'shadow-agent-history', b'h' * 300)
+    state = section(4, b'shadow-agent', b'\x7e\n' * 50)
+    stream = b'QEVM' + ahead + b'shadow-agent' * 3 + state + b'\0'
+    assert relay.part_of(stream, 'shadow-agent-history') == len(ahead)
+    assert relay.part_of(stream, 'shadow-agent') == len(state)
+    for bad in (b'', stream + state, stream[:-7], stream.replace(b'\x7e\0\0\0\7\0', b'')):
+        try:
+            relay.part_of(bad, 'shadow-agent')
+        except ValueError:
+            continue
+        raise AssertionError(bad)
 
 
 def test_work_that_hooks_are_counted_by(bare):

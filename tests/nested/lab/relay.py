@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What goes from one inner QEMU to the other in a migration, for one who counts it."""
+
+import re
+import socket
+import struct
+import threading
+
+# QEMU's migration/savevm.h: the start of a section with a name, and of one that has no parts
+SECTION = rb'[\x01\x04].{4}%c%s\0{4}.{4}'
+FOOTER = 5      # bytes after a section
+
+
+class Relay:
+    """Between a migration's two ends, once. A context manager; uri is for the source."""
+
+    def __init__(self, uri):
+        self._target = int(uri.rpartition(':')[2])
+        self._server = socket.create_server(('127.0.0.1', 0))
+        self.uri = f'tcp:10.0.2.2:{self._server.getsockname()[1]}'
+        self.stream = bytearray()       # to the destination
+        self.answered = 0               # bytes of the return path
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.close()
+
+    def finish(self):
+        """Both ends have gone: all of the stream"""
+        self._thread.join()
+        return bytes(self.stream)
+
+    def _run(self):
+        source, _ = self._server.accept()
+        target = socket.create_connection(('127.0.0.1', self._target))
+        with source, target:
+            back = threading.Thread(target=self._answers, args=(target, source), daemon=True)
+            back.start()
+            self._carry(source, target, self.stream.extend)
+            back.join()
+
+    def _answers(self, target, source):
+        def note(data):
+            self.answered += len(data)
+        self._carry(target, source, note)
+
+    @staticmethod
+    def _carry(source, target, note):
+        try:
+            while data := source.recv(1 << 16):
+                note(data)
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass        # one end has gone; the migration's outcome tells
+
+
+def part_of(stream, name):
+    """Bytes of the section that starts with its length (32 bits), header and footer and all"""
+    found = list(re.finditer(SECTION % (len(name), name.encode()), stream, re.DOTALL))
+    if len(found) != 1:
+        raise ValueError(f'{len(found)} sections {name} in {len(stream)} bytes')
+    end = found[0].end()
+    length, = struct.unpack_from('>I', stream, end)
+    if end + 4 + length + FOOTER > len(stream) or stream[end + 4 + length] != 0x7e:
+        raise ValueError(f'{name} does not end after {length} bytes')
+    return end - found[0].start() + 4 + length + FOOTER
