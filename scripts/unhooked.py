@@ -5,7 +5,7 @@ unhooked.py QEMU_BUILD
 
 Build the emulator once more, from the same objects but those whose sources the patches for TCG
 touch: these are compiled without the patches. What it runs it runs as QEMU would without us, so
-it tells what the hooks cost (tests/nested/benchmarks/speed.py). Its path is printed.
+it tells what the hooks cost (tests/nested/benchmarks/hooks.py). Its path is printed.
 """
 
 import os

@@ -21,10 +21,13 @@ import traceback
 import lab
 from benchmarks import Env
 from lab import program
+from lab.patience import busier, slower
 from lab.program import say
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = 5
+# Programs that wish to run, for each processor, before anything has been started here
+BUSY = 1.2
 # That the true median is within the spread: 0.94 of five rounds, none of them left out
 CONFIDENCE = 0.9
 # As the results have them; others follow.
@@ -197,6 +200,7 @@ def main():
         parser.error('--rounds: at least 1')
     if args.accel != 'tcg':
         parser.error('--accel: all of this is measured on an emulated processor')
+    before = busier()
     with Env(lab.Config.from_args(args), say) as env:
         chosen = [name for name in names if not args.only or name in args.only]
         rows, failed = run_all(chosen, env, args.rounds)
@@ -211,6 +215,9 @@ def main():
         failed.append('plots')
     if short:
         print(f'{args.rounds} rounds are too few: this was for development only.')
+    print(f'This machine is {slower():.1f} times slower than the one that limits are for.' +
+          (f' It had other work, {before:.1f} programs for each processor: what is timed here tells '
+           'little.' if before > BUSY else ''))
     verdicts = [verdict(row) for row in rows]
     print(f'bench: {verdicts.count("yes")} goals reached, {verdicts.count("NO")} missed, '
           f'{verdicts.count("unresolved")} unresolved, '

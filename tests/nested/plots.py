@@ -98,7 +98,7 @@ def draw_ratios(rows, folder):
     few = ', for development only: too few rounds' if any(r['development'] for r in rows) else ''
     figure.text(0.01, 1 - 0.22 / height, f'Ratio of paired rounds{few}', fontsize=11,
                 fontweight='bold', va='center')
-    figure.text(0.01, 1 - 0.48 / height, 'dot: median; line: all rounds; shaded: where the '
+    figure.text(0.01, 1 - 0.48 / height, 'dot: median; line: spread; shaded: where the '
                 'goal is met', color=FAINT, va='center')
     axes.text(1.01, 0.72, 'ratio', color=FAINT, transform=axes.get_yaxis_transform())
     axes.text(1.16, 0.72, 'to reach', color=FAINT, transform=axes.get_yaxis_transform())

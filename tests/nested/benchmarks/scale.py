@@ -32,6 +32,8 @@ GOALS = [
     *(Goal(name, figure='memory', title=f'memory of one of {name}', unit='KiB', limit=64)
       for name in MORE),
 ]
+# In five rounds a port access with 1,000 users was 0.93 to 1.24 times that with one guest.
+ROUNDS = 11
 # A part takes some milliseconds, in each of which the main loop has a turn.
 CALLS, ACCESSES = 6000, 50000
 IDLE_SECONDS = 0.3
