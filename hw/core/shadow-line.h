@@ -16,9 +16,9 @@
 #ifndef SHADOW_LINE_H
 #define SHADOW_LINE_H
 
-#include "hw/irq.h"
 #include "migration/vmstate.h"
 #include "qemu/timer.h"
+#include "shadow/include/compat-qdev.h"
 
 typedef struct ShadowDevice ShadowDevice;
 

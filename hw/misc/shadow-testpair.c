@@ -9,9 +9,9 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/qdev-properties.h"
 #include "system/qtest.h"
 #include "shadow/hw/core/shadow-device.h"
+#include "shadow/include/compat-qdev.h"
 
 #define TYPE_SHADOW_TESTPAIR "shadow-testpair"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowTestpair, SHADOW_TESTPAIR)
