@@ -52,7 +52,7 @@ static void test_too_long(void)
     /* without devices, nearly nothing */
     g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm2", SHADOW_BUF,
                                 8192, 0), ==, -EBADMSG);
-    shadow_expect_refused(qts, "vm1", "are more than the devices");
+    shadow_expect_refused(qts, "vm2", "are more than the devices");
     shadow_assert_state(qts, "vm1", "incoming");
     qtest_quit(qts);
 }
