@@ -61,9 +61,18 @@ void claims_open(Vmm *m, Vcpu **v, const Claim *c)
 void claims_at_l0(Vcpu *v, unsigned direction, unsigned port, unsigned size,
                   unsigned count)
 {
+    uint64_t at_entry, told;
+    Nested n;
+
     vmm_run_to_io(v, direction, port, size, count);
     tap_true("the exit marked as L2's", v->run->flags & KVM_RUN_X86_GUEST_MODE);
-    tap_true("L2 running", vmm_in_l2(v));
+    vmm_nested(v, &n);
+    tap_true("L2 running", n.state.flags & KVM_STATE_NESTED_GUEST_MODE);
+    tap_true("the exit marked as claimed",
+             v->run->flags & KVM_RUN_X86_NESTED_PIO);
+    memcpy(&at_entry, n.vmcb + VMCB_CR3, sizeof(at_entry));
+    memcpy(&told, &v->run->io + 1, sizeof(told));
+    tap_equal("L1's CR3 with the exit", told, at_entry);
 }
 
 static void io_start(Vmm *m, Vcpu *v, const Io *io, unsigned port, bool npt)
@@ -78,6 +87,8 @@ static void io_start(Vmm *m, Vcpu *v, const Io *io, unsigned port, bool npt)
 static void io_at_l1(Vmm *m, Vcpu *v, const Io *io, unsigned port)
 {
     l1_run_l2(m, v, L1_VMCB, SVM_EXIT_IOIO);
+    tap_true("L1's exit not marked as claimed",
+             !(v->run->flags & KVM_RUN_X86_NESTED_PIO));
     tap_equal("EXITINFO1 but for address size and segment",
               *vmm_u64(m, L1_VMCB + VMCB_EXIT_INFO1) & 0xffff007f,
               IOIO_PORT(port) | IOIO_SIZE(io->size) | io->in);

@@ -10,6 +10,7 @@
 #include "tap.h"
 
 #define KVM_CAP_X86_NESTED_PIO 0x5348
+#define KVM_RUN_X86_NESTED_PIO (1 << 15)
 #define CLAIMS_MAX 64
 #define COM1 0x3f8
 #define COM1_PORTS 8
