@@ -4,6 +4,7 @@
 #include "cpu.h"
 #include "system/kvm.h"
 #include "shadow/target/i386/shadow-kvm.h"
+#include "shadow/target/i386/shadow-kvm-claims.h"
 #include "shadow/target/i386/shadow-kvm-nested.h"
 #include "shadow/target/i386/shadow-x86.h"
 
@@ -12,7 +13,10 @@
 #define VMCS12_HOST_CR3 592
 #define VMCS12_HOST_CR4 600
 
-static bool cloud_vm_la57;
+/* In kvm_run->flags, by the change in contrib/: L1's CR3 is behind run->io. */
+#define KVM_RUN_X86_NESTED_PIO (1 << 15)
+
+static int cloud_vm_la57 = -1;      /* not seen yet */
 
 static void nested_from_svm(KvmNested *n)
 {
@@ -46,6 +50,27 @@ static bool nested_from_vmx(KvmNested *n)
     return true;
 }
 
+/*
+ * With a claimed access a changed kernel says whose it is.  That is all that
+ * its device's answer takes, and spares an ioctl.
+ */
+static bool nested_from_run(struct kvm_run *run, KvmNested *n)
+{
+    int la57 = qatomic_read(&cloud_vm_la57);
+    uint64_t cr3;
+
+    if (run->exit_reason != KVM_EXIT_IO || la57 < 0 ||
+        !(run->flags & KVM_RUN_X86_NESTED_PIO) || !shadow_kvm_claims_work()) {
+        return false;
+    }
+    memcpy(&cr3, &run->io + 1, sizeof(cr3));
+    n->state.size = 0;
+    n->map = 0;
+    n->entry = (ShadowEntry) { .process = SHADOW_PROCESS(cr3) };
+    shadow_x86_kernel_walk(&n->walk, cr3, la57);
+    return true;
+}
+
 /* Whether kvm_run->flags says that it was a nested guest (Linux 6.12) */
 static bool kvm_tells_mode(void)
 {
@@ -57,12 +82,8 @@ static bool kvm_tells_mode(void)
     return tells;
 }
 
-bool kvm_nested_get(CPUState *cpu, KvmNested *n)
+static bool nested_get_state(CPUState *cpu, KvmNested *n)
 {
-    if (kvm_tells_mode() &&
-        !(cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE)) {
-        return false;
-    }
     n->state = (struct kvm_nested_state) { .size = sizeof(n->bytes) };
     if (kvm_vcpu_ioctl(cpu, KVM_GET_NESTED_STATE, &n->state) < 0 ||
         !(n->state.flags & KVM_STATE_NESTED_GUEST_MODE)) {
@@ -84,11 +105,25 @@ bool kvm_nested_get(CPUState *cpu, KvmNested *n)
     return true;
 }
 
+bool kvm_nested_get(CPUState *cpu, KvmNested *n)
+{
+    if (kvm_tells_mode() &&
+        !(cpu->kvm_run->flags & KVM_RUN_X86_GUEST_MODE)) {
+        return false;
+    }
+    return nested_from_run(cpu->kvm_run, n) || nested_get_state(cpu, n);
+}
+
+bool kvm_nested_complete(CPUState *cpu, KvmNested *n)
+{
+    return n->state.size || nested_get_state(cpu, n);
+}
+
 bool shadow_kvm_peek(uint64_t process, uint64_t va, uint64_t *val)
 {
     ShadowWalk walk;
 
-    shadow_x86_kernel_walk(&walk, process, qatomic_read(&cloud_vm_la57));
+    shadow_x86_kernel_walk(&walk, process, qatomic_read(&cloud_vm_la57) > 0);
     return shadow_x86_peek(&walk, va, val);
 }
 

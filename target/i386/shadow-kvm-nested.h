@@ -21,8 +21,14 @@ typedef struct KvmNested {
     ShadowWalk walk;            /* of L1's page tables */
 } KvmNested;
 
-/* By the CPU's own thread.  false if it has not left a nested guest */
+/*
+ * By the CPU's own thread.  false if it has not left a nested guest.  With a
+ * claimed access only @entry.process, @walk and @map need be there.
+ */
 bool kvm_nested_get(CPUState *cpu, KvmNested *n);
+
+/* All of it, if that was not all.  false if the CPU cannot be asked */
+bool kvm_nested_complete(CPUState *cpu, KvmNested *n);
 
 /* AMD's control block, as KVM has it */
 static inline struct vmcb *kvm_nested_vmcb(KvmNested *n)

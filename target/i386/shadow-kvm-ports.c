@@ -30,8 +30,8 @@
 
 /* Milliseconds between two looks at the CPUs */
 #define LOOK_SOON 2
-#define LOOK_MIN 20
-#define LOOK_MAX 120
+#define LOOK_MIN 1
+#define LOOK_MAX 240
 
 static bool kvm_ports_used;     /* a guest has been bound */
 static QEMUTimer *kvm_look_timer;
@@ -61,10 +61,12 @@ static void handle_access(CPUState *cpu, struct kvm_run *run, KvmNested *n,
                                              run->io.size);
 
     if (answer.server == SHADOW_SERVER_LATER) {
+        /* If the walk to its cookie was a wrong one, the next is not. */
+        kvm_nested_complete(cpu, n);
         kvm_nested_retry(cpu, run);
     } else if (answer.server != SHADOW_SERVER_OTHER) {
         do_access(&answer, run);
-    } else if (kvm_nested_intercepts(n, run)) {
+    } else if (kvm_nested_complete(cpu, n) && kvm_nested_intercepts(n, run)) {
         kvm_nested_give_back(cpu, run, n, bound);
     }
 }
@@ -171,17 +173,27 @@ static int64_t look_after(bool soon)
     return LOOK_MIN + random % (LOOK_MAX - LOOK_MIN);
 }
 
+/* Where KVM has the claims there is no map to be looked at. */
+static void kick_cpus(bool soon)
+{
+    CPUState *cpu;
+
+    if (!soon && shadow_kvm_claims_work()) {
+        return;
+    }
+    CPU_FOREACH(cpu) {
+        qemu_cpu_kick(cpu);
+    }
+}
+
 static void kvm_look(void *opaque)
 {
     RCU_READ_LOCK_GUARD();
     Look look = { };
-    CPUState *cpu;
 
     shadow_guest_foreach(look_at_guest, &look);
     if (look.any) {
-        CPU_FOREACH(cpu) {
-            qemu_cpu_kick(cpu);
-        }
+        kick_cpus(look.soon);
         timer_mod(kvm_look_timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
                                   look_after(look.soon));
     }
