@@ -10,8 +10,9 @@
 #   OUTDIR/l1.cpio     initramfs of the cloud VM: KVM, the inner QEMU and L2's files
 #   OUTDIR/vmlinuz-6.12, OUTDIR/host-6.12.cpio, OUTDIR/host-6.1.cpio
 #                      the emulated host that has KVM, with either of two kernels; the outer
-#                      QEMU, the cloud VM's files and OUTDIR/kvm are added when it starts
+#                      QEMU, the cloud VM's files and the next two are added when it starts
 #   OUTDIR/kvm         programs for it
+#   OUTDIR/preloaded   libraries that its outer QEMU may have preloaded
 #   OUTDIR/qemu        the outer QEMU: a copy, so that a rebuild does not pull it
 #                      away under a running test
 #
@@ -147,13 +148,16 @@ build_kvm_programs() {
     done
 }
 
-# What makes the emulated host's kernel an older one, for the outer QEMU
-build_older() {
-    local source=$here/kvm/lib/older-kvm.c program=$out/older/lib/older-kvm.so
-    stale "$program" "$source" || return 0
-    say "compiling $(basename "$source")"
-    mkdir -p "$(dirname "$program")"
-    gcc -shared -fPIC -O2 -Wall -o "$program" "$source"
+# What an emulated host's outer QEMU may have preloaded
+build_preloaded() {
+    local source program
+    mkdir -p "$out/preloaded"
+    for source in "$here"/kvm/lib/*.c; do
+        program=$out/preloaded/$(basename "$source" .c).so
+        stale "$program" "$source" || continue
+        say "compiling $(basename "$source")"
+        gcc -shared -fPIC -O2 -Wall -o "$program" "$source"
+    done
 }
 
 # Guests that start instead of Linux, and one instead of a BIOS.
@@ -277,7 +281,7 @@ busybox=$(first "busybox (package busybox-static)" "$tools/bin/busybox" "$tools/
 
 build_guest_programs
 build_bare_guests
-build_older
+build_preloaded
 build_l2
 build_l1
 build_host 6.12 "$host_kernel"

@@ -142,7 +142,7 @@ class Fixtures:
     def make_kvm_exposed_vm(self, stack):
         """On a host that can protect nothing, its operator having allowed that"""
         from lab.emulated import EmulatedCloudHost
-        host = EmulatedCloudHost(self.config, overlays=[f'{self.config.images}/older'])
+        host = EmulatedCloudHost(self.config)
         host.command = ['env', 'LD_PRELOAD=/lib/older-kvm.so', *host.command]
         stack.enter_context(host.launch())
         host.guest_properties = {'unprotected': True}
@@ -150,15 +150,9 @@ class Fixtures:
 
     def make_kvm_forced_vm(self, stack):
         """With KVM of Linux 6.12 with the change in contrib/"""
+        from lab.kvmhost import changed_modules
         return self.start_watched(stack, self.start_emulated(
-            stack, modules=self.changed_modules()))
-
-    @staticmethod
-    def changed_modules():
-        modules = f'{lab.ROOT}/build/kernel/modules'
-        if not os.path.exists(f'{modules}/kvm.ko'):
-            raise FileNotFoundError(f'{modules}/kvm.ko is missing: run ./shadow kernel')
-        return modules
+            stack, modules=changed_modules()))
 
     def make_bare(self, stack):
         """Starts a cloud VM without Linux, under TCG"""
@@ -167,11 +161,8 @@ class Fixtures:
 
     def make_bare_kvm(self, stack, **options):
         """The same with KVM as the outer accelerator, as Linux 6.12 has it"""
-        from lab.bare import Bare, There
-        from lab.kvmhost import KvmHost
-        machine = stack.enter_context(KvmHost(self.config, 'bare-kvm', cloudvm=False,
-                                              memory=1024, **options).launch()).wait_ready()
-        return Bare(lambda: There(machine), [machine])
+        from lab.bare import start_there
+        return start_there(self.config, stack, **options)
 
     def make_bare_kvm_61(self, stack):
         """As Linux 6.1 has it: no ultracall by instruction"""
@@ -179,7 +170,8 @@ class Fixtures:
 
     def make_bare_forced(self, stack):
         """As Linux 6.12 has it with the change in contrib/"""
-        return self.make_bare_kvm(stack, modules=self.changed_modules())
+        from lab.kvmhost import changed_modules
+        return self.make_bare_kvm(stack, modules=changed_modules())
 
 
 def run_test(function, fixtures, number, times):

@@ -10,7 +10,9 @@ import tempfile
 import time
 
 from .console import ConsoleClient
+from .counted import Counts, counted
 from .kvm import ACCEL_OPTIONS
+from .kvmhost import KvmHost
 from .machine import HostError
 from .patience import LONG, Patience
 from .qmp import Qmp
@@ -118,11 +120,19 @@ class Bare:
         return BareCloudVm(self.make_where(), scenario, **options)
 
 
-class BareCloudVm:
-    """One scenario, on one of the above. The user is connected from the start."""
+def start_there(config, stack, **options):
+    """An emulated machine, for what stays in the stack"""
+    machine = stack.enter_context(KvmHost(config, 'bare-kvm', cloudvm=False, memory=1024,
+                                          **options).launch()).wait_ready()
+    return Bare(lambda: There(machine), [machine])
 
-    def __init__(self, where, scenario, cpus=1, **options):
-        self.where = where
+
+class BareCloudVm:
+    """One scenario, on one of the above. The user is connected from the start, and has
+    typed something. What it costs is counted, if asked for, where KVM is emulated."""
+
+    def __init__(self, where, scenario, cpus=1, more=(), typed=b'', count=False, **options):
+        self.where, self.typed = where, typed
         words = ' '.join(f'{name}={value}' for name, value in options.items())
         self.command = [
             where.qemu, '-S', *ACCEL_OPTIONS[where.accel], '-m', '64', '-smp', str(cpus),
@@ -137,8 +147,13 @@ class BareCloudVm:
             '-device', 'ultracall',
             '-device', 'shadow-serial,id=vm1-com1,guest=vm1,chardev=user',
             '-device', 'shadow-serial,id=vm2-com1,guest=vm2',
+            *(word for tag in more for word in (
+                '-object', f'shadow-guest,id={tag},secret=key',
+                '-device', f'shadow-serial,id={tag}-com1,guest={tag}')),
             '-debugcon', f'file:{where.dir}/report', '-serial', f'file:{where.dir}/com1',
             '-kernel', where.program, '-append', f'scenario={scenario} {words}']
+        if count:
+            self.command = counted(self.command, self.counts_file)
         self.qmp = self.console = None
 
     def __enter__(self):
@@ -146,6 +161,7 @@ class BareCloudVm:
             self.where.start(self.command)
             self.qmp = Qmp(self.where.address('qmp'), 'bare', alive=self.where.alive)
             self.connect()
+            self.console.send(self.typed)
             self.qmp.cmd('cont')
         except Exception as error:
             log = self.where.read('log')
@@ -180,6 +196,14 @@ class BareCloudVm:
                                      f'{self.where.read("log")}')
             time.sleep(0.1)
         assert last == ['done 0 failed'], self.failed()
+
+    @property
+    def counts_file(self):
+        return f'{self.where.dir}/counts'
+
+    def counts(self):
+        """What the outer QEMU has asked of KVM since it was started"""
+        return Counts.read(self.where.machine, self.counts_file)
 
     def failed(self):
         return [line for line in self.report() if not line.startswith(('PASS', 'SAW'))]

@@ -4,6 +4,7 @@
 import os
 import stat
 
+from . import ROOT
 from .machine import Machine
 
 KERNELS = {'6.12': 'vmlinuz-6.12', '6.1': 'vmlinuz'}
@@ -48,18 +49,27 @@ def kernel_modules(folder):
             yield 'modules/' + os.path.basename(path).replace('-', '_'), path
 
 
+def changed_modules():
+    """Those with the change in contrib/"""
+    folder = f'{ROOT}/build/kernel/modules'
+    if not os.path.exists(f'{folder}/kvm.ko'):
+        raise FileNotFoundError(f'{folder}/kvm.ko is missing: run ./shadow kernel')
+    return folder
+
+
 class KvmHost(Machine):
     """One processor and one thread: what KVM runs in it depends on the order.
 
     In it: /bin/qemu, its /firmware, the cloud VM's kernel and initramfs in /l1, the
-    test programs in /bin, and what the overlay folders have.
+    test programs in /bin, what may be preloaded in /lib, and what the overlay folders have.
     """
 
     def __init__(self, config, name='kvm', kernel='6.12', modules=None, overlays=(),
                  cloudvm=True, memory=3072, append=''):
         super().__init__(config, name)
         self.kernel = kernel
-        entries = [('bin/qemu', config.qemu), *files_under(f'{config.images}/kvm', 'bin/')]
+        entries = [('bin/qemu', config.qemu), *files_under(f'{config.images}/kvm', 'bin/'),
+                   *files_under(f'{config.images}/preloaded', 'lib/')]
         if cloudvm:
             entries += [('l1/vmlinuz', f'{config.images}/vmlinuz'),
                         ('l1/l1.cpio', f'{config.images}/l1.cpio')]

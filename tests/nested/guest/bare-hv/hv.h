@@ -115,7 +115,8 @@ typedef enum Root {
     ROOT_B,                     /* and one more */
     ROOT_GUEST,                 /* CR3 of nested guests */
     ROOT_NESTED,                /* their nested paging */
-    ROOTS
+    ROOT_MORE,                  /* and processes enough for many guests */
+    ROOTS = ROOT_MORE + 20
 } Root;
 
 void memory_init(void);
@@ -240,6 +241,8 @@ void nested_one_entry(uint64_t unused, uint64_t unused2);
 extern volatile uint64_t nested_turns;
 /* volatile: as above */
 extern volatile bool nested_stop;
+/* Read @in bytes, then write @out, and nothing else */
+void nested_transfer(uint64_t out, uint64_t in);
 /* Some milliseconds of nothing */
 void nested_spin(uint64_t rounds, uint64_t unused);
 /* Arithmetic and memory, @steps of it, then a port that is nobody's; for ever */
@@ -292,5 +295,8 @@ void scenario_removed(void);
 
 /* work.c: a fixed piece of work */
 void scenario_work(void);
+/* costs.c: nothing is attacked; what it takes is counted in L0. */
+void scenario_transfer(void);
+void scenario_idle(void);
 
 #endif /* HV_H */

@@ -71,6 +71,13 @@ static void echo_line(void)
     put_text("\r\n");
 }
 
+static void uart_on(void)
+{
+    outb(0x03, COM1 + 3);       /* LCR: 8N1 */
+    outb(0x01, COM1 + 2);       /* FCR: on */
+    outb(0x03, COM1 + 4);       /* MCR: DTR, RTS */
+}
+
 static void put_string(void)
 {
     static const char text[] = "a line by rep outsb\r\n";
@@ -85,9 +92,7 @@ static void put_string(void)
 
 void nested_session(uint64_t lines, uint64_t with)
 {
-    outb(0x03, COM1 + 3);       /* LCR: 8N1 */
-    outb(0x01, COM1 + 2);       /* FCR: on */
-    outb(0x03, COM1 + 4);       /* MCR: DTR, RTS */
+    uart_on();
     for (;; lines++) {
         for (uint64_t n = 1; n <= lines; n++) {
             put_line(n);
@@ -98,6 +103,20 @@ void nested_session(uint64_t lines, uint64_t with)
         if (with & SESSION_STRING) {
             put_string();
         }
+        yield(VM_DONE);
+    }
+}
+
+void nested_transfer(uint64_t out, uint64_t in)
+{
+    uart_on();
+    while (in--) {
+        get();
+    }
+    while (out--) {
+        put('x');
+    }
+    for (;;) {
         yield(VM_DONE);
     }
 }

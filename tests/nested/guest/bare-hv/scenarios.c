@@ -14,6 +14,7 @@
  *   back=1      absent: not for long
  *   cycles=N, bind=1, exits=1  callers, removed: see attack-binding.c
  *   entries=N, steps=N, bind=1  work: see work.c
+ *   in=N, out=N, guests=N, busy=1  transfer, idle: see costs.c
  */
 #include "hv.h"
 
@@ -254,6 +255,8 @@ static const struct {
     { "callers", scenario_callers },
     { "removed", scenario_removed },
     { "work", scenario_work },
+    { "transfer", scenario_transfer },
+    { "idle", scenario_idle },
     { "calls", scenario_calls },
     { "buffers", scenario_buffers },
 };

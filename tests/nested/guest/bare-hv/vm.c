@@ -27,7 +27,7 @@
 #define IOIO_PORT 16            /* shift */
 
 #define STACK_SIZE 8192
-#define VMS 4
+#define VMS 32
 #define VMMCALL_LENGTH 3
 #define SEEN_MAX 50000
 
