@@ -41,7 +41,7 @@ typedef struct Counts {
 
 static Counts nowhere, *counts = &nowhere;
 static __thread Kind kind = KIND_OTHER;
-static __thread const volatile struct kvm_run *cpu_run;
+static __thread const struct kvm_run *cpu_run;
 
 static void *map_page(int fd, int protection)
 {
