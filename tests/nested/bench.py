@@ -33,6 +33,8 @@ CONFIDENCE = 0.9
 # As the results have them; others follow.
 ORDER = ['output', 'input', 'echo', 'port', 'save', 'restore', 'envelope', 'migration', 'hooks',
          'scale', 'hostile']
+# With --accel kvm these, and no others.
+OF_KVM = ['kvm']
 
 
 def find():
@@ -201,8 +203,11 @@ def main():
     if args.accel != 'tcg':
         parser.error('--accel: all of this is measured on an emulated processor')
     before = busier()
+    able = [name for name in names if (name in OF_KVM) == (args.accel == 'kvm')]
+    chosen = [name for name in able if not args.only or name in args.only]
+    if not chosen:
+        parser.error(f'with --accel {args.accel} there are: {", ".join(able)}')
     with Env(lab.Config.from_args(args), say) as env:
-        chosen = [name for name in names if not args.only or name in args.only]
         rows, failed = run_all(chosen, env, args.rounds)
     short = args.rounds is not None and args.rounds < ROUNDS
     for row in rows:
