@@ -3,15 +3,8 @@
 #
 #   bench.sh [ARGUMENT...]
 #
-# Build QEMU and the guests' images, see that instructions can be counted and plots drawn, then run
-# tests/nested/bench.py.
-
-source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-
-# matplotlib is of the system's python3, which bench.py asks when the one in PATH is another.
-"$top/scripts/packages.sh" valgrind python3-matplotlib || exit
 # Build QEMU, the guests' images and, with --accel kvm, KVM's modules with our change, or see that
-# plots can be drawn; then run tests/nested/bench.py.
+# instructions can be counted and plots drawn; then run tests/nested/bench.py.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -20,6 +13,6 @@ if [[ " $* " =~ ' --accel'[\ =]'kvm ' ]]; then
     "$top/scripts/kernel.sh" || exit
     exec "$top/scripts/guests.sh" bench "$@"
 fi
-# Of the system's python3, which bench.py asks when the one in PATH is another.
-"$top/scripts/packages.sh" python3-matplotlib || exit
+# matplotlib is of the system's python3, which bench.py asks when the one in PATH is another.
+"$top/scripts/packages.sh" valgrind python3-matplotlib || exit
 exec "$top/scripts/guests.sh" bench --plots "$build/bench" "$@"

@@ -13,7 +13,7 @@ from . import Goal
 NAME = 'kvm'
 TITLE = 'what KVM costs'
 UNIT = ''
-EXACT = True
+COUNTED = 1
 WATCHED, FORCED = 'watched', 'forced'
 # KVM_RUN, by which every access comes to QEMU, is one of its ioctls.
 IOCTLS = {WATCHED: 2, FORCED: 1}
