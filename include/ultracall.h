@@ -49,8 +49,8 @@ enum {
 #define ULTRACALL_HYPERCALL_NR   12
 #define ULTRACALL_HYPERCALL_PAGE 0x53480000u
 
-/* A guest's tag has 1 to this many bytes; no NUL */
-#define ULTRACALL_TAG_MAX       56
+/* A guest's id has 1 to this many bytes; no NUL */
+#define ULTRACALL_ID_MAX       56
 
 /* struct ultracall_probe.features */
 #define ULTRACALL_F_INSTRUCTION 0x1u    /* vmmcall (AMD), vmcall (Intel) work */
@@ -65,7 +65,7 @@ struct ultracall_probe {
     uint32_t version;
     uint32_t features;
     uint64_t envelope_max;
-    uint32_t tag_max;
+    uint32_t id_max;
     uint32_t reserved;
 };
 
@@ -104,7 +104,7 @@ enum {
 
 /* struct ultracall_guest.flags */
 #define ULTRACALL_GUEST_SNAPSHOTS   1u  /* snapshots are allowed */
-#define ULTRACALL_GUEST_UNPROTECTED 2u  /* nothing hides its ports yet */
+#define ULTRACALL_GUEST_UNHIDDEN    2u  /* nothing hides its ports yet */
 #define ULTRACALL_GUEST_EXPOSED     4u  /* nothing will: see ULTRACALL_PORT */
 
 /* What QUERY writes; at most ULTRACALL_DEVICES_MAX lines follow */
@@ -268,7 +268,7 @@ static inline int ultracall_touch(uint64_t fault, uint64_t va, uint64_t len,
     return 1;
 }
 
-/* Calls without a tag have their buffer first */
+/* Calls that name no guest have their buffer first */
 static inline int ultracall_touch_buffers(uint32_t nr, const uint64_t *a,
                                           uint64_t fault)
 {

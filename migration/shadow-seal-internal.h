@@ -26,14 +26,14 @@ typedef struct QEMU_PACKED SealHeader {
     uint8_t version;
     uint8_t suite;
     uint8_t purpose;
-    uint8_t tag_len;
+    uint8_t guest_len;
     uint64_t epoch;
     uint32_t padded_len;
     uint32_t reserved;
     uint8_t salt[SHADOW_SEAL_SALT_LEN];
     uint8_t key_id[SHADOW_SEAL_KEY_ID_LEN];
-    uint8_t host_id[SHADOW_SEAL_HOST_ID_LEN];
-    char tag[SHADOW_SEAL_TAG_MAX];
+    uint8_t sealer_id[SHADOW_SEAL_SEALER_ID_LEN];
+    char guest[SHADOW_SEAL_ID_MAX];
 } SealHeader;
 
 QEMU_BUILD_BUG_ON(sizeof(SealHeader) != SHADOW_SEAL_HEADER_LEN);

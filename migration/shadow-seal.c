@@ -104,16 +104,16 @@ size_t shadow_seal_host_size(size_t payload_len)
 }
 
 /* Printable, so that a refusal can name the guest in a log */
-static bool seal_tag_valid(const char *tag, size_t len)
+static bool seal_guest_valid(const char *id, size_t len)
 {
     size_t i;
 
     for (i = 0; i < len; i++) {
-        if (!g_ascii_isgraph(tag[i])) {
+        if (!g_ascii_isgraph(id[i])) {
             return false;
         }
     }
-    return len >= 1 && len <= SHADOW_SEAL_TAG_MAX;
+    return len >= 1 && len <= SHADOW_SEAL_ID_MAX;
 }
 
 static bool seal_purpose_valid(int purpose)
@@ -125,23 +125,23 @@ static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
                              const ShadowSealInfo *info,
                              const uint8_t *key_id, size_t len, Error **errp)
 {
-    size_t tag_len = strnlen(info->tag, sizeof(info->tag));
+    size_t guest_len = strnlen(info->guest, sizeof(info->guest));
 
     if (len > SHADOW_SEAL_MAX_PAYLOAD) {
         error_setg(errp, "%zu bytes of state are more than an envelope holds",
                    len);
         return false;
     }
-    if (!seal_tag_valid(info->tag, tag_len) || !info->epoch ||
+    if (!seal_guest_valid(info->guest, guest_len) || !info->epoch ||
         !seal_purpose_valid(info->purpose)) {
-        error_setg(errp, "invalid guest tag, epoch or purpose to seal for");
+        error_setg(errp, "invalid guest id, epoch or purpose to seal for");
         return false;
     }
     *hdr = (SealHeader) {
         .version = SEAL_VERSION,
         .suite = suite,
         .purpose = info->purpose,
-        .tag_len = tag_len,
+        .guest_len = guest_len,
         .epoch = cpu_to_be64(info->epoch),
         .padded_len = cpu_to_be32(seal_size_class(len)),
     };
@@ -151,8 +151,8 @@ static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
         return false;
     }
     memcpy(hdr->key_id, key_id, sizeof(hdr->key_id));
-    memcpy(hdr->host_id, info->host_id, sizeof(hdr->host_id));
-    memcpy(hdr->tag, info->tag, tag_len);
+    memcpy(hdr->sealer_id, info->sealer_id, sizeof(hdr->sealer_id));
+    memcpy(hdr->guest, info->guest, guest_len);
     return true;
 }
 
@@ -274,7 +274,7 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const SealSuite **suite,
                                    const void *envelope, size_t envelope_len,
                                    Error **errp)
 {
-    static const char no_tag[SHADOW_SEAL_TAG_MAX];
+    static const char no_guest[SHADOW_SEAL_ID_MAX];
     size_t padded_len, full_len;
 
     if (envelope_len < sizeof(*hdr)) {
@@ -299,10 +299,11 @@ static ShadowSealResult seal_parse(SealHeader *hdr, const SealSuite **suite,
         padded_len > SHADOW_SEAL_MAX_CLASS ||
         !is_power_of_2(padded_len) || hdr->reserved ||
         !hdr->epoch || !seal_purpose_valid(hdr->purpose) ||
-        !seal_tag_valid(hdr->tag, MIN(hdr->tag_len, sizeof(hdr->tag))) ||
-        hdr->tag_len > sizeof(hdr->tag) ||
-        memcmp(hdr->tag + hdr->tag_len, no_tag,
-               sizeof(hdr->tag) - hdr->tag_len)) {
+        !seal_guest_valid(hdr->guest,
+                          MIN(hdr->guest_len, sizeof(hdr->guest))) ||
+        hdr->guest_len > sizeof(hdr->guest) ||
+        memcmp(hdr->guest + hdr->guest_len, no_guest,
+               sizeof(hdr->guest) - hdr->guest_len)) {
         return seal_refuse(errp, SHADOW_SEAL_MALFORMED, "malformed header");
     }
     full_len = padded_len + SHADOW_SEAL_OVERHEAD + (*suite)->prefix +
@@ -363,10 +364,10 @@ static ShadowSealResult seal_judge(const ShadowSealInfo *info,
         [SHADOW_SEAL_HISTORY] = "migration's history",
     };
 
-    if (strcmp(info->tag, expect->tag)) {
+    if (strcmp(info->guest, expect->guest)) {
         return seal_refuse(errp, SHADOW_SEAL_WRONG_GUEST,
                            "it is guest '%s', not '%s'",
-                           info->tag, expect->tag);
+                           info->guest, expect->guest);
     }
     if (info->purpose == SHADOW_SEAL_SNAPSHOT && expect->snapshots) {
         return SHADOW_SEAL_OK;
@@ -376,8 +377,8 @@ static ShadowSealResult seal_judge(const ShadowSealInfo *info,
         return seal_refuse(errp, SHADOW_SEAL_WRONG_PURPOSE,
                            "it was made for a %s", purposes[info->purpose]);
     }
-    if (expect->host_id &&
-        !memcmp(info->host_id, expect->host_id, sizeof(info->host_id))) {
+    if (expect->sealer_id &&
+        !memcmp(info->sealer_id, expect->sealer_id, sizeof(info->sealer_id))) {
         return seal_refuse(errp, SHADOW_SEAL_REFLECTED,
                            "it was sealed by this host");
     }
@@ -475,8 +476,8 @@ ShadowSealResult shadow_open(const ShadowSealExpect *expect,
     padded_len = be32_to_cpu(hdr.padded_len);
     info.purpose = hdr.purpose;
     info.epoch = be64_to_cpu(hdr.epoch);
-    memcpy(info.tag, hdr.tag, sizeof(hdr.tag));
-    memcpy(info.host_id, hdr.host_id, sizeof(hdr.host_id));
+    memcpy(info.guest, hdr.guest, sizeof(hdr.guest));
+    memcpy(info.sealer_id, hdr.sealer_id, sizeof(hdr.sealer_id));
 
     body = envelope + sizeof(hdr) + suite->prefix;
     result = seal_authenticate(&hdr, suite, expect, keys, nkeys, envelope,

@@ -24,8 +24,8 @@
 #define SHADOW_SEAL_MAX_PAYLOAD  (SHADOW_SEAL_MAX_CLASS - 4)
 #define SHADOW_SEAL_MAX_SIZE \
     (SHADOW_SEAL_MAX_CLASS + SHADOW_SEAL_OVERHEAD + SHADOW_SEAL_HOST_OVERHEAD)
-#define SHADOW_SEAL_TAG_MAX      56
-#define SHADOW_SEAL_HOST_ID_LEN  8
+#define SHADOW_SEAL_ID_MAX      56
+#define SHADOW_SEAL_SEALER_ID_LEN  8
 #define SHADOW_SEAL_SALT_LEN     16
 
 typedef enum ShadowSealResult {
@@ -61,17 +61,17 @@ typedef enum ShadowSealPurpose {
 
 /* What the header says besides lengths and keys */
 typedef struct ShadowSealInfo {
-    char tag[SHADOW_SEAL_TAG_MAX + 1];
+    char guest[SHADOW_SEAL_ID_MAX + 1];
     ShadowSealPurpose purpose;
     uint64_t epoch;                                /* 1 or more */
-    uint8_t host_id[SHADOW_SEAL_HOST_ID_LEN];      /* who sealed */
+    uint8_t sealer_id[SHADOW_SEAL_SEALER_ID_LEN];      /* who sealed */
 } ShadowSealInfo;
 
 typedef struct ShadowSealExpect {
-    const char *tag;
+    const char *guest;
     ShadowSealPurpose purpose;
     uint64_t last_epoch;        /* the envelope's must be higher */
-    const uint8_t *host_id;     /* refuse what this host sealed; or NULL */
+    const uint8_t *sealer_id;     /* refuse what this host sealed; or NULL */
     bool snapshots;             /* a snapshot will do too, however old */
     bool history;               /* and so will history that is sent ahead */
 

@@ -242,12 +242,12 @@ bool shadow_state_save_rest(ShadowDevices *devs,
         if (!state_vmsd(dev, STATE_HISTORY)) {
             continue;
         }
-        memcpy(dev->history, salt, sizeof(dev->history));
+        memcpy(dev->ahead_salt, salt, sizeof(dev->ahead_salt));
         SHADOW_DEVICE_GET_CLASS(dev)->leave_out(dev, true);
     }
     ok = state_save(devs, STATE_ALL, out, SHADOW_STATE_REST_SIZE, errp);
     QTAILQ_FOREACH(dev, devs, next) {
-        memset(dev->history, 0, sizeof(dev->history));
+        memset(dev->ahead_salt, 0, sizeof(dev->ahead_salt));
         SHADOW_DEVICE_GET_CLASS(dev)->leave_out(dev, false);
     }
     return ok;

@@ -66,12 +66,12 @@ static void device_restored(ShadowDevice *dev, bool snapshot)
     shadow_console_restored(device_console(dev), snapshot, name);
 }
 
-static void device_protection(ShadowDevice *dev, bool unprotected,
+static void device_protection(ShadowDevice *dev, bool exposed,
                               const char *broken)
 {
     g_autofree char *name = device_full_name(dev);
 
-    shadow_console_protection(device_console(dev), unprotected, broken, name);
+    shadow_console_protection(device_console(dev), exposed, broken, name);
 }
 
 static void device_attached(ShadowDevice *dev, bool attached,

@@ -508,14 +508,14 @@ void shadow_console_restored(ShadowConsole *c, bool snapshot, const char *name)
     }
 }
 
-void shadow_console_protection(ShadowConsole *c, bool unprotected,
+void shadow_console_protection(ShadowConsole *c, bool exposed,
                                const char *broken, const char *name)
 {
     g_autofree char *text = NULL;
 
     text = g_strdup_printf("[%s %s: not protected from the cloud VM]\r\n",
                            c->notices.type, name);
-    shadow_notices_set_greeting(&c->notices, unprotected ? text : NULL);
+    shadow_notices_set_greeting(&c->notices, exposed ? text : NULL);
     if (broken) {
         g_autofree char *what = NULL;
 

@@ -115,11 +115,11 @@ void shadow_console_restored(ShadowConsole *c, bool snapshot,
                              const char *name);
 
 /*
- * If @unprotected, each new connection begins with a line that says so.  If
+ * If @exposed, each new connection begins with a line that says so.  If
  * @broken has a reason, this is news: tell the user, or else the next who
  * comes, and hang up.
  */
-void shadow_console_protection(ShadowConsole *c, bool unprotected,
+void shadow_console_protection(ShadowConsole *c, bool exposed,
                                const char *broken, const char *name);
 
 /*

@@ -100,7 +100,7 @@ static int debugcon_pre_load(void *opaque)
     ShadowDevice *dev = opaque;
 
     /* what the stream leaves out */
-    memset(dev->history, 0, sizeof(dev->history));
+    memset(dev->ahead_salt, 0, sizeof(dev->ahead_salt));
     return 0;
 }
 
@@ -114,8 +114,7 @@ static const VMStateDescription vmstate_debugcon = {
         SHADOW_VMSTATE_UINT32_EQUAL(parent_obj.iobase, ShadowDebugcon),
         VMSTATE_STRUCT(console, ShadowDebugcon, 1, vmstate_shadow_console,
                        ShadowConsole),
-        VMSTATE_UINT8_ARRAY(parent_obj.history, ShadowDebugcon,
-                            SHADOW_SEAL_SALT_LEN),
+        VMSTATE_SHADOW_AHEAD_SALT(ShadowDebugcon),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -220,7 +220,7 @@ static int shadow_serial_pre_load(void *opaque)
 
     /* what the stream leaves out is at its power-on value */
     shadow_uart_power_on(&s->regs);
-    memset(s->parent_obj.history, 0, sizeof(s->parent_obj.history));
+    memset(s->parent_obj.ahead_salt, 0, sizeof(s->parent_obj.ahead_salt));
     return 0;
 }
 
@@ -233,7 +233,7 @@ static bool serial_history_needed(void *opaque)
 {
     ShadowDevice *dev = opaque;
 
-    return !buffer_is_zero(dev->history, sizeof(dev->history));
+    return !buffer_is_zero(dev->ahead_salt, sizeof(dev->ahead_salt));
 }
 
 static const VMStateDescription vmstate_shadow_serial_lacks = {
@@ -242,8 +242,7 @@ static const VMStateDescription vmstate_shadow_serial_lacks = {
     .minimum_version_id = 1,
     .needed = serial_history_needed,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT8_ARRAY(parent_obj.history, ShadowSerial,
-                            SHADOW_SEAL_SALT_LEN),
+        VMSTATE_SHADOW_AHEAD_SALT(ShadowSerial),
         VMSTATE_END_OF_LIST()
     }
 };

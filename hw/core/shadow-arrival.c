@@ -87,7 +87,7 @@ int shadow_arrival_open(ShadowGuest *g, const ShadowArrival *from,
                         ShadowSealExpect *expect, ShadowOpened *o,
                         Error **errp)
 {
-    g_autofree char *tag = g_strdup(g->id);
+    g_autofree char *id = g_strdup(g->id);
     uint64_t changes = g->changes;
     ShadowSealResult result;
     ShadowKeyring keys;
@@ -99,7 +99,7 @@ int shadow_arrival_open(ShadowGuest *g, const ShadowArrival *from,
                    from->len);
         return -ENOMEM;
     }
-    expect->tag = tag;
+    expect->guest = id;
     expect->last_epoch = g->accepted;
     shadow_keys_hold(g, &keys);
     g->arriving = true;

@@ -28,7 +28,7 @@ typedef struct ShadowOpened {
 int shadow_arrival_check(ShadowGuest *g, size_t len, Error **errp);
 
 /*
- * Copy what has arrived, and open it, for @expect, whose tag and epoch are
+ * Copy what has arrived, and open it, for @expect, whose guest and epoch are
  * filled in.  The BQL is let go meanwhile if that may be; @g, of which the
  * caller has a reference, may have been changed or removed then: -EBUSY or
  * -ENOENT.  @errp is set, but for -ENOENT.  To be closed in any case.

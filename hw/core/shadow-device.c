@@ -88,7 +88,7 @@ static void device_no_change(ShadowDevice *dev, bool on)
 {
 }
 
-static void device_no_protection(ShadowDevice *dev, bool unprotected,
+static void device_no_protection(ShadowDevice *dev, bool exposed,
                                  const char *broken)
 {
 }

@@ -45,7 +45,7 @@ struct ShadowDevice {
     bool held;
     GArray *late;               /* of ShadowLateWrite, while held; or NULL */
     /* in a state: the envelope with the history that it lacks; or zeros */
-    uint8_t history[SHADOW_SEAL_SALT_LEN];
+    uint8_t ahead_salt[SHADOW_SEAL_SALT_LEN];
     QTAILQ_ENTRY(ShadowDevice) next;
 };
 
@@ -117,7 +117,7 @@ struct ShadowDeviceClass {
     void (*reset)(ShadowDevice *dev);
     void (*moved)(ShadowDevice *dev);
     void (*restored)(ShadowDevice *dev, bool snapshot);
-    void (*protection)(ShadowDevice *dev, bool unprotected,
+    void (*protection)(ShadowDevice *dev, bool exposed,
                        const char *broken);
     void (*attached)(ShadowDevice *dev, bool attached, const char *reason);
     uint64_t (*arrived)(ShadowDevice *dev);
@@ -148,6 +148,17 @@ MemoryRegion *shadow_device_region_from(ShadowDevice *dev, hwaddr port);
 bool shadow_device_add_line(ShadowDevice *dev, ShadowLine *line,
                             uint32_t number, ShadowLineInterval *interval,
                             Error **errp);
+
+/* In the description of a state: @ahead_salt of a @_state's parent_obj */
+#define VMSTATE_SHADOW_AHEAD_SALT(_state) {                                 \
+    .name = "parent_obj.history",                                           \
+    .num = SHADOW_SEAL_SALT_LEN,                                            \
+    .size = sizeof(uint8_t),                                                \
+    .info = &vmstate_info_uint8,                                            \
+    .flags = VMS_ARRAY,                                                     \
+    .offset = vmstate_offset_array(_state, parent_obj.ahead_salt, uint8_t,  \
+                                   SHADOW_SEAL_SALT_LEN),                   \
+}
 
 /* What its class does not set; for the abstract class (shadow-bus.c) */
 void shadow_device_set_defaults(ShadowDeviceClass *sdc);

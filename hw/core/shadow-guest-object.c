@@ -59,9 +59,9 @@ static void shadow_guest_complete(UserCreatable *uc, Error **errp)
     ShadowGuest *g = SHADOW_GUEST(uc);
 
     g->id = object_get_canonical_path_component(OBJECT(g));
-    if (strlen(g->id) > SHADOW_SEAL_TAG_MAX) {
+    if (strlen(g->id) > SHADOW_SEAL_ID_MAX) {
         error_setg(errp, "a shadow-guest's id has at most %d characters",
-                   SHADOW_SEAL_TAG_MAX);
+                   SHADOW_SEAL_ID_MAX);
         return;
     }
     if (!shadow_secret_init(errp) || !shadow_keys_start(g, errp)) {

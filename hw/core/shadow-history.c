@@ -94,16 +94,16 @@ bool shadow_history_join(ShadowGuest *g, Error **errp)
     unsigned lack = 0;
 
     QTAILQ_FOREACH(dev, &g->devices, next) {
-        if (buffer_is_zero(dev->history, sizeof(dev->history))) {
+        if (buffer_is_zero(dev->ahead_salt, sizeof(dev->ahead_salt))) {
             continue;
         }
-        if (!history_is_kept(g, dev->history)) {
+        if (!history_is_kept(g, dev->ahead_salt)) {
             error_setg(errp, "the history that '%s' was sent ahead %s",
                        shadow_device_name(dev), g->history.valid ?
                        "is not the one that has arrived" : "has not arrived");
             return false;
         }
-        memset(dev->history, 0, sizeof(dev->history));
+        memset(dev->ahead_salt, 0, sizeof(dev->ahead_salt));
         lack++;
     }
     if (!lack) {

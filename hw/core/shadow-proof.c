@@ -4,7 +4,7 @@
  * VM cannot pass another guest off as it.
  *
  *   answer = HMAC-SHA-256(bind-secret, "qemu-shadow register" || challenge
- *                                      || tag)
+ *                                      || id)
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"

@@ -28,7 +28,7 @@
 #define AHEAD_BURST     16
 
 /* Names this process in the envelopes that it seals. */
-static uint8_t shadow_host_id[SHADOW_SEAL_HOST_ID_LEN];
+static uint8_t shadow_sealer_id[SHADOW_SEAL_SEALER_ID_LEN];
 
 size_t shadow_guest_envelope_size(ShadowGuest *g)
 {
@@ -127,8 +127,8 @@ static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
     uint8_t *payload = shadow_keys_payload(g, info.purpose, envelope);
     size_t len = transfer_put(g, what, payload, errp);
 
-    pstrcpy(info.tag, sizeof(info.tag), g->id);
-    memcpy(info.host_id, shadow_host_id, sizeof(info.host_id));
+    pstrcpy(info.guest, sizeof(info.guest), g->id);
+    memcpy(info.sealer_id, shadow_sealer_id, sizeof(info.sealer_id));
     return len && shadow_keys_seal(g, &info, envelope, len, errp) ?
            shadow_keys_envelope_size(g, info.purpose, len) : 0;
 }
@@ -305,7 +305,7 @@ static int transfer_open(ShadowGuest *g, const ShadowArrival *from,
 {
     ShadowSealExpect expect = {
         .purpose = SHADOW_SEAL_MIGRATION,
-        .host_id = shadow_host_id,
+        .sealer_id = shadow_sealer_id,
         .snapshots = g->snapshots,
         .history = true,
     };
@@ -425,11 +425,12 @@ int shadow_guest_restore(ShadowGuest *g, const ShadowArrival *from,
 
 void shadow_transfer_start(ShadowGuest *g)
 {
-    static bool have_host_id;
+    static bool have_sealer_id;
 
     /* without randomness nothing is sealed either */
-    if (!have_host_id) {
-        have_host_id = shadow_random(shadow_host_id, sizeof(shadow_host_id));
+    if (!have_sealer_id) {
+        have_sealer_id = shadow_random(shadow_sealer_id,
+                                       sizeof(shadow_sealer_id));
     }
     g->settle_bh = qemu_bh_new(transfer_settle_bh, g);
 }

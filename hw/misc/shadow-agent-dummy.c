@@ -95,7 +95,7 @@ static int dummy_seen(ShadowAgent *a)
     if (shadow_agent_call(a, ULTRACALL_QUERY, &reply, sizeof(reply), NULL)) {
         return -1;
     }
-    return !(le16_to_cpu(reply.guest.flags) & ULTRACALL_GUEST_UNPROTECTED);
+    return !(le16_to_cpu(reply.guest.flags) & ULTRACALL_GUEST_UNHIDDEN);
 }
 
 static bool dummy_run(Dummy *s, ShadowAgent *a, Error **errp)

@@ -234,7 +234,7 @@ static void agent_realize(DeviceState *dev, Error **errp)
 {
     ShadowAgent *a = SHADOW_AGENT(dev);
 
-    if (!a->guest || strlen(a->guest) > ULTRACALL_TAG_MAX) {
+    if (!a->guest || strlen(a->guest) > ULTRACALL_ID_MAX) {
         error_setg(errp, "property 'guest' must name a shadow-guest of the "
                    "outer QEMU");
         return;

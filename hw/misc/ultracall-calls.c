@@ -35,7 +35,7 @@ typedef enum UltracallBufferUse {
 typedef struct UltracallDesc {
     const char *name;
     int (*fn)(UltracallCall *call);
-    bool tag;               /* arguments 0 and 1 name a guest */
+    bool named;             /* arguments 0 and 1 name a guest */
     bool nested;            /* a nested guest may call */
     uint64_t flags;         /* all that there are */
     UltracallBufferUse use;
@@ -89,7 +89,7 @@ static int call_probe(UltracallCall *call)
                                 ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
                                 ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
-        .tag_max = cpu_to_le32(ULTRACALL_TAG_MAX),
+        .id_max = cpu_to_le32(ULTRACALL_ID_MAX),
     };
 
     call_write(call, &probe, sizeof(probe));
@@ -334,7 +334,7 @@ SAME(ULTRACALL_FROZEN, SHADOW_GUEST_STATE_FROZEN);
 SAME(ULTRACALL_GONE, SHADOW_GUEST_STATE_GONE);
 SAME(ULTRACALL_INCOMING, SHADOW_GUEST_STATE_INCOMING);
 SAME(ULTRACALL_RESTORED, SHADOW_GUEST_STATE_RESTORED);
-QEMU_BUILD_BUG_ON(ULTRACALL_TAG_MAX != SHADOW_SEAL_TAG_MAX);
+QEMU_BUILD_BUG_ON(ULTRACALL_ID_MAX != SHADOW_SEAL_ID_MAX);
 QEMU_BUILD_BUG_ON(SHADOW_GUEST_MAX_LINES > ULTRACALL_DEVICES_MAX);
 QEMU_BUILD_BUG_ON(SHADOW_GUEST_MAX_DEVICES * (SHADOW_DEVICE_MAX_RESOURCES + 1) >
                   ULTRACALL_RESOURCES_MAX);
@@ -344,7 +344,7 @@ static uint16_t call_guest_flags(ShadowGuest *g)
     return (g->snapshots ? ULTRACALL_GUEST_SNAPSHOTS : 0) |
            (g->exposed ? ULTRACALL_GUEST_EXPOSED :
             g->protection == SHADOW_PROTECTION_NONE ?
-            ULTRACALL_GUEST_UNPROTECTED : 0);
+            ULTRACALL_GUEST_UNHIDDEN : 0);
 }
 
 static int call_query(UltracallCall *call)
@@ -375,55 +375,55 @@ static const UltracallDesc ultracall_descs[] = {
     [ULTRACALL_PROBE] = { "probe", call_probe, .nested = true,
         .use = BUFFER_OUT, .min = sizeof(struct ultracall_probe),
         .max = sizeof(struct ultracall_probe) },
-    [ULTRACALL_BIND] = { "bind", call_bind, .tag = true,
+    [ULTRACALL_BIND] = { "bind", call_bind, .named = true,
         .use = BUFFER_OUT, .min = sizeof(uint64_t), .max = sizeof(uint64_t) },
-    [ULTRACALL_UNBIND] = { "unbind", call_unbind, .tag = true },
-    [ULTRACALL_REGISTER] = { "register", call_register, .tag = true,
+    [ULTRACALL_UNBIND] = { "unbind", call_unbind, .named = true },
+    [ULTRACALL_REGISTER] = { "register", call_register, .named = true,
         .nested = true, .use = BUFFER_OUT, .max = ULTRACALL_PROOF_LEN,
         .flags = ULTRACALL_REGISTER_CHALLENGE | ULTRACALL_REGISTER_ANSWER },
-    [ULTRACALL_RESET] = { "reset", call_reset, .tag = true },
-    [ULTRACALL_STATE_SIZE] = { "state-size", call_state_size, .tag = true },
-    [ULTRACALL_SAVE] = { "save", call_save, .tag = true,
+    [ULTRACALL_RESET] = { "reset", call_reset, .named = true },
+    [ULTRACALL_STATE_SIZE] = { "state-size", call_state_size, .named = true },
+    [ULTRACALL_SAVE] = { "save", call_save, .named = true,
         .use = BUFFER_OUT, .max = SHADOW_SEAL_MAX_SIZE,
         .flags = ULTRACALL_SAVE_SNAPSHOT | ULTRACALL_SAVE_HISTORY |
                  ULTRACALL_SAVE_REST },
-    [ULTRACALL_RESTORE] = { "restore", call_restore, .tag = true,
+    [ULTRACALL_RESTORE] = { "restore", call_restore, .named = true,
         .use = BUFFER_IN, .max = SHADOW_SEAL_MAX_SIZE },
-    [ULTRACALL_COMMIT] = { "commit", call_commit, .tag = true },
-    [ULTRACALL_ABORT] = { "abort", call_abort, .tag = true },
-    [ULTRACALL_IRQ_POLL] = { "irq-poll", call_irq_poll, .tag = true,
+    [ULTRACALL_COMMIT] = { "commit", call_commit, .named = true },
+    [ULTRACALL_ABORT] = { "abort", call_abort, .named = true },
+    [ULTRACALL_IRQ_POLL] = { "irq-poll", call_irq_poll, .named = true,
         .use = BUFFER_OUT, .max =
             ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device),
         .flags = ULTRACALL_POLL_REARM },
-    [ULTRACALL_QUERY] = { "query", call_query, .tag = true, .nested = true,
+    [ULTRACALL_QUERY] = { "query", call_query, .named = true, .nested = true,
         .use = BUFFER_OUT, .max = sizeof(struct ultracall_guest) +
             ULTRACALL_DEVICES_MAX * sizeof(struct ultracall_device) },
-    [ULTRACALL_LAYOUT] = { "layout", call_layout, .tag = true,
+    [ULTRACALL_LAYOUT] = { "layout", call_layout, .named = true,
         .use = BUFFER_OUT, .max = ULTRACALL_RESOURCES_MAX *
                                   sizeof(struct ultracall_resource) },
-    [ULTRACALL_RUN] = { "run", call_run, .tag = true },
-    [ULTRACALL_PORT] = { "port", call_port, .tag = true,
+    [ULTRACALL_RUN] = { "run", call_run, .named = true },
+    [ULTRACALL_PORT] = { "port", call_port, .named = true,
         .use = BUFFER_OUT, .min = 1, .max = 4,
         .flags = ULTRACALL_PORT_WRITE | UINT16_MAX },
 };
 
-static int ultracall_read_tag(UltracallCaller *c, const UltracallRegs *regs,
-                              char tag[ULTRACALL_TAG_MAX + 1], uint64_t *fault)
+static int ultracall_read_id(UltracallCaller *c, const UltracallRegs *regs,
+                              char id[ULTRACALL_ID_MAX + 1], uint64_t *fault)
 {
     uint64_t len = regs->arg[1];
     UltracallBuffer buf = { };
     int ret;
 
-    if (!len || len > ULTRACALL_TAG_MAX) {
+    if (!len || len > ULTRACALL_ID_MAX) {
         return -EINVAL;
     }
     ret = c->map(c, regs->arg[0], len, false, &buf, fault);
     if (!ret) {
-        iov_to_buf(buf.iov, buf.n, 0, tag, len);
-        tag[len] = 0;
+        iov_to_buf(buf.iov, buf.n, 0, id, len);
+        id[len] = 0;
     }
     ultracall_buffer_clear(&buf);
-    return !ret && strlen(tag) != len ? -EINVAL : ret;
+    return !ret && strlen(id) != len ? -EINVAL : ret;
 }
 
 /*
@@ -450,14 +450,14 @@ static int ultracall_map(const UltracallDesc *desc, UltracallCall *call,
                              desc->use == BUFFER_OUT, &call->buf, fault);
 }
 
-static int ultracall_run(const UltracallDesc *desc, const char *tag,
+static int ultracall_run(const UltracallDesc *desc, const char *id,
                          UltracallCall *call)
 {
     call->locked = bql_locked();
     BQL_LOCK_GUARD();
 
-    if (desc->tag) {
-        call->guest = shadow_guest_find(tag);
+    if (desc->named) {
+        call->guest = shadow_guest_find(id);
         if (!call->guest) {
             return -ENOENT;
         }
@@ -471,7 +471,7 @@ static int ultracall_checked(UltracallCaller *c, uint32_t nr,
 {
     const UltracallDesc *desc;
     UltracallCall call = { .caller = c };
-    char tag[ULTRACALL_TAG_MAX + 1] = "";
+    char id[ULTRACALL_ID_MAX + 1] = "";
     int first = 0;
     int ret;
 
@@ -482,8 +482,8 @@ static int ultracall_checked(UltracallCaller *c, uint32_t nr,
     if (c->nested && !desc->nested) {
         return -EPERM;
     }
-    if (desc->tag) {
-        ret = ultracall_read_tag(c, regs, tag, &regs->value);
+    if (desc->named) {
+        ret = ultracall_read_id(c, regs, id, &regs->value);
         if (ret) {
             return ret;
         }
@@ -497,11 +497,11 @@ static int ultracall_checked(UltracallCaller *c, uint32_t nr,
     }
     ret = ultracall_map(desc, &call, &regs->value);
     if (!ret) {
-        ret = ultracall_run(desc, tag, &call);
+        ret = ultracall_run(desc, id, &call);
         regs->value = call.value;
     }
     ultracall_buffer_clear(&call.buf);
-    trace_ultracall(desc->name, tag, call.len, ret, regs->value);
+    trace_ultracall(desc->name, id, call.len, ret, regs->value);
     return ret;
 }
 

@@ -173,8 +173,8 @@ uint8_t *fuzz_guest_seal(unsigned which, bool history, uint64_t epoch,
     if (!g || !epoch) {
         return NULL;
     }
-    pstrcpy(info.tag, sizeof(info.tag), g->id);
-    memcpy(info.host_id, host, sizeof(info.host_id));
+    pstrcpy(info.guest, sizeof(info.guest), g->id);
+    memcpy(info.sealer_id, host, sizeof(info.sealer_id));
     *len = shadow_keys_envelope_size(g, info.purpose,
                                      shadow_state_size(&g->devices));
     env = g_malloc(*len);

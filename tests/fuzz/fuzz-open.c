@@ -56,7 +56,7 @@ typedef struct QEMU_PACKED FuzzHostPrefix {
     uint8_t signer[SHADOW_ED25519_LEN];
 } FuzzHostPrefix;
 
-static const uint8_t our_host[SHADOW_SEAL_HOST_ID_LEN] = "us";
+static const uint8_t our_host[SHADOW_SEAL_SEALER_ID_LEN] = "us";
 static ShadowSecret *keys[2];
 static ShadowHostKey *us, *them;
 
@@ -196,17 +196,17 @@ static bool acceptable(const uint8_t *hdr, bool host, const uint8_t *body,
 static bool opens(const uint8_t *env, size_t len, const uint8_t *body)
 {
     const ShadowSealExpect expect = {
-        .tag = TAG,
+        .guest = TAG,
         .purpose = SHADOW_SEAL_MIGRATION,
         .last_epoch = LAST_EPOCH,
-        .host_id = our_host,
+        .sealer_id = our_host,
         .host = us,
         .signers = shadow_host_key_signing(them),
         .n_signers = 1,
     };
     g_autofree uint8_t *copy = g_memdup2(env, len);
     uint8_t *payload;
-    ShadowSealInfo info = { .tag = "untouched" };
+    ShadowSealInfo info = { .guest = "untouched" };
     ShadowSealResult result;
     Error *err = NULL;
     size_t payload_len;
@@ -217,11 +217,11 @@ static bool opens(const uint8_t *env, size_t len, const uint8_t *body)
     fuzz_assert((result == SHADOW_SEAL_OK) == (err == NULL));
     fuzz_assert((result == SHADOW_SEAL_OK) == (payload != NULL));
     if (result != SHADOW_SEAL_OK) {
-        fuzz_assert(!payload_len && !strcmp(info.tag, "untouched"));
+        fuzz_assert(!payload_len && !strcmp(info.guest, "untouched"));
         error_free(err);
         return false;
     }
-    fuzz_assert(!strcmp(info.tag, TAG) && info.epoch > LAST_EPOCH);
+    fuzz_assert(!strcmp(info.guest, TAG) && info.epoch > LAST_EPOCH);
     fuzz_assert(body && payload_len == ldl_be_p(body) &&
                 !memcmp(payload, body + 4, payload_len));
     return true;

@@ -216,7 +216,7 @@ static void operate_port(uint8_t op, FuzzInput *in)
 /* Put an envelope of another host's into memory, perhaps altered. */
 static void operate_envelope(bool history, FuzzInput *in)
 {
-    static const uint8_t them[SHADOW_SEAL_HOST_ID_LEN] = "them";
+    static const uint8_t them[SHADOW_SEAL_SEALER_ID_LEN] = "them";
     unsigned which = fuzz_u8(in) % FUZZ_GUESTS;
     uint64_t epoch = fuzz_u8(in);
     uint64_t va = fuzz_memory_address(fuzz_u16(in));

@@ -66,7 +66,7 @@ void golden_check(const char *file, const GByteArray *is, size_t at, size_t n)
 GByteArray *payload_unsealed(const GByteArray *env)
 {
     const ShadowSealExpect expect = {
-        .tag = "vm1", .purpose = SHADOW_SEAL_MIGRATION
+        .guest = "vm1", .purpose = SHADOW_SEAL_MIGRATION
     };
     const ShadowSecret *keys[] = { payload_key() };
     g_autofree uint8_t *copy = g_memdup2(env->data, env->len);
@@ -81,7 +81,7 @@ GByteArray *payload_unsealed(const GByteArray *env)
 int payload_restore(QTestState *qts, const GByteArray *payload)
 {
     const ShadowSealInfo info = {
-        .tag = "vm1", .purpose = SHADOW_SEAL_MIGRATION, .epoch = 1
+        .guest = "vm1", .purpose = SHADOW_SEAL_MIGRATION, .epoch = 1
     };
     size_t len = shadow_seal_size(payload->len);
     g_autofree uint8_t *env = g_malloc(len);

@@ -82,7 +82,7 @@ static const struct {
     { "reserved", 4, -EBADMSG },
     { "salt", 16, -EBADMSG },
     { "key id", 8, -EBADMSG },
-    { "host id", 8, -EBADMSG },
+    { "sealer id", 8, -EBADMSG },
     { "VM tag", 56, -EBADMSG },
     { "ciphertext", BODY_LEN, -EBADMSG },
     { "GCM tag", 16, -EBADMSG },

@@ -8,13 +8,13 @@
 
 /* docs/envelope.rst */
 #define OFF_SALT    24
-#define OFF_HOST_ID 48
+#define OFF_SEALER_ID 48
 
 typedef struct Drawn {
     uint8_t cookie[8];
     uint8_t challenge[ULTRACALL_PROOF_LEN];
     uint8_t salt[16];
-    uint8_t host_id[8];
+    uint8_t sealer_id[8];
 } Drawn;
 
 static void draw(Drawn *d)
@@ -32,7 +32,7 @@ static void draw(Drawn *d)
     qtest_memread(qts, SHADOW_BUF, d->challenge, sizeof(d->challenge));
     env = shadow_envelope(qts, "vm1");
     memcpy(d->salt, env->data + OFF_SALT, sizeof(d->salt));
-    memcpy(d->host_id, env->data + OFF_HOST_ID, sizeof(d->host_id));
+    memcpy(d->sealer_id, env->data + OFF_SEALER_ID, sizeof(d->sealer_id));
     qtest_quit(qts);
 }
 
@@ -46,8 +46,8 @@ static void test_seed(void)
     g_assert_cmpint(memcmp(one.challenge, two.challenge,
                            sizeof(one.challenge)), !=, 0);
     g_assert_cmpint(memcmp(one.salt, two.salt, sizeof(one.salt)), !=, 0);
-    g_assert_cmpint(memcmp(one.host_id, two.host_id, sizeof(one.host_id)), !=,
-                    0);
+    g_assert_cmpint(memcmp(one.sealer_id, two.sealer_id,
+                           sizeof(one.sealer_id)), !=, 0);
 }
 
 int main(int argc, char **argv)

@@ -54,7 +54,7 @@ static void test_probe(void)
     g_assert_cmpuint(shadow_value(qts), ==, sizeof(probe));
     qtest_memread(qts, SHADOW_BUF, &probe, sizeof(probe));
     g_assert_cmpuint(le32_to_cpu(probe.version), ==, 1);
-    g_assert_cmpuint(le32_to_cpu(probe.tag_max), ==, ULTRACALL_TAG_MAX);
+    g_assert_cmpuint(le32_to_cpu(probe.id_max), ==, ULTRACALL_ID_MAX);
     g_assert_cmpuint(le64_to_cpu(probe.envelope_max), >=, 0x1000000);
     g_assert_cmpuint(le32_to_cpu(probe.reserved), ==, 0);
     qtest_quit(qts);
@@ -119,7 +119,7 @@ static void test_unknown_flags(void)
 static void test_tag(void)
 {
     static const uint64_t lengths[] = {
-        0, ULTRACALL_TAG_MAX + 1, 1ULL << 32, 1ULL << 40, UINT64_MAX,
+        0, ULTRACALL_ID_MAX + 1, 1ULL << 32, 1ULL << 40, UINT64_MAX,
     };
     QTestState *qts = shadow_start("", " ");
 

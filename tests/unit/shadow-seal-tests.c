@@ -11,17 +11,17 @@
 #include "shadow-seal-tests.h"
 
 const ShadowSealInfo seal_info = {
-    .tag = "vm1",
+    .guest = "vm1",
     .purpose = SHADOW_SEAL_MIGRATION,
     .epoch = 7,
-    .host_id = "hostAAA",
+    .sealer_id = "hostAAA",
 };
 
 const ShadowSealExpect seal_expect = {
-    .tag = "vm1",
+    .guest = "vm1",
     .purpose = SHADOW_SEAL_MIGRATION,
     .last_epoch = 6,
-    .host_id = (const uint8_t *)"hostBBB",
+    .sealer_id = (const uint8_t *)"hostBBB",
 };
 
 ShadowSecret *seal_key;
@@ -101,10 +101,10 @@ void seal_opens_to(const void *env, size_t env_len, const void *wanted,
                     ==, SHADOW_SEAL_OK);
     g_assert_nonnull(payload);
     g_assert_cmpmem(payload, len, wanted, wanted_len);
-    g_assert_cmpstr(got.tag, ==, seal_info.tag);
+    g_assert_cmpstr(got.guest, ==, seal_info.guest);
     g_assert_cmpuint(got.epoch, ==, seal_info.epoch);
     g_assert_cmpint(got.purpose, ==, seal_info.purpose);
-    g_assert_cmpmem(got.host_id, 8, seal_info.host_id, 8);
+    g_assert_cmpmem(got.sealer_id, 8, seal_info.sealer_id, 8);
 }
 
 void seal_test_init(int *argc, char ***argv)

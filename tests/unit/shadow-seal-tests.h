@@ -12,7 +12,7 @@
 enum {
     OFF_VERSION = 4, OFF_SUITE = 5, OFF_PURPOSE = 6, OFF_TAG_LEN = 7,
     OFF_EPOCH = 8, OFF_PADDED_LEN = 16, OFF_RESERVED = 20, OFF_SALT = 24,
-    OFF_KEY_ID = 40, OFF_HOST_ID = 48, OFF_TAG = 56, OFF_BODY = 112,
+    OFF_KEY_ID = 40, OFF_SEALER_ID = 48, OFF_TAG = 56, OFF_BODY = 112,
 };
 
 /* What is sealed unless a test says otherwise, and what is expected then */

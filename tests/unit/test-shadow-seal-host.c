@@ -19,10 +19,10 @@ enum {
 static const char payload[] = "what the user typed";
 
 static const ShadowSealInfo info = {
-    .tag = "vm1",
+    .guest = "vm1",
     .purpose = SHADOW_SEAL_MIGRATION,
     .epoch = 7,
-    .host_id = "hostAAA",
+    .sealer_id = "hostAAA",
 };
 
 static ShadowHostKey *source, *target, *other;
@@ -40,10 +40,10 @@ static ShadowSealExpect expectation(uint8_t signers[64])
     memcpy(signers, shadow_host_key_signing(other), 32);
     memcpy(signers + 32, shadow_host_key_signing(source), 32);
     return (ShadowSealExpect) {
-        .tag = "vm1",
+        .guest = "vm1",
         .purpose = SHADOW_SEAL_MIGRATION,
         .last_epoch = 6,
-        .host_id = (const uint8_t *)"hostBBB",
+        .sealer_id = (const uint8_t *)"hostBBB",
         .host = target,
         .signers = signers,
         .n_signers = 2,
@@ -242,7 +242,7 @@ static void test_judged(void)
     ShadowSealExpect expect = expectation(signers);
 
     seal(env);
-    expect.tag = "vm2";
+    expect.guest = "vm2";
     g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
                     SHADOW_SEAL_WRONG_GUEST);
     expect = expectation(signers);
@@ -250,7 +250,7 @@ static void test_judged(void)
     g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
                     SHADOW_SEAL_WRONG_PURPOSE);
     expect = expectation(signers);
-    expect.host_id = info.host_id;
+    expect.sealer_id = info.sealer_id;
     g_assert_cmpint(open_env(&expect, env, ENV_LEN), ==,
                     SHADOW_SEAL_REFLECTED);
     expect = expectation(signers);

@@ -74,9 +74,9 @@ static void test_bad_info(void)
     uint8_t out[4096 + 128];
     int i;
 
-    bad[0].tag[0] = 0;
-    memset(bad[1].tag, 'x', sizeof(bad[1].tag));
-    bad[2].tag[1] = '\n';
+    bad[0].guest[0] = 0;
+    memset(bad[1].guest, 'x', sizeof(bad[1].guest));
+    bad[2].guest[1] = '\n';
     bad[3].epoch = 0;
     bad[4].purpose = 4;
     for (i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -87,7 +87,7 @@ static void test_bad_info(void)
         /* nobody is to find it there */
         g_assert_null(memmem(out, sizeof(out), "payload", 7));
     }
-    bad[1].tag[SHADOW_SEAL_TAG_MAX] = 0;
+    bad[1].guest[SHADOW_SEAL_ID_MAX] = 0;
     g_assert_true(seal_as(&bad[1], "", 0, out, &error_abort));
 }
 
@@ -169,7 +169,7 @@ static void test_flips(void)
     env[OFF_TAG + 2] = '2';
     assert_refused(&seal_expect, env, len, SHADOW_SEAL_BAD_TAG);
     env[OFF_TAG + 2] = '1';
-    memcpy(env + OFF_HOST_ID, seal_expect.host_id, 8);
+    memcpy(env + OFF_SEALER_ID, seal_expect.sealer_id, 8);
     assert_refused(&seal_expect, env, len, SHADOW_SEAL_BAD_TAG);
 }
 
@@ -203,15 +203,15 @@ static void test_reasons(void)
     size_t payload_len;
     int i;
 
-    what.tag = "vm2";
+    what.guest = "vm2";
     assert_refused(&what, env, len, SHADOW_SEAL_WRONG_GUEST);
-    what.tag = "vm";
+    what.guest = "vm";
     assert_refused(&what, env, len, SHADOW_SEAL_WRONG_GUEST);
     what = seal_expect;
     what.purpose = SHADOW_SEAL_SNAPSHOT;
     assert_refused(&what, env, len, SHADOW_SEAL_WRONG_PURPOSE);
     what = seal_expect;
-    what.host_id = seal_info.host_id;
+    what.sealer_id = seal_info.sealer_id;
     assert_refused(&what, env, len, SHADOW_SEAL_REFLECTED);
     what = seal_expect;
     what.last_epoch = 7;
@@ -227,9 +227,9 @@ static void test_reasons(void)
     assert_refused(&seal_expect, env, len, SHADOW_SEAL_BAD_TAG);
     memcpy(env + OFF_KEY_ID, shadow_secret_id(mine), SHADOW_SEAL_KEY_ID_LEN);
 
-    /* The right one of several keys; no host id to compare with */
+    /* The right one of several keys; no sealer to compare with */
     what = seal_expect;
-    what.host_id = NULL;
+    what.sealer_id = NULL;
     both[0] = seal_key;
     both[1] = mine;
     g_assert_cmpint(seal_open(&what, both, 2, env, len, &payload,
@@ -261,7 +261,7 @@ static void test_snapshots(void)
     assert_refused(&what, env, len, SHADOW_SEAL_WRONG_PURPOSE);
 
     what.snapshots = true;
-    what.host_id = seal_info.host_id;
+    what.sealer_id = seal_info.sealer_id;
     assert_refused(&what, move, len, SHADOW_SEAL_REFLECTED);
     what.last_epoch = UINT64_MAX;
     g_assert_cmpint(seal_open(&what, (const ShadowSecret *const *)&seal_key, 1,
@@ -270,9 +270,9 @@ static void test_snapshots(void)
     g_assert_cmpint(out.purpose, ==, SHADOW_SEAL_SNAPSHOT);
     g_assert_cmpmem(payload, payload_len, "payload", 7);
     g_free(payload);
-    what.host_id = NULL;
+    what.sealer_id = NULL;
     assert_refused(&what, move, len, SHADOW_SEAL_STALE);
-    what.tag = "vm2";
+    what.guest = "vm2";
     assert_refused(&what, env, len, SHADOW_SEAL_WRONG_GUEST);
 }
 
@@ -303,9 +303,9 @@ static void test_history(void)
     g_free(payload);
     what.last_epoch = 7;
     assert_refused(&what, env, len, SHADOW_SEAL_STALE);
-    what.host_id = seal_info.host_id;
+    what.sealer_id = seal_info.sealer_id;
     assert_refused(&what, env, len, SHADOW_SEAL_REFLECTED);
-    what.tag = "vm2";
+    what.guest = "vm2";
     assert_refused(&what, env, len, SHADOW_SEAL_WRONG_GUEST);
 }
 

@@ -30,7 +30,7 @@ static const struct {
     { "salt's end", 39 },
     { "key id", 40 },
     { "key id's end", 47 },
-    { "host id", 48 },
+    { "sealer id", 48 },
     { "VM tag", 58 },
     { "ephemeral key", 112 },       /* or ciphertext */
     { "signer", 144 },
@@ -47,14 +47,14 @@ static const struct {
 #define N_HOST   ARRAY_SIZE(damage)
 
 static const ShadowSealInfo info = {
-    .tag = "vm1",
+    .guest = "vm1",
     .purpose = SHADOW_SEAL_MIGRATION,
     .epoch = 7,
-    .host_id = "hostAAA",
+    .sealer_id = "hostAAA",
 };
 
 static const ShadowSealExpect expect = {
-    .tag = "vm1",
+    .guest = "vm1",
     .purpose = SHADOW_SEAL_MIGRATION,
 };
 

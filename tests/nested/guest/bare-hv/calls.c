@@ -128,7 +128,7 @@ bool unprotected(const char *tag)
     struct ultracall_guest guest[8] = { };
 
     return call(ULTRACALL_QUERY, tag, guest, sizeof(guest)) ||
-           guest->flags & ULTRACALL_GUEST_UNPROTECTED;
+           guest->flags & ULTRACALL_GUEST_UNHIDDEN;
 }
 
 int64_t bind_at(const char *tag, Root process, uint64_t *cookie)
