@@ -46,10 +46,7 @@ static inline bool shadow_tcg_took(CPUX86State *env)
            shadow_tcg_answer.server != SHADOW_SERVER_OTHER;
 }
 
-/*
- * OUT and IN, of @size bytes: if the access is a nested guest's to a claimed
- * port, make it and return true.
- */
+/* OUT of @size bytes: if shadow_tcg_took() it, make it and return true. */
 static inline bool shadow_tcg_out(CPUX86State *env, uint32_t port,
                                   unsigned size, uint32_t val)
 {
@@ -60,14 +57,11 @@ static inline bool shadow_tcg_out(CPUX86State *env, uint32_t port,
     return true;
 }
 
-static inline bool shadow_tcg_in(CPUX86State *env, uint32_t port,
-                                 unsigned size, target_ulong *val)
+/* IN of @size bytes that shadow_tcg_took() */
+static inline uint32_t shadow_tcg_in(CPUX86State *env, uint32_t port,
+                                     unsigned size)
 {
-    if (likely(!shadow_tcg_took(env))) {
-        return false;
-    }
-    *val = shadow_answer_read(&shadow_tcg_answer, port, size);
-    return true;
+    return shadow_answer_read(&shadow_tcg_answer, port, size);
 }
 
 #endif /* TARGET_I386_SHADOW_TCG_H */
