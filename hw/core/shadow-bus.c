@@ -172,13 +172,16 @@ static void shadow_device_class_init(ObjectClass *oc, ShadowClassData *data)
     shadow_device_set_defaults(SHADOW_DEVICE_CLASS(oc));
 }
 
-/* In no address space, and not enabled, so that no change renders them anew */
+/*
+ * In no address space, and not enabled, so that no change renders one anew.
+ * memory_region_set_enabled() would render all of them.
+ */
 static void shadow_device_init(Object *obj)
 {
     ShadowDevice *dev = SHADOW_DEVICE(obj);
 
     memory_region_init(&dev->io, obj, "shadow-io", UINT16_MAX + 1);
-    memory_region_set_enabled(&dev->io, false);
+    dev->io.enabled = false;
 }
 
 static void shadow_bus_class_init(ObjectClass *oc, ShadowClassData *data)

@@ -187,6 +187,21 @@ static void test_idle(void)
     qtest_quit(qts);
 }
 
+/* What it costs the machine that runs: nothing */
+static void test_no_view(void)
+{
+    g_autofree char *path = shadow_path("trace");
+    g_autofree char *args = g_strdup_printf("-D %s -trace flatview_new", path);
+    QTestState *qts = shadow_start("", args);
+    unsigned views = count_lines(path, "flatview_new");
+
+    g_assert_cmpuint(views, >, 0);
+    add_guest(qts, 0);
+    remove_guest(qts, 0);
+    g_assert_cmpuint(count_lines(path, "flatview_new"), ==, views);
+    qtest_quit(qts);
+}
+
 static void add_com(QTestState *qts, const char *id, const char *chardev,
                     unsigned iobase)
 {
@@ -312,6 +327,7 @@ static void test_no_descriptors(void)
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
+    qtest_add_func("/shadow-scale/no-view", test_no_view);
     qtest_add_func("/shadow-scale/idle", test_idle);
     qtest_add_func("/shadow-scale/watched", test_watched);
     qtest_add_func("/shadow-scale/kept-open", test_kept_open);
