@@ -176,6 +176,8 @@ void uart_expect(QTestState *qts, uint16_t base, const char *text);
 /* A user at the socket @name */
 int user_connect(const char *name);
 void user_send(int fd, const char *text);
+/* What read() returns, once there is something: not later than what hangs */
+ssize_t user_receive(int fd, char *buf, size_t len);
 void user_expect(int fd, const char *text);
 void user_expect_nothing(int fd);
 void user_expect_end(int fd);

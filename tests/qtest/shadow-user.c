@@ -28,7 +28,7 @@ void user_send(int fd, const char *text)
                     strlen(text));
 }
 
-static ssize_t user_receive(int fd, char *buf, size_t len)
+ssize_t user_receive(int fd, char *buf, size_t len)
 {
     struct pollfd pfd = { .fd = fd, .events = POLLIN };
 

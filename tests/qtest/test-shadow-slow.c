@@ -44,7 +44,7 @@ static void test_without_flow_control(void)
     lost = shadow_count(qts, "com1", "output-dropped");
     g_assert_cmpuint(lost, >=, 8000 - 4096 - 1024);
     while (have < 8000 - lost) {
-        n = read(u.user.from, got + have, 8000 - have);
+        n = user_receive(u.user.from, got + have, 8000 - have);
         g_assert_cmpint(n, >, 0);
         have += n;
     }
@@ -82,7 +82,8 @@ static void test_clear_to_send(void)
         sent += n;
         waits += sent < 20000;
         if (!n || sent == 20000) {
-            ssize_t got_now = read(u.user.from, got + have, 512);
+            ssize_t got_now = user_receive(u.user.from, got + have,
+                                           512);
 
             g_assert_cmpint(got_now, >, 0);
             have += got_now;
@@ -111,7 +112,7 @@ static void test_clear_to_send_interrupt(void)
     sent = write_while_clear(u.qts, text);
     g_assert_cmpuint(sent, <, 8000);
     for (size_t have = 0; have < sent; have += n) {
-        n = read(u.user.from, got, sent - have);
+        n = user_receive(u.user.from, got, sent - have);
         g_assert_cmpint(n, >, 0);
     }
     shadow_wait_count(u.qts, "com1", "output-sent", sent);
