@@ -4,8 +4,8 @@
  * QEMU.  The binary interface, version 1; docs/ultracall.rst explains it.
  *
  * With ULTRACALL_CLIENT defined, also a client for Linux programs in the
- * cloud VM; with ULTRACALL_KERNEL, calls for a kernel, that knows the doorbell
- * and has asked with PROBE.  Include <stdint.h> first.
+ * cloud VM; with ULTRACALL_KERNEL, calls for a kernel, that has asked with
+ * PROBE.  Include <stdint.h> first.
  */
 #ifndef ULTRACALL_H
 #define ULTRACALL_H
@@ -59,6 +59,7 @@ enum {
 #define ULTRACALL_F_REARM       0x8u    /* ULTRACALL_IRQ_POLL knows flags */
 #define ULTRACALL_F_HISTORY     0x10u   /* ULTRACALL_SAVE sends it ahead */
 #define ULTRACALL_F_LAYOUT      0x20u   /* there is ULTRACALL_LAYOUT */
+#define ULTRACALL_F_CLAIM       0x40u   /* ULTRACALL_BIND knows a flag */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -68,6 +69,13 @@ struct ultracall_probe {
     uint32_t id_max;
     uint32_t reserved;
 };
+
+/*
+ * Flag of ULTRACALL_BIND, together with a guest-physical address in the other
+ * bits, a multiple of 8: the guest is the one that will have the cookie there.
+ */
+#define ULTRACALL_BIND_CLAIM    1u
+#define ULTRACALL_BIND_ADDRESS  0x000ffffffffffff8u
 
 /* flags of ULTRACALL_REGISTER */
 #define ULTRACALL_REGISTER_CHALLENGE 1u /* buffer: 32 bytes, written */
@@ -106,6 +114,8 @@ enum {
 #define ULTRACALL_GUEST_SNAPSHOTS   1u  /* snapshots are allowed */
 #define ULTRACALL_GUEST_UNHIDDEN    2u  /* nothing hides its ports yet */
 #define ULTRACALL_GUEST_EXPOSED     4u  /* nothing will: see ULTRACALL_PORT */
+#define ULTRACALL_GUEST_BOUND       8u  /* its nested guest is known */
+#define ULTRACALL_GUEST_CLAIMED     16u /* it is not yet: a claim waits */
 
 /* What QUERY writes; at most ULTRACALL_DEVICES_MAX lines follow */
 struct ultracall_guest {
@@ -140,7 +150,11 @@ struct ultracall_resource {
 
 /*
  * The doorbell, an I/O BAR: a 4-byte write of any value to its first port makes
- * the call that the registers of the writing CPU hold.
+ * the call that the registers of the writing CPU hold.  Its buffers are accessed
+ * with the rights of user mode, whoever writes: it may be a hypervisor that
+ * makes the access for a program.  So it is for programs; a kernel uses the
+ * instruction or the hypercall.  BIND of a process needs a program that writes
+ * itself (-EOPNOTSUPP).
  */
 #define ULTRACALL_BAR_SIZE      0x10
 
@@ -325,6 +339,22 @@ static inline int ultracall_sysfs_read(const char *dir, const char *file,
 }
 
 /*
+ * In the control domain of a hypervisor such as Xen the instruction is refused
+ * to a program that may write to the doorbell: forget it then.
+ */
+static inline void ultracall_choose(struct ultracall_client *c)
+{
+    struct ultracall_probe probe = { 0 };
+    uint64_t value;
+
+    if (c->features & ULTRACALL_F_INSTRUCTION &&
+        ultracall(c, ULTRACALL_PROBE, (uintptr_t)&probe, sizeof(probe), 0, 0,
+                  0, &value) == -EPERM) {
+        c->features &= ~ULTRACALL_F_INSTRUCTION;
+    }
+}
+
+/*
  * Find the PCI function, get at its doorbell, and ask what it can do.  Needs
  * CAP_SYS_RAWIO.  Returns 0; -ENODEV: there is none; -EPROTO: it speaks
  * another version; or what ioperm() said.
@@ -368,6 +398,7 @@ static inline int ultracall_open(struct ultracall_client *c)
     }
     c->features = probe.features;
     c->envelope_max = probe.envelope_max;
+    ultracall_choose(c);
     return 0;
 }
 
