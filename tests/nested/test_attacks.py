@@ -45,6 +45,9 @@ OVER = expect(attacks.over)
 TOLD_APART = expect(attacks.told_apart)
 VMMCALL = expect(attacks.calls, ['vmmcall'])
 BUFFERS = expect(attacks.wild_buffers)
+# With KVM L0 takes no calls in guest mode.
+DOORBELL = expect(attacks.doorbell, nested=1)
+DOORBELL_KVM = expect(attacks.doorbell, nested=0)
 
 
 def callers(cycles, unbound=True, **options):
@@ -85,6 +88,7 @@ TABLE = {
     'guest_removed_not_asked_for': [removed(True), None, None, None],
     'calls': [VMMCALL, VMMCALL, expect(attacks.calls, ['KVM hypercall']), None],
     'wild_buffers': [BUFFERS, BUFFERS, BUFFERS, None],
+    'doorbell_rung_for_others': [DOORBELL, DOORBELL_KVM, DOORBELL_KVM, None],
 }
 
 

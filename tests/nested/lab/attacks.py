@@ -195,3 +195,9 @@ def calls(bare, transports):
 def wild_buffers(bare):
     with ended(bare, 'buffers') as vm:
         assert 'PASS a page that was not used yet' in vm.report()
+
+
+def doorbell(bare, nested):
+    """It is rung by a hypervisor for its control domain, and in guest mode. (L1 checks.)"""
+    with ended(bare, 'doorbell', nested=nested):
+        pass

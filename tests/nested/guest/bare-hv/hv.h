@@ -149,6 +149,8 @@ typedef struct Fault {
 } Fault;
 
 #define NO_FAULT (~0u)
+#define FAULT_UD 6
+#define FAULT_NM 7
 #define FAULT_GP 13
 #define FAULT_PF 14
 extern Fault fault;
@@ -178,6 +180,7 @@ enum { RBX, RCX, RDX, RSI, RDI, RBP, REGS = 14 };
 
 typedef struct Vm {
     struct vmcb *vmcb;
+    uint64_t stack;
     Root process;
     uint64_t regs[REGS];
     bool own_exits;             /* whether L1 asks for port accesses at all */
@@ -197,6 +200,13 @@ typedef void (*VmProgram)(uint64_t a, uint64_t b);
 
 void vm_init(void);
 void vm_create(Vm *vm, Root process, VmProgram program, uint64_t a, uint64_t b);
+/* Have it begin again, with this. */
+void vm_start(Vm *vm, VmProgram program, uint64_t a, uint64_t b);
+/* Whether it exits with @code, as the processor numbers its intercepts */
+void vm_set_intercept(Vm *vm, unsigned code, bool on);
+/* Until it exits, for what it has done itself; the code is returned. */
+uint64_t vm_run(Vm *vm);
+#define EXIT_VMMCALL 0x81
 void vm_set_map(Vm *vm, unsigned map);
 void vm_set_asid(Vm *vm, uint32_t asid);
 /* Go on with another VMCB that holds the same */
@@ -284,6 +294,13 @@ bool bind(const char *tag, Root process);
 bool unprotected(const char *tag);
 void scenario_calls(void);
 void scenario_buffers(void);
+
+/* attack-doorbell.c: whose rights a call by the doorbell has */
+void scenario_doorbell(void);
+
+/* processor.c: what the emulated processor has to do; nothing is attacked */
+void scenario_lazy(void);
+void scenario_intercepts(void);
 
 /* attack-binding.c: what becomes of a binding while its guest runs */
 void scenario_absent(void);

@@ -62,7 +62,8 @@ static void exception(unsigned vector, Frame *frame)
         exception(vector, frame);                                           \
     }
 
-HANDLER(undefined, 6)
+HANDLER(undefined, FAULT_UD)
+HANDLER(device_absent, FAULT_NM)
 HANDLER_ERROR(stack_fault, 12)
 HANDLER_ERROR(protection, FAULT_GP)
 HANDLER_ERROR(page_fault, FAULT_PF)
@@ -81,7 +82,8 @@ static void exceptions_init(void)
         uint64_t base;
     } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uintptr_t)idt };
 
-    set_gate(6, undefined);
+    set_gate(FAULT_UD, undefined);
+    set_gate(FAULT_NM, device_absent);
     set_gate(12, stack_fault);
     set_gate(FAULT_GP, protection);
     set_gate(FAULT_PF, page_fault);

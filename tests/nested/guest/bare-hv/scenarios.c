@@ -15,6 +15,7 @@
  *   cycles=N, bind=1, exits=1  callers, removed: see attack-binding.c
  *   entries=N, steps=N, bind=1  work: see work.c
  *   in=N, out=N, guests=N, busy=1  transfer, idle: see costs.c
+ *   nested=0    doorbell: L0 takes no calls from a nested control domain
  */
 #include "hv.h"
 
@@ -259,6 +260,9 @@ static const struct {
     { "idle", scenario_idle },
     { "calls", scenario_calls },
     { "buffers", scenario_buffers },
+    { "doorbell", scenario_doorbell },
+    { "lazy", scenario_lazy },
+    { "intercepts", scenario_intercepts },
 };
 
 void hv_main(uint32_t multiboot_info)

@@ -19,7 +19,6 @@
 
 #define EXIT_INTR 0x60
 #define EXIT_IOIO 0x7b
-#define EXIT_VMMCALL 0x81
 
 #define IOIO_IN (1u << 0)
 #define IOIO_STRING (1u << 2)
@@ -142,18 +141,37 @@ static void vmcb_init_state(struct vmcb *vmcb)
     vmcb->pat = 0x0007040600070406;
 }
 
+void vm_start(Vm *vm, VmProgram program, uint64_t a, uint64_t b)
+{
+    vm->vmcb->rip = (uintptr_t)program;
+    vm->vmcb->rsp = vm->stack;
+    vm->regs[RDI] = a;
+    vm->regs[RSI] = b;
+}
+
 void vm_create(Vm *vm, Root process, VmProgram program, uint64_t a, uint64_t b)
 {
     struct vmcb *vmcb = &vmcbs[vmcbs_used++];
-    uint64_t stack = (uintptr_t)stacks[vms++ % VMS] + STACK_SIZE - 8;
 
-    *vm = (Vm){ .vmcb = vmcb, .process = process, .own_exits = true };
+    *vm = (Vm){
+        .vmcb = vmcb,
+        .stack = (uintptr_t)stacks[vms++ % VMS] + STACK_SIZE - 8,
+        .process = process,
+        .own_exits = true,
+    };
     vmcb_init_control(vmcb);
     vmcb_init_state(vmcb);
-    vmcb->rip = (uintptr_t)program;
-    vmcb->rsp = stack;
-    vm->regs[RDI] = a;
-    vm->regs[RSI] = b;
+    vm_start(vm, program, a, b);
+}
+
+/* The words of intercepts are in the order of their codes, 32 in each. */
+void vm_set_intercept(Vm *vm, unsigned code, bool on)
+{
+    uint32_t *bits = (uint32_t *)vm->vmcb + code / 32;
+    uint32_t bit = 1u << code % 32;
+
+    *bits = on ? *bits | bit : *bits & ~bit;
+    vm->vmcb->clean = 0;
 }
 
 void vm_set_map(Vm *vm, unsigned map)
@@ -240,6 +258,27 @@ static void port_access(Vm *vm)
     vm->last = access;
 }
 
+static uint64_t vm_enter_once(Vm *vm)
+{
+    struct vmcb *vmcb = vm->vmcb;
+
+    memory_enter(vm->process);
+    vm_enter((uintptr_t)vmcb, vm->regs);
+    memory_enter(ROOT_A);
+    vmcb->clean = vm->clean ? CLEAN_ALL : 0;
+    return vmcb->exit_code;
+}
+
+uint64_t vm_run(Vm *vm)
+{
+    uint64_t code;
+
+    do {
+        code = vm_enter_once(vm);
+    } while (code == EXIT_INTR);
+    return code;
+}
+
 VmEvent vm_step(Vm *vm)
 {
     struct vmcb *vmcb = vm->vmcb;
@@ -247,11 +286,7 @@ VmEvent vm_step(Vm *vm)
     vmcb->intercept1 = vm->own_exits ? vmcb->intercept1 | INTERCEPT1_IOIO
                                      : vmcb->intercept1 & ~INTERCEPT1_IOIO;
     for (;;) {
-        memory_enter(vm->process);
-        vm_enter((uintptr_t)vmcb, vm->regs);
-        memory_enter(ROOT_A);
-        vmcb->clean = vm->clean ? CLEAN_ALL : 0;
-        switch (vmcb->exit_code) {
+        switch (vm_enter_once(vm)) {
         case EXIT_INTR:
             if (vm->interrupted) {
                 vm->interrupted();

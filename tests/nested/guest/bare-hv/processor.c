@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What hypervisors rely on, and QEMU's emulated processor has not always done.
+ */
+#include "hv.h"
+
+#define CR0_TS (1ul << 3)
+#define CR4_OSXSAVE (1ul << 18)
+#define X87_AND_SSE 3u
+
+static uint8_t area[1024] __attribute__((aligned(64)));
+
+static void set_ts(bool on)
+{
+    uint64_t cr0;
+
+    __asm__ volatile("movq %%cr0, %0" : "=r"(cr0));
+    cr0 = on ? cr0 | CR0_TS : cr0 & ~CR0_TS;
+    __asm__ volatile("movq %0, %%cr0" : : "r"(cr0));
+}
+
+static void set_osxsave(bool on)
+{
+    uint64_t cr4;
+
+    __asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
+    cr4 = on ? cr4 | CR4_OSXSAVE : cr4 & ~CR4_OSXSAVE;
+    __asm__ volatile("movq %0, %%cr4" : : "r"(cr4));
+}
+
+/* The exception that an instruction with the memory at @p raises */
+#define INSTRUCTION(name, insn)                                             \
+    static unsigned __attribute__((noinline)) name(uint8_t *p)              \
+    {                                                                       \
+        fault.vector = NO_FAULT;                                            \
+        __asm__ volatile("movq $1f, fault_resume\n\t"                       \
+                         insn " (%0)\n"                                     \
+                         "1:"                                               \
+                         :                                                  \
+                         : "r"(p), "a"(X87_AND_SSE), "d"(0)                 \
+                         : "memory");                                       \
+        fault_resume = 0;                                                   \
+        return fault.vector;                                                \
+    }
+
+INSTRUCTION(do_fxsave, "fxsave")
+INSTRUCTION(do_xsave, "xsave")
+INSTRUCTION(do_xsaveopt, "xsaveopt")
+INSTRUCTION(do_xrstor, "xrstor")
+
+static const struct {
+    const char *name;
+    unsigned (*run)(uint8_t *p);
+} savers[] = {
+    { "XSAVE", do_xsave },
+    { "XSAVEOPT", do_xsaveopt },
+    { "XRSTOR", do_xrstor },
+};
+
+/*
+ * lazy: what saves and loads registers that may be another task's.  The system
+ * hears of it (AMD APM vol. 4), and of nothing that would be wrong besides.
+ */
+void scenario_lazy(void)
+{
+    set_osxsave(true);
+    __asm__ volatile("xsetbv" : : "c"(0), "a"(X87_AND_SSE), "d"(0));
+    for (size_t i = 0; i < ARRAY_SIZE(savers); i++) {
+        say("INFO %s", savers[i].name);
+        check("as it is", savers[i].run(area), NO_FAULT);
+        check("at no multiple of 64", savers[i].run(area + 8), FAULT_GP);
+        set_ts(true);
+        check("while CR0.TS is set", savers[i].run(area), FAULT_NM);
+        check("and at no multiple of 64", savers[i].run(area + 8), FAULT_NM);
+        set_osxsave(false);
+        check("and where the system does not use it", savers[i].run(area),
+              FAULT_UD);
+        set_osxsave(true);
+        set_ts(false);
+    }
+    set_ts(true);
+    check("FXSAVE while CR0.TS is set", do_fxsave(area), FAULT_NM);
+    set_ts(false);
+}
+
+/* One instruction, then the end, over and over */
+#define PROGRAM(name, insn)                                                 \
+    static void name(uint64_t unused, uint64_t unused2)                     \
+    {                                                                       \
+        for (;;) {                                                          \
+            __asm__ volatile(insn "\n\t"                                    \
+                             "vmmcall" : : : "rax", "rcx", "rdx");          \
+        }                                                                   \
+    }
+
+PROGRAM(read_cr0, "movq %%cr0, %%rax")
+PROGRAM(read_cr2, "movq %%cr2, %%rax")
+PROGRAM(read_cr3, "movq %%cr3, %%rax")
+PROGRAM(read_cr4, "movq %%cr4, %%rax")
+PROGRAM(read_cr8, "movq %%cr8, %%rax")
+PROGRAM(read_tsc, "rdtsc")
+PROGRAM(read_tscp, "rdtscp")
+
+static const struct {
+    const char *name;
+    VmProgram program;
+    unsigned exit;              /* AMD APM vol. 2, appendix C */
+} reads[] = {
+    { "reads of CR0", read_cr0, 0x00 },
+    { "reads of CR2", read_cr2, 0x02 },
+    { "reads of CR3", read_cr3, 0x03 },
+    { "reads of CR4", read_cr4, 0x04 },
+    { "reads of CR8", read_cr8, 0x08 },
+    { "RDTSC", read_tsc, 0x6e },
+    { "RDTSCP", read_tscp, 0x87 },
+};
+
+/* intercepts: L1 asks for one of them, and hears of that and no other. */
+void scenario_intercepts(void)
+{
+    static Vm vm;
+
+    vm_create(&vm, ROOT_A, read_cr0, 0, 0);
+    for (size_t asked = 0; asked < ARRAY_SIZE(reads); asked++) {
+        say("INFO %s are asked for", reads[asked].name);
+        vm_set_intercept(&vm, reads[asked].exit, true);
+        for (size_t done = 0; done < ARRAY_SIZE(reads); done++) {
+            vm_start(&vm, reads[done].program, 0, 0);
+            check(reads[done].name, vm_run(&vm),
+                  done == asked ? reads[done].exit : EXIT_VMMCALL);
+        }
+        vm_set_intercept(&vm, reads[asked].exit, false);
+    }
+}

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What hypervisors in the cloud VM rely on and QEMU's TCG has not always done: see patches/."""
+
+
+def all_is_well(bare, scenario):
+    """L1 checks, and counts what failed."""
+    with bare(scenario) as vm:
+        vm.wait_done()
+
+
+def test_saving_registers_that_are_lazy(bare):
+    all_is_well(bare, 'lazy')
+
+
+def test_intercepts_of_reads(bare):
+    all_is_well(bare, 'intercepts')
