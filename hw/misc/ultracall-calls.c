@@ -103,6 +103,9 @@ static int call_bind(UltracallCall *call)
     bool again;
     int ret;
 
+    if (call->caller->no_process) {
+        return -EOPNOTSUPP;
+    }
     if (!shadow_random(&cookie, sizeof(cookie))) {
         return -EIO;
     }

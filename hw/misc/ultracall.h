@@ -25,6 +25,7 @@ typedef struct UltracallBuffer {
  * Who calls.
  *
  * @nested: it is the nested guest
+ * @no_process: nested entries are not made under its address space
  * @cpu_index: of the CPU that calls
  * @map: fill in an empty buffer for @len bytes at the caller's address @va,
  *     to be read or written with the caller's own rights.  Returns 0, or
@@ -37,6 +38,7 @@ typedef struct UltracallBuffer {
 typedef struct UltracallCaller UltracallCaller;
 struct UltracallCaller {
     bool nested;
+    bool no_process;
     unsigned cpu_index;
     int (*map)(UltracallCaller *c, uint64_t va, size_t len, bool write,
                UltracallBuffer *buf, uint64_t *fault);

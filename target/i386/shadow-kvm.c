@@ -116,7 +116,7 @@ static uint32_t kvm_pkru(CPUState *cpu)
            ? ldl_le_p((uint8_t *)env->xsave_buf + area->offset) : 0;
 }
 
-static void kvm_caller_init(KvmCaller *c)
+static void kvm_caller_init(KvmCaller *c, bool doorbell)
 {
     const struct kvm_sregs *s = &c->sregs;
     const struct kvm_regs *r = &c->regs;
@@ -127,6 +127,8 @@ static void kvm_caller_init(KvmCaller *c)
         .parent.map = kvm_caller_map,
         .parent.entry = kvm_caller_entry,
         .arg = { r->rdi, r->rsi, r->r8, r->r9, r->r10 },
+        .doorbell = doorbell,
+        .guest_mode = shadow_kvm_nested(c->cpu),
         .cpl = s->ss.dpl,
         .iopl = (r->rflags & IOPL_MASK) >> 12,
         .tss_base = s->tr.base,
@@ -137,7 +139,8 @@ static void kvm_caller_init(KvmCaller *c)
     c->walk = (ShadowWalk) {
         .cr3 = s->cr3,
         .la57 = s->cr4 & CR4_LA57_MASK,
-        .user = s->ss.dpl == 3,
+        /* see tcg_mmu_index() */
+        .user = doorbell || s->ss.dpl == 3,
         .wp = s->cr0 & CR0_WP_MASK,
         .smap = s->cr4 & CR4_SMAP_MASK && !(r->rflags & AC_MASK),
         .pke = s->cr4 & CR4_PKE_MASK,
@@ -149,8 +152,9 @@ static void kvm_caller_init(KvmCaller *c)
 }
 
 /*
- * A nested guest comes here only if the cloud VM lets its calls pass: it may
- * call nothing, since its buffers would need two walks.
+ * A nested guest comes here only if the cloud VM lets its calls, or its writes
+ * to the doorbell, pass: it may call nothing, since its buffers would need two
+ * walks.
  *
  * @nr: the register that holds the call's number; NULL: RAX.  Returns what RAX
  * becomes; an instruction's RAX is set by KVM, all else here.
@@ -163,17 +167,17 @@ static uint64_t kvm_call(CPUState *cpu, const uint64_t *nr)
     if (nr && !shadow_x86_is_call(*nr, true)) {
         return -KVM_ENOSYS;
     }
-    if (shadow_kvm_nested(cpu)) {
-        return -EPERM;
-    }
     if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &c.regs) < 0 ||
         kvm_vcpu_ioctl(cpu, KVM_GET_SREGS, &c.sregs) < 0 ||
         !shadow_x86_is_call(nr ? *nr : c.regs.rax, c.sregs.cs.l)) {
         return -KVM_ENOSYS;
     }
-    kvm_caller_init(&c);
+    kvm_caller_init(&c, !nr);
     c.parent.number = nr ? *nr : c.regs.rax;
-    shadow_x86_call(&c.parent);
+    c.parent.rax = -EPERM;
+    if (!c.parent.guest_mode) {
+        shadow_x86_call(&c.parent);
+    }
     c.regs.rax = c.parent.rax;
     c.regs.rdx = c.parent.rdx;
     kvm_vcpu_ioctl(cpu, KVM_SET_REGS, &c.regs);

@@ -66,7 +66,6 @@ bool shadow_tcg_take(CPUX86State *env, uint16_t port, unsigned size,
 typedef struct TcgCaller {
     ShadowX86Caller parent;
     CPUX86State *env;
-    bool may_fault;
     uintptr_t ra;
 } TcgCaller;
 
@@ -77,8 +76,19 @@ static size_t tcg_in_page(uint64_t va, size_t len)
 }
 
 /*
+ * The doorbell has user mode's rights: it may be a hypervisor that writes there
+ * for a program, whose registers it has.
+ */
+static int tcg_mmu_index(TcgCaller *caller)
+{
+    return caller->parent.doorbell ? MMU_USER64_IDX
+                                   : cpu_mmu_index(env_cpu(caller->env), false);
+}
+
+/*
  * Probe everything first, and let it fault into the caller; then collect,
- * without a fault, what another CPU may have taken away again meanwhile.
+ * without a fault, what another CPU may have taken away again meanwhile.  The
+ * doorbell comes from within a memory access, where nothing can fault.
  */
 static int tcg_caller_map(UltracallCaller *c, uint64_t va, size_t len,
                           bool write, UltracallBuffer *buf, uint64_t *fault)
@@ -86,7 +96,7 @@ static int tcg_caller_map(UltracallCaller *c, uint64_t va, size_t len,
     TcgCaller *caller = container_of(c, TcgCaller, parent.parent);
     CPUX86State *env = caller->env;
     MMUAccessType access = write ? MMU_DATA_STORE : MMU_DATA_LOAD;
-    int mmu_idx = cpu_mmu_index(env_cpu(env), false);
+    int mmu_idx = tcg_mmu_index(caller);
     uint64_t at = va;
     size_t left, n;
     void *host;
@@ -95,7 +105,7 @@ static int tcg_caller_map(UltracallCaller *c, uint64_t va, size_t len,
     if (va + len < va) {
         return -EFAULT;
     }
-    for (left = len; caller->may_fault && left; left -= n, at += n) {
+    for (left = len; !caller->parent.doorbell && left; left -= n, at += n) {
         n = tcg_in_page(at, left);
         probe_access_flags(env, at, n, access, mmu_idx, false, &host,
                            caller->ra);
@@ -144,18 +154,18 @@ static bool tcg_is_call(CPUX86State *env)
     return shadow_x86_is_call(env->regs[R_EAX], env->hflags & HF_CS64_MASK);
 }
 
-/* The doorbell comes from within a memory access, where nothing can fault. */
-static void tcg_call(CPUX86State *env, bool may_fault, uintptr_t ra)
+static void tcg_call(CPUX86State *env, bool doorbell, uintptr_t ra)
 {
     TcgCaller caller = {
         .parent = {
-            .parent.nested = env->hflags & HF_GUEST_MASK,
             .parent.cpu_index = env_cpu(env)->cpu_index,
             .parent.map = tcg_caller_map,
             .parent.entry = tcg_caller_entry,
             .number = env->regs[R_EAX],
             .arg = { env->regs[R_EDI], env->regs[R_ESI], env->regs[8],
                      env->regs[9], env->regs[10] },
+            .doorbell = doorbell,
+            .guest_mode = env->hflags & HF_GUEST_MASK,
             .cpl = env->hflags & HF_CPL_MASK,
             .iopl = (env->eflags & IOPL_MASK) >> 12,
             .tss_base = env->tr.base,
@@ -165,7 +175,6 @@ static void tcg_call(CPUX86State *env, bool may_fault, uintptr_t ra)
             .read_word = tcg_read_word,
         },
         .env = env,
-        .may_fault = may_fault,
         .ra = ra,
     };
 
@@ -179,7 +188,7 @@ bool shadow_tcg_ultracall(CPUX86State *env, uintptr_t ra)
     if (!tcg_is_call(env)) {
         return false;
     }
-    tcg_call(env, true, ra);
+    tcg_call(env, false, ra);
     return true;
 }
 
@@ -194,7 +203,7 @@ void helper_shadow_vmcall(CPUX86State *env)
 static void tcg_doorbell(CPUState *cpu)
 {
     if (tcg_is_call(cpu_env(cpu))) {
-        tcg_call(cpu_env(cpu), false, 0);
+        tcg_call(cpu_env(cpu), true, 0);
     }
 }
 

@@ -46,9 +46,10 @@ static bool tss_allows(ShadowX86Caller *c, uint16_t port)
            !((bits >> (port % 8)) & ((1 << DOORBELL_SIZE) - 1));
 }
 
+/* Who rings the doorbell was let do that by the processor. */
 static bool caller_may_call(ShadowX86Caller *c)
 {
-    if (c->cpl == 0) {
+    if (c->doorbell || c->cpl == 0) {
         return true;
     }
     if (c->parent.nested) {
@@ -61,6 +62,12 @@ void shadow_x86_call(ShadowX86Caller *c)
 {
     UltracallRegs regs = { .status = -EPERM };
 
+    /*
+     * In guest mode L1's hypervisor lets its control domain write to the port,
+     * so it is L1 that calls; and at CPL 0 it writes for one.
+     */
+    c->parent.nested = c->guest_mode && !c->doorbell;
+    c->parent.no_process = c->doorbell && (c->guest_mode || c->cpl != 3);
     memcpy(regs.arg, c->arg, sizeof(regs.arg));
     if (caller_may_call(c)) {
         ultracall_dispatch(&c->parent, c->number & 0xff, &regs);

@@ -16,6 +16,8 @@ typedef struct ShadowX86Caller {
     uint64_t arg[ULTRACALL_ARGS];
     uint64_t rax, rdx;      /* results */
 
+    bool doorbell;          /* that it rang: not an instruction of its own */
+    bool guest_mode;        /* the CPU is in a nested guest */
     unsigned cpl, iopl;
     uint64_t tss_base;
     uint32_t tss_limit;
@@ -44,8 +46,8 @@ bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val);
 bool shadow_x86_is_call(uint64_t reg, bool code64);
 
 /*
- * Make the call.  User mode needs the permission to write to the doorbell's
- * port; the nested guest's user mode has none.
+ * Make the call.  By instruction, user mode needs the permission to write to
+ * the doorbell's port; the nested guest's user mode has none.
  */
 void shadow_x86_call(ShadowX86Caller *c);
 
