@@ -12,6 +12,9 @@ typedef struct ShadowAccel {
     /* Whether nested guests can make ultracalls */
     bool nested_calls;
 
+    /* Whether it sees each nested entry, and from there on all port accesses */
+    bool sees_entries;
+
     /* Features that it adds to the ultracall interface, ULTRACALL_F_* */
     uint32_t (*features)(void);
 
@@ -35,6 +38,13 @@ typedef struct ShadowAccel {
      * False if they cannot be read.  From any thread, in an RCU section.
      */
     bool (*peek)(uint64_t process, uint64_t va, uint64_t *val);
+
+    /*
+     * Read 8 bytes at @address of the memory of the nested guest whose nested
+     * page tables are at @root; false if they cannot be read.  From any thread,
+     * in an RCU section.  NULL: it has no claims.
+     */
+    bool (*peek_nested)(uint64_t root, uint64_t address, uint64_t *val);
 
     /* A CPU rang the doorbell: make the call that its registers hold. */
     void (*doorbell)(CPUState *cpu);

@@ -9,6 +9,7 @@
 #include "qemu/xxhash.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-binding.h"
+#include "shadow/hw/core/shadow-claim.h"
 
 /* x86 machines have at most this many CPUs; others are never shadowed. */
 #define SHADOW_MAX_CPUS 4096
@@ -151,13 +152,12 @@ bool shadow_binding_by_tag(ShadowPorts *ports)
     return shadow_ports_has(ports, SHADOW_MATCH_VMCB);
 }
 
-/* What tells whether a process lives */
+bool shadow_binding_is_bound(ShadowPorts *ports)
+{
+    return shadow_binding_by_process(ports) || shadow_binding_by_tag(ports);
+}
 
-typedef enum ShadowLife {
-    SHADOW_LIFE_SEEN,
-    SHADOW_LIFE_UNSURE,
-    SHADOW_LIFE_OVER,
-} ShadowLife;
+/* What tells whether a process lives */
 
 /* Notes it if it is over: with the cookie, in case there is a new one soon. */
 static ShadowLife shadow_match_look(ShadowMatch *match, ShadowPeek *peek,
@@ -270,7 +270,7 @@ bool shadow_binding_is_stale(ShadowPorts *ports)
             shadow_match_drop_locked(match);
         }
     }
-    return stale && !fresh;
+    return (stale && !fresh) || shadow_claim_is_stale(ports);
 }
 
 /* Ends and beginnings */
@@ -316,6 +316,7 @@ bool shadow_binding_remove(ShadowPorts *ports)
             shadow_match_drop_locked(g_ptr_array_index(ports->matches, 0));
             any = true;
         }
+        ports->bound_since = qatomic_read(&shadow_generation);
     }
     shadow_binding_recall(ports);
     qatomic_set(&ports->unsure_since, 0);
@@ -325,6 +326,7 @@ bool shadow_binding_remove(ShadowPorts *ports)
 void shadow_binding_end(ShadowPorts *ports)
 {
     shadow_binding_remove(ports);
+    shadow_claim_remove(ports);
     shadow_binding_forget(ports);
 }
 
@@ -470,12 +472,37 @@ static void shadow_match_settle(uint64_t process)
     }
 }
 
+/*
+ * A VMCB or root that L1 uses anew may be that of a guest for which a claim
+ * waits.
+ */
+static uintptr_t shadow_binding_find_tag(const ShadowEntry *entry)
+{
+    ShadowMatch *root = shadow_match_find(SHADOW_MATCH_ROOT, entry->root);
+    ShadowMatch *vmcb = shadow_match_find(SHADOW_MATCH_VMCB, entry->vmcb);
+    ShadowMatch *match = root ?: vmcb;
+    ShadowLife life = match ? shadow_claim_look(match->ports, entry) :
+                      SHADOW_LIFE_NO_COOKIE;
+    ShadowPorts *claimed = life == SHADOW_LIFE_SEEN ? NULL :
+                           shadow_claim_find(entry);
+
+    if (claimed || !match) {
+        return (uintptr_t)claimed;
+    }
+    if (life == SHADOW_LIFE_UNSURE || life == SHADOW_LIFE_OVER) {
+        return (uintptr_t)match->ports | RUNNING_UNSURE;
+    }
+    if (!root != !vmcb) {
+        shadow_binding_follow(entry);
+    }
+    return (uintptr_t)match->ports;
+}
+
 static uintptr_t shadow_binding_find(const ShadowEntry *entry,
                                      ShadowPeek *peek, void *cpu)
 {
     ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS,
                                            entry->process);
-    ShadowMatch *vmcb;
 
     if (match) {
         if (shadow_match_look(match, peek, cpu) != SHADOW_LIFE_SEEN) {
@@ -486,13 +513,7 @@ static uintptr_t shadow_binding_find(const ShadowEntry *entry,
         }
         return (uintptr_t)match->ports;
     }
-    match = shadow_match_find(SHADOW_MATCH_ROOT, entry->root);
-    vmcb = shadow_match_find(SHADOW_MATCH_VMCB, entry->vmcb);
-    if (!match != !vmcb) {
-        shadow_binding_follow(entry);
-    }
-    match = match ?: vmcb;
-    return match ? (uintptr_t)match->ports : 0;
+    return shadow_binding_find_tag(entry);
 }
 
 /* Since when it cannot be seen whether it is the guest, ms; 0: it can */
@@ -529,8 +550,15 @@ void shadow_binding_enter(unsigned cpu_index, const ShadowEntry *entry,
     }
     shadow_binding_note(ports, !(running & RUNNING_UNSURE));
     if (qatomic_read(&ports->entry_armed) && !(running & RUNNING_UNSURE)) {
+        qatomic_set(&ports->entered_at, generation);
         shadow_ports_schedule(ports, SHADOW_PORTS_ENTERED);
     }
+}
+
+/* An unbinding since then has made the generation a newer one. */
+bool shadow_binding_entered_since(ShadowPorts *ports)
+{
+    return (int)(qatomic_read(&ports->entered_at) - ports->bound_since) >= 0;
 }
 
 static uintptr_t shadow_binding_running(unsigned cpu_index)

@@ -18,12 +18,12 @@
 #include "shadow/hw/core/shadow-ports.h"
 
 /* What identifies a nested entry, or a caller.  Addresses are L1-physical. */
-typedef struct ShadowEntry {
+struct ShadowEntry {
     uint64_t process;       /* L1's CR3 without PCID */
     uint64_t alias;         /* of a caller: another that it may be, or 0 */
     uint64_t root;          /* nested page-table root, or 0 */
     uint64_t vmcb;
-} ShadowEntry;
+};
 
 /* CR3 as an identity of an address space (AMD APM vol. 2, 5.3.2) */
 #define SHADOW_PROCESS(cr3) ((cr3) & 0x000ffffffffff000ULL)
@@ -133,8 +133,12 @@ void shadow_binding_release(ShadowPorts *ports, ShadowDevice *dev);
  */
 bool shadow_binding_is_stale(ShadowPorts *ports);
 
+/* Whether a nested entry was noted since @ports were last unbound. */
+bool shadow_binding_entered_since(ShadowPorts *ports);
+
 bool shadow_binding_by_process(ShadowPorts *ports);
 bool shadow_binding_by_tag(ShadowPorts *ports);
+bool shadow_binding_is_bound(ShadowPorts *ports);
 
 /*
  * Call @fn for each address space that the guest is bound to: one, or two

@@ -6,6 +6,7 @@
 #include "qapi/error.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
+#include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
@@ -23,10 +24,13 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
     info->id = g_strdup(g->id);
     info->state = g->state;
     info->bound_by_process = shadow_binding_by_process(g->ports);
-    info->bound_by_tag = shadow_binding_by_tag(g->ports);
+    info->bound_by_claim = shadow_claim_found(g->ports);
+    info->bound_by_tag = shadow_binding_by_tag(g->ports) &&
+                         !info->bound_by_claim;
+    info->claimed = shadow_claim_waits(g->ports);
     info->bindings = g->bindings;
     info->proved = g->bind_secret_id && shadow_ports_proved(g->ports) &&
-                   (info->bound_by_process || info->bound_by_tag);
+                   shadow_binding_is_bound(g->ports);
     info->recognized = shadow_ports_recognized(g->ports);
     info->protection = g->protection;
     info->epoch = g->epoch;
@@ -115,8 +119,9 @@ static void shadow_guest_init(Object *obj)
     g->id = "";
     QTAILQ_INIT(&g->devices);
     notifier_list_init(&g->changed);
-    g->ports = shadow_ports_new(g, shadow_lifecycle_entered,
-                                shadow_lifecycle_stale);
+    g->ports = shadow_ports_new(g, shadow_lifecycle_seen,
+                                shadow_lifecycle_stale,
+                                shadow_lifecycle_claimed);
 }
 
 static void shadow_guest_finalize(Object *obj)

@@ -176,6 +176,12 @@ void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
                                bool again, uint64_t cookie_va,
                                uint64_t cookie);
 
+/*
+ * Wait for the nested guest that will have @cookie at @address of its memory.
+ * Not while a process lives that has bound it: see shadow_guest_may_bind().
+ */
+void shadow_guest_claim(ShadowGuest *g, uint64_t address, uint64_t cookie);
+
 /* Whether the nested guest that made @entry is this one */
 bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index);
 

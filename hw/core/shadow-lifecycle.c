@@ -7,6 +7,7 @@
 #include "qapi/error.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-access.h"
+#include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-life.h"
@@ -25,8 +26,7 @@
  */
 void shadow_lifecycle_attach(ShadowGuest *g, const char *reason)
 {
-    bool bound = shadow_binding_by_process(g->ports) ||
-                 shadow_binding_by_tag(g->ports);
+    bool bound = shadow_binding_is_bound(g->ports);
     bool attached = g->state != SHADOW_GUEST_STATE_ACTIVE || !g->bindings ||
                     (bound && shadow_ports_proved(g->ports));
     ShadowDevice *dev;
@@ -39,6 +39,19 @@ void shadow_lifecycle_attach(ShadowGuest *g, const char *reason)
     }
 }
 
+/* An accelerator that sees each entry has to have seen one of the guest's. */
+static bool lifecycle_unseen(ShadowGuest *g)
+{
+    return g->protection == SHADOW_PROTECTION_NONE && !g->exposed &&
+           shadow_accel()->sees_entries;
+}
+
+static void lifecycle_arm(ShadowGuest *g)
+{
+    shadow_ports_arm_entry(g->ports, lifecycle_unseen(g) ||
+                           g->state == SHADOW_GUEST_STATE_RESTORED);
+}
+
 void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
 {
     trace_shadow_guest_state(g->id, ShadowGuestState_str(g->state),
@@ -46,7 +59,7 @@ void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
     g->state = state;
     shadow_lifecycle_attach(g, "no virtual machine is bound to it");
     shadow_guest_changed(g);
-    shadow_ports_arm_entry(g->ports, state == SHADOW_GUEST_STATE_RESTORED);
+    lifecycle_arm(g);
 }
 
 void shadow_lifecycle_hold(ShadowGuest *g, bool held)
@@ -60,17 +73,36 @@ void shadow_lifecycle_hold(ShadowGuest *g, bool held)
 
 /* Bindings */
 
+static void lifecycle_protected(ShadowGuest *g, const char *reason)
+{
+    if (shadow_accel()->protection(NULL) == SHADOW_PROTECTION_FORCED) {
+        shadow_guest_set_protection(g, SHADOW_PROTECTION_FORCED, reason);
+    }
+}
+
 /* WATCHED is set later, when the accelerator first sees the guest. */
-static void lifecycle_bound(ShadowGuest *g, bool by_tag, uint64_t whom)
+static void lifecycle_bound(ShadowGuest *g, ShadowBoundBy by, uint64_t whom)
 {
     g->bindings++;
     shadow_lifecycle_attach(g, NULL);
-    if (shadow_accel()->protection(NULL) == SHADOW_PROTECTION_FORCED) {
-        shadow_guest_set_protection(g, SHADOW_PROTECTION_FORCED, "bound");
+    if (!shadow_accel()->sees_entries) {
+        lifecycle_protected(g, "bound");
+    } else if (g->protection != SHADOW_PROTECTION_FORCED) {
+        shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, "bound anew");
     }
+    lifecycle_arm(g);
     shadow_accel()->changed();
     trace_shadow_guest_bound(g->id, whom);
-    shadow_tell_bound(g, by_tag);
+    shadow_tell_bound(g, by);
+}
+
+/* Of what it was bound to, or is to be; not of what has come from elsewhere */
+static void lifecycle_free(ShadowGuest *g, const char *reason)
+{
+    if (shadow_binding_is_bound(g->ports)) {
+        shadow_guest_unbind(g, reason);
+    }
+    shadow_claim_remove(g->ports);
 }
 
 int shadow_guest_may_bind(ShadowGuest *g, const ShadowEntry *caller,
@@ -94,14 +126,11 @@ void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
     if (again) {
         shadow_binding_replace_cookie(g->ports, cookie_va, cookie);
     } else {
-        if (shadow_binding_by_process(g->ports) ||
-            shadow_binding_by_tag(g->ports)) {
-            shadow_guest_unbind(g, "another process binds it");
-        }
+        lifecycle_free(g, "another process binds it");
         shadow_ports_set_proved(g->ports, !g->bind_secret_id);
         shadow_binding_add_process(g->ports, caller, cookie_va, cookie);
     }
-    lifecycle_bound(g, false, caller->process);
+    lifecycle_bound(g, SHADOW_BOUND_BY_PROCESS, caller->process);
     shadow_guest_irq_changed(g);
 }
 
@@ -109,7 +138,24 @@ void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
 {
     shadow_binding_add_tag(g->ports, entry);
     shadow_ports_set_proved(g->ports, true);
-    lifecycle_bound(g, true, entry->vmcb);
+    lifecycle_bound(g, SHADOW_BOUND_BY_TAG, entry->vmcb);
+}
+
+void shadow_guest_claim(ShadowGuest *g, uint64_t address, uint64_t cookie)
+{
+    shadow_guest_changed(g);
+    lifecycle_free(g, "another virtual machine is claimed for it");
+    shadow_claim_add(g->ports, address, cookie);
+    trace_shadow_claim_waits(g->id, address);
+}
+
+void shadow_lifecycle_claimed(ShadowGuest *g, const ShadowEntry *entry)
+{
+    shadow_guest_changed(g);
+    shadow_ports_set_proved(g->ports, !g->bind_secret_id);
+    shadow_binding_add_tag(g->ports, entry);
+    lifecycle_bound(g, SHADOW_BOUND_BY_CLAIM, entry->vmcb);
+    shadow_guest_irq_changed(g);
 }
 
 void shadow_lifecycle_proved(ShadowGuest *g)
@@ -128,7 +174,9 @@ bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index)
 int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 {
     bool back = shadow_life_allows(g, SHADOW_STEP_UNBIND);
+    /* in this order: who is known by a claim is known by its cookie only */
     bool bound = shadow_binding_remove(g->ports);
+    bool claimed = shadow_claim_remove(g->ports);
 
     if (back) {
         /* the nested guest never ran: its source still has everything */
@@ -144,14 +192,16 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
         trace_shadow_guest_unbound(g->id, reason);
         shadow_tell_unbound(g, reason);
     }
-    return bound || back ? 0 : -EALREADY;
+    return bound || back || claimed ? 0 : -EALREADY;
 }
 
 /* A notice that comes late finds a binding that is not stale. */
 void shadow_lifecycle_stale(ShadowGuest *g)
 {
     if (shadow_binding_is_stale(g->ports)) {
-        shadow_guest_unbind(g, "the bound process has ended");
+        shadow_guest_unbind(g, shadow_claim_found(g->ports) ?
+                            "the bound virtual machine has ended" :
+                            "the bound process has ended");
     } else {
         shadow_accel()->changed();
     }
@@ -184,6 +234,15 @@ static void lifecycle_activate(ShadowGuest *g)
     shadow_lifecycle_hold(g, false);
     shadow_tell_activated(g);
     shadow_guest_irq_changed(g);
+}
+
+void shadow_lifecycle_seen(ShadowGuest *g)
+{
+    if (lifecycle_unseen(g) && shadow_binding_entered_since(g->ports)) {
+        lifecycle_protected(g, "entered");
+        lifecycle_arm(g);
+    }
+    shadow_lifecycle_entered(g);
 }
 
 /*

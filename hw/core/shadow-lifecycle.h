@@ -7,9 +7,13 @@
 
 #include "shadow/hw/core/shadow-guest.h"
 
-/* Its nested guest has made an entry; its process has ended. */
+/* Its nested guest runs, as was seen, or as the cloud VM says */
+void shadow_lifecycle_seen(ShadowGuest *g);
 void shadow_lifecycle_entered(ShadowGuest *g);
+/* Its process has ended, or the nested guest that was claimed. */
 void shadow_lifecycle_stale(ShadowGuest *g);
+/* The nested guest that was claimed makes @entry. */
+void shadow_lifecycle_claimed(ShadowGuest *g, const ShadowEntry *entry);
 
 /*
  * Tell the devices whether the guest is bound; if it is not, @reason says why.

@@ -34,7 +34,9 @@ static unsigned long shadow_ports_ever[BITS_TO_LONGS(UINT16_MAX + 1)];
 
 ShadowPorts *shadow_ports_new(ShadowGuest *guest,
                               void (*on_entry)(ShadowGuest *),
-                              void (*on_stale)(ShadowGuest *))
+                              void (*on_stale)(ShadowGuest *),
+                              void (*on_claimed)(ShadowGuest *,
+                                                 const ShadowEntry *))
 {
     ShadowPorts *ports = g_new0(ShadowPorts, 1);
 
@@ -44,6 +46,7 @@ ShadowPorts *shadow_ports_new(ShadowGuest *guest,
     ports->proved = true;
     ports->on_entry = on_entry;
     ports->on_stale = on_stale;
+    ports->on_claimed = on_claimed;
     return ports;
 }
 

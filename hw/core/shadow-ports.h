@@ -10,6 +10,8 @@
 
 typedef struct ShadowPorts ShadowPorts;
 typedef struct ShadowRanges ShadowRanges;
+typedef struct ShadowClaim ShadowClaim;
+typedef struct ShadowEntry ShadowEntry;
 
 /* Why a CPU wants the guest's attention */
 enum {
@@ -22,6 +24,9 @@ struct ShadowPorts {
     ShadowGuest *guest;         /* BQL; NULL when it is no more */
     ShadowRanges *ranges;       /* RCU */
     GPtrArray *matches;         /* under shadow_matches_lock */
+    ShadowClaim *claim;         /* RCU, or NULL; see shadow-claim.h */
+    unsigned bound_since;       /* BQL; entries noted before are others' */
+    unsigned entered_at;        /* atomic; the newest entry, if armed */
     bool entry_armed;
     bool proved;                /* atomic: the guest's ports are its own */
     bool releasing;             /* atomic: see shadow_binding_release() */
@@ -31,16 +36,20 @@ struct ShadowPorts {
     uint64_t accesses;
     void (*on_entry)(ShadowGuest *guest);
     void (*on_stale)(ShadowGuest *guest);
+    void (*on_claimed)(ShadowGuest *guest, const ShadowEntry *entry);
 };
 
 /*
  * The ports of a new guest, none yet.  @on_entry is called from a bottom half
  * after a nested entry that was armed by shadow_ports_arm_entry(); @on_stale
- * when the bound process may have died.
+ * when the bound process, or guest, may have died; @on_claimed, by the CPU
+ * that makes the entry, when it is that of the guest that was claimed.
  */
 ShadowPorts *shadow_ports_new(ShadowGuest *guest,
                               void (*on_entry)(ShadowGuest *),
-                              void (*on_stale)(ShadowGuest *));
+                              void (*on_stale)(ShadowGuest *),
+                              void (*on_claimed)(ShadowGuest *,
+                                                 const ShadowEntry *));
 void shadow_ports_free(ShadowPorts *ports);
 
 /*

@@ -10,6 +10,7 @@
 #include "qapi/error.h"
 #include "crypto/secret.h"
 #include "shadow/hw/core/shadow-accel.h"
+#include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-proof.h"
 #include "shadow/hw/core/shadow-tell.h"
@@ -143,6 +144,13 @@ static int register_check_answer(ShadowGuest *g, const ShadowEntry *entry,
     return 0;
 }
 
+/* Who it is, but for the proof, is the cloud VM's to say then. */
+static bool register_is_told(ShadowGuest *g)
+{
+    return shadow_binding_by_process(g->ports) ||
+           shadow_claim_found(g->ports) || shadow_claim_waits(g->ports);
+}
+
 static int register_check(ShadowGuest *g, const ShadowEntry *entry,
                           bool inside, const uint8_t *answer, Error **errp)
 {
@@ -154,9 +162,8 @@ static int register_check(ShadowGuest *g, const ShadowEntry *entry,
         error_setg(errp, "a registration without proof");
         ret = -EACCES;
     }
-    if (!ret && shadow_binding_by_process(g->ports) && !(inside && answer)) {
-        error_setg(errp, "a registration from outside of the process that "
-                   "has bound it");
+    if (!ret && register_is_told(g) && !(inside && answer)) {
+        error_setg(errp, "a registration from outside of what has bound it");
         ret = -EBUSY;
     }
     return ret;
@@ -173,7 +180,7 @@ int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
         error_free(err);
         return ret;
     }
-    if (shadow_binding_by_process(g->ports)) {
+    if (register_is_told(g)) {
         shadow_lifecycle_proved(g);
     } else {
         shadow_lifecycle_bind_tag(g, entry);

@@ -68,12 +68,14 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
     for (ShadowGuestInfoList *l = list; l; l = l->next) {
         ShadowGuestInfo *g = l->value;
 
-        g_string_append_printf(buf, "%s: %s%s%s, protection %s, epoch %"
+        g_string_append_printf(buf, "%s: %s%s%s%s%s, protection %s, epoch %"
                                PRIu64 ", %" PRIu64 " calls, %" PRIu64
                                " port accesses\n", g->id,
                                ShadowGuestState_str(g->state),
                                g->bound_by_process ? ", bound by process" : "",
                                g->bound_by_tag ? ", bound by tag" : "",
+                               g->bound_by_claim ? ", bound by claim" : "",
+                               g->claimed ? ", claimed" : "",
                                ShadowProtection_str(g->protection),
                                g->epoch, g->calls, g->accesses);
         if (g->breaks) {

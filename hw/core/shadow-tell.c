@@ -36,6 +36,7 @@ typedef enum TellClass {
 typedef enum TellKind {
     TELL_UNPROTECTED,
     TELL_BOUND,
+    TELL_BOUND_BY_CLAIM,
     TELL_UNBOUND,
     TELL_SAVED,
     TELL_RESTORED,
@@ -146,7 +147,9 @@ static void tell_send(ShadowGuest *g, TellKind kind, const TellNews *news)
         break;
     case TELL_BOUND:
     case TELL_BOUND_BY_TAG:
+    case TELL_BOUND_BY_CLAIM:
         qapi_event_send_shadow_guest_bound(g->id, kind == TELL_BOUND_BY_TAG,
+                                           kind == TELL_BOUND_BY_CLAIM,
                                            merged, merged);
         break;
     case TELL_UNBOUND:
@@ -273,9 +276,15 @@ void shadow_tell_now(ShadowGuest *g)
     }
 }
 
-void shadow_tell_bound(ShadowGuest *g, bool by_tag)
+void shadow_tell_bound(ShadowGuest *g, ShadowBoundBy by)
 {
-    tell(g, by_tag ? TELL_BOUND_BY_TAG : TELL_BOUND, NULL, false);
+    static const TellKind kind[] = {
+        [SHADOW_BOUND_BY_PROCESS] = TELL_BOUND,
+        [SHADOW_BOUND_BY_TAG] = TELL_BOUND_BY_TAG,
+        [SHADOW_BOUND_BY_CLAIM] = TELL_BOUND_BY_CLAIM,
+    };
+
+    tell(g, kind[by], NULL, false);
 }
 
 void shadow_tell_unbound(ShadowGuest *g, const char *reason)

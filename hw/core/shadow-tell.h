@@ -32,8 +32,15 @@ typedef struct ShadowTold {
     int64_t us;             /* how long it took */
 } ShadowTold;
 
+/* By what a guest was recognized */
+typedef enum ShadowBoundBy {
+    SHADOW_BOUND_BY_PROCESS,
+    SHADOW_BOUND_BY_TAG,
+    SHADOW_BOUND_BY_CLAIM,
+} ShadowBoundBy;
+
 /* Changes of state.  A @reason is for a person to read, and is copied. */
-void shadow_tell_bound(ShadowGuest *g, bool by_tag);
+void shadow_tell_bound(ShadowGuest *g, ShadowBoundBy by);
 void shadow_tell_unbound(ShadowGuest *g, const char *reason);
 void shadow_tell_saved(ShadowGuest *g, const ShadowTold *told);
 void shadow_tell_restored(ShadowGuest *g, const ShadowTold *told);

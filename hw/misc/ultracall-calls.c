@@ -8,6 +8,7 @@
 #include "qemu/bswap.h"
 #include "qemu/main-loop.h"
 #include "shadow/hw/core/shadow-accel.h"
+#include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/misc/ultracall.h"
@@ -86,6 +87,8 @@ static int call_probe(UltracallCall *call)
     struct ultracall_probe probe = {
         .version = cpu_to_le32(ULTRACALL_VERSION),
         .features = cpu_to_le32(shadow_accel()->features() |
+                                (shadow_accel()->peek_nested ?
+                                 ULTRACALL_F_CLAIM : 0) |
                                 ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
                                 ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
@@ -96,6 +99,29 @@ static int call_probe(UltracallCall *call)
     return 0;
 }
 
+/* It is the cloud VM that has to put the cookie where it is looked for. */
+static int call_claim(UltracallCall *call)
+{
+    ShadowEntry nobody = { };
+    uint64_t cookie;
+    bool again;
+    int ret;
+
+    if (!shadow_accel()->peek_nested) {
+        return -EOPNOTSUPP;
+    }
+    if (!shadow_random(&cookie, sizeof(cookie))) {
+        return -EIO;
+    }
+    ret = shadow_guest_may_bind(call->guest, &nobody, &again);
+    if (!ret) {
+        call_write(call, &cookie, sizeof(cookie));
+        shadow_guest_claim(call->guest, call->flags & ULTRACALL_BIND_ADDRESS,
+                           le64_to_cpu(cookie));
+    }
+    return ret;
+}
+
 static int call_bind(UltracallCall *call)
 {
     ShadowEntry caller;
@@ -103,6 +129,12 @@ static int call_bind(UltracallCall *call)
     bool again;
     int ret;
 
+    if (call->flags & ULTRACALL_BIND_CLAIM) {
+        return call_claim(call);
+    }
+    if (call->flags) {
+        return -EINVAL;
+    }
     if (call->caller->no_process) {
         return -EOPNOTSUPP;
     }
@@ -344,10 +376,15 @@ QEMU_BUILD_BUG_ON(SHADOW_GUEST_MAX_DEVICES * (SHADOW_DEVICE_MAX_RESOURCES + 1) >
 
 static uint16_t call_guest_flags(ShadowGuest *g)
 {
+    bool bound = shadow_binding_is_bound(g->ports);
+    bool hidden = g->protection != SHADOW_PROTECTION_NONE ||
+                  (bound && shadow_accel()->sees_entries);
+
     return (g->snapshots ? ULTRACALL_GUEST_SNAPSHOTS : 0) |
            (g->exposed ? ULTRACALL_GUEST_EXPOSED :
-            g->protection == SHADOW_PROTECTION_NONE ?
-            ULTRACALL_GUEST_UNHIDDEN : 0);
+            hidden ? 0 : ULTRACALL_GUEST_UNHIDDEN) |
+           (bound ? ULTRACALL_GUEST_BOUND : 0) |
+           (shadow_claim_waits(g->ports) ? ULTRACALL_GUEST_CLAIMED : 0);
 }
 
 static int call_query(UltracallCall *call)
@@ -379,6 +416,7 @@ static const UltracallDesc ultracall_descs[] = {
         .use = BUFFER_OUT, .min = sizeof(struct ultracall_probe),
         .max = sizeof(struct ultracall_probe) },
     [ULTRACALL_BIND] = { "bind", call_bind, .named = true,
+        .flags = ULTRACALL_BIND_CLAIM | ULTRACALL_BIND_ADDRESS,
         .use = BUFFER_OUT, .min = sizeof(uint64_t), .max = sizeof(uint64_t) },
     [ULTRACALL_UNBIND] = { "unbind", call_unbind, .named = true },
     [ULTRACALL_REGISTER] = { "register", call_register, .named = true,

@@ -132,6 +132,21 @@ bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val)
 }
 
 /*
+ * AMD APM vol. 2, 15.25.5: the tables are of the kind that L1 itself uses, and
+ * each access is a user's.  All CPUs of a hypervisor have the same paging mode.
+ */
+bool shadow_x86_peek_nested(uint64_t root, uint64_t address, uint64_t *val)
+{
+    ShadowWalk walk;
+
+    shadow_x86_kernel_walk(&walk, root,
+                           qatomic_read(&cpu_env(first_cpu)->cr[4]) &
+                           CR4_LA57_MASK);
+    walk.user = true;
+    return shadow_x86_peek(&walk, address, val);
+}
+
+/*
  * For qtest, whose CPU is a device that asks for nothing, and which can say
  * what is missing; and for accelerators that run no nested guests.
  */
@@ -175,11 +190,13 @@ static void none_doorbell(CPUState *cpu)
 
 static const ShadowAccel shadow_accel_none = {
     .nested_calls = true,
+    .sees_entries = true,
     .features = none_features,
     .protection = none_protection,
     .start = none_nothing,
     .changed = none_nothing,
     .peek = none_peek,
+    .peek_nested = shadow_x86_peek_nested,
     .doorbell = none_doorbell,
 };
 

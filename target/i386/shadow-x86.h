@@ -39,6 +39,9 @@ bool shadow_x86_read(const ShadowWalk *walk, uint64_t va, void *buf,
 /* Read 8 bytes at @va with the rights of @walk, a ShadowWalk; a ShadowPeek */
 bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val);
 
+/* As in struct ShadowAccel, on AMD */
+bool shadow_x86_peek_nested(uint64_t root, uint64_t address, uint64_t *val);
+
 /*
  * Whether @reg asks for a call, and there is an ultracall device.  64-bit code
  * only: the arguments are in registers that others do not have.

@@ -83,7 +83,7 @@ static void test_exposed(void)
     qtest_quit(qts);
 }
 
-/* It can be protected, so it is. */
+/* It can be protected, so it is: from its first entry on. */
 static void test_needless(void)
 {
     QTestState *qts = shadow_start(",unprotected=on", SHADOW_COM1,
@@ -92,8 +92,9 @@ static void test_needless(void)
 
     shadow_expect_connected(qts, 0, 0);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    shadow_assert_protection(qts, "forced", 0);
+    shadow_assert_protection(qts, "none", 0);
     uart_write(qts, COM1, "text");
+    shadow_assert_protection(qts, "forced", 0);
     user_expect(user, "text");
     close(user);
     qtest_quit(qts);

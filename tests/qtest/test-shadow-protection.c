@@ -158,12 +158,13 @@ static void test_rebound(void)
     protect(qts, SHADOW_PROTECTION_BROKEN);
     expect_broken(qts);
     shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    shadow_assert_protection(qts, "forced", 1);
+    shadow_assert_protection(qts, "none", 1);
     user_expect_notice(user_connect("c0"), BROKEN, 0, 0);
     user = user_connect("c0");
     shadow_expect_connected(qts, 0, 0);
     uart_write(qts, COM1, "text");
     user_expect(user, "text");
+    shadow_assert_protection(qts, "forced", 1);
 
     /* and the next break is told again */
     protect(qts, SHADOW_PROTECTION_BROKEN);

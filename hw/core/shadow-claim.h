@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nested guests that are known by a cookie in their memory, which the cloud VM
+ * has put there: where nested entries are made under an address space that
+ * tells nothing of who runs.
+ *
+ * A claim waits for the first nested entry that has its cookie.  From then on
+ * the guest is known by that entry's VMCB and root, as one that has registered,
+ * and the cookie says at each entry whether that still holds.
+ */
+#ifndef SHADOW_CLAIM_H
+#define SHADOW_CLAIM_H
+
+#include "shadow/hw/core/shadow-binding.h"
+
+/* What a cookie tells */
+typedef enum ShadowLife {
+    SHADOW_LIFE_NO_COOKIE,  /* there is none to look for */
+    SHADOW_LIFE_SEEN,
+    SHADOW_LIFE_UNSURE,     /* it cannot be read */
+    SHADOW_LIFE_OVER,       /* something else is there */
+} ShadowLife;
+
+/*
+ * Both by the CPU that makes @entry, in an RCU read section, and without
+ * shadow_matches_lock.
+ *
+ * The guest of a waiting claim whose cookie the entry has, which is bound to it
+ * now; or NULL.  May take the BQL.
+ */
+ShadowPorts *shadow_claim_find(const ShadowEntry *entry);
+
+/*
+ * Whether the guest, which is known by @entry's root or VMCB, still has its
+ * cookie.  If it is over, on_stale() will be called.
+ */
+ShadowLife shadow_claim_look(ShadowPorts *ports, const ShadowEntry *entry);
+
+/* What follows is called with the BQL held. */
+
+/*
+ * Wait for a nested guest with @cookie at @address of its memory.  The guest
+ * has one claim at a time.
+ */
+void shadow_claim_add(ShadowPorts *ports, uint64_t address, uint64_t cookie);
+
+/* Forget the guest's claim.  Returns whether there was one. */
+bool shadow_claim_remove(ShadowPorts *ports);
+
+/* Whether there is a claim that waits, or that has found its guest */
+bool shadow_claim_waits(ShadowPorts *ports);
+bool shadow_claim_found(ShadowPorts *ports);
+
+/* Whether something else was seen where the cookie of a found guest was */
+bool shadow_claim_is_stale(ShadowPorts *ports);
+
+#endif /* SHADOW_CLAIM_H */
