@@ -104,6 +104,18 @@ static void shadow_match_drop_locked(ShadowMatch *match)
     shadow_match_remove_locked(match);
 }
 
+/* From a guest whose users are to hear of it if that was all that it had */
+static void shadow_match_take_locked(ShadowMatch *match, ShadowPorts *taker)
+{
+    ShadowPorts *ports = match->ports;
+
+    shadow_match_drop_locked(match);
+    if (ports != taker && !ports->matches->len) {
+        ports->lost = true;
+        shadow_ports_schedule(ports, SHADOW_PORTS_STALE);
+    }
+}
+
 static ShadowMatch *shadow_match_add_locked(ShadowMatchKind kind,
                                             uint64_t value, ShadowPorts *ports)
 {
@@ -111,7 +123,7 @@ static ShadowMatch *shadow_match_add_locked(ShadowMatchKind kind,
     ShadowMatch *match;
 
     if (old) {
-        shadow_match_drop_locked(old);
+        shadow_match_take_locked(old, ports);
     }
     if (ports->matches->len >= SHADOW_MAX_MATCHES) {
         shadow_match_drop_locked(g_ptr_array_index(ports->matches, 0));
@@ -154,7 +166,8 @@ bool shadow_binding_by_tag(ShadowPorts *ports)
 
 bool shadow_binding_is_bound(ShadowPorts *ports)
 {
-    return shadow_binding_by_process(ports) || shadow_binding_by_tag(ports);
+    return shadow_binding_by_process(ports) || shadow_binding_by_tag(ports) ||
+           ports->lost;
 }
 
 /* What tells whether a process lives */
@@ -270,7 +283,7 @@ bool shadow_binding_is_stale(ShadowPorts *ports)
             shadow_match_drop_locked(match);
         }
     }
-    return (stale && !fresh) || shadow_claim_is_stale(ports);
+    return (stale && !fresh) || shadow_claim_is_stale(ports) || ports->lost;
 }
 
 /* Ends and beginnings */
@@ -309,9 +322,11 @@ static void shadow_binding_forget(ShadowPorts *ports)
 
 bool shadow_binding_remove(ShadowPorts *ports)
 {
-    bool any = false;
+    bool any;
 
     WITH_QEMU_LOCK_GUARD(&shadow_matches_lock) {
+        any = ports->lost;
+        ports->lost = false;
         while (ports->matches->len) {
             shadow_match_drop_locked(g_ptr_array_index(ports->matches, 0));
             any = true;

@@ -129,7 +129,8 @@ void shadow_binding_release(ShadowPorts *ports, ShadowDevice *dev);
 
 /*
  * Forget address spaces that are now another process's.  Returns whether that
- * was all that the guest was bound to by process; nothing is forgotten then.
+ * was all that the guest was bound to by process, or whether the nested guest
+ * that it was bound to has ended; nothing is forgotten then.
  */
 bool shadow_binding_is_stale(ShadowPorts *ports);
 
@@ -138,6 +139,7 @@ bool shadow_binding_entered_since(ShadowPorts *ports);
 
 bool shadow_binding_by_process(ShadowPorts *ports);
 bool shadow_binding_by_tag(ShadowPorts *ports);
+/* By either, or it was and its users have not been told yet */
 bool shadow_binding_is_bound(ShadowPorts *ports);
 
 /*

@@ -136,6 +136,7 @@ void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
 
 void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
 {
+    shadow_lifecycle_stale(g);
     shadow_binding_add_tag(g->ports, entry);
     shadow_ports_set_proved(g->ports, true);
     lifecycle_bound(g, SHADOW_BOUND_BY_TAG, entry->vmcb);
@@ -199,9 +200,9 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 void shadow_lifecycle_stale(ShadowGuest *g)
 {
     if (shadow_binding_is_stale(g->ports)) {
-        shadow_guest_unbind(g, shadow_claim_found(g->ports) ?
-                            "the bound virtual machine has ended" :
-                            "the bound process has ended");
+        shadow_guest_unbind(g, shadow_binding_by_process(g->ports) ?
+                            "the bound process has ended" :
+                            "the bound virtual machine has ended");
     } else {
         shadow_accel()->changed();
     }

@@ -24,9 +24,10 @@ struct ShadowPorts {
     ShadowGuest *guest;         /* BQL; NULL when it is no more */
     ShadowRanges *ranges;       /* RCU */
     GPtrArray *matches;         /* under shadow_matches_lock */
-    ShadowClaim *claim;         /* RCU, or NULL; see shadow-claim.h */
+    bool lost;                  /* the same; another guest took the last one */
     unsigned bound_since;       /* BQL; entries noted before are others' */
     unsigned entered_at;        /* atomic; the newest entry, if armed */
+    ShadowClaim *claim;         /* RCU, or NULL; see shadow-claim.h */
     bool entry_armed;
     bool proved;                /* atomic: the guest's ports are its own */
     bool releasing;             /* atomic: see shadow_binding_release() */

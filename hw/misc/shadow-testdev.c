@@ -215,6 +215,7 @@ static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
     } else if (addr == TESTDEV_CALL) {
         testdev_end(s);
         s->caller.nested = val & TESTDEV_NESTED;
+        s->caller.no_process = val & TESTDEV_NO_PROCESS;
         if (s->caller.nested && s->enters) {
             shadow_binding_enter(0, &s->entry, testdev_peek, s);
         }

@@ -15,6 +15,8 @@
  * read, which waits for its end.
  */
 #define TESTDEV_APART       0x200
+/* Nested entries are not made under the caller's address space. */
+#define TESTDEV_NO_PROCESS  0x400
 
 /* 8 bytes each */
 #define TESTDEV_ARG(n)      (0x10008 + 8 * (n))
