@@ -54,6 +54,10 @@ def callers(cycles, unbound=True, **options):
     return expect(attacks.race_lost, cycles, unbound, **options)
 
 
+def claimed(check, then):
+    return expect(check, 'claim', 'claim', then=then)
+
+
 def removed(whole, **options):
     return expect(attacks.removed, whole, **options)
 
@@ -86,6 +90,15 @@ TABLE = {
     'device_removed_not_asked_for': [removed(False), None, None, None],
     'guest_removed': [removed(True, exits=1), None, None, None],
     'guest_removed_not_asked_for': [removed(True), None, None, None],
+    'claimed': [unseen('claim', then='nothing'), expect(attacks.no_claims), None, None],
+    'claimed_many_vmcbs': [unseen('claim', then='vmcb'), None, None, None],
+    'claimed_page_moved': [unseen('claim', then='moved'), None, None, None],
+    'claimed_page_absent': [claimed(attacks.served_by_nobody, 'absent'), None, None, None],
+    'claimed_cookie_lost': [claimed(attacks.over, 'lost'), None, None, None],
+    'claimed_root_of_another': [claimed(attacks.over, 'root'), None, None, None],
+    'claimed_one_of_three': [expect(attacks.one_of_three), None, None, None],
+    'claimed_on_another_cpu': [callers(200, False, claim=1, exits=1), None, None, None],
+    'claimed_on_another_cpu_not_asked_for': [callers(200, claim=1), None, None, None],
     'calls': [VMMCALL, VMMCALL, expect(attacks.calls, ['KVM hypercall']), None],
     'wild_buffers': [BUFFERS, BUFFERS, BUFFERS, None],
     'doorbell_rung_for_others': [DOORBELL, DOORBELL_KVM, DOORBELL_KVM, None],

@@ -121,12 +121,12 @@ def bound_again(bare, other):
         assert vm.bytes_seen() == text(2), vm.bytes_seen()
 
 
-def served_by_nobody(bare):
+def served_by_nobody(bare, scenario='absent', by='process', **options):
     """What is written while L0 cannot see whose entry it is goes nowhere, then it goes on."""
-    with ended(bare, 'absent', last_line(4)) as vm:
+    with ended(bare, scenario, last_line(4), **options) as vm:
         nothing_seen(vm)
         assert vm.console.text() == text(4)[:FROM] + text(4)[TO:], vm.console.text()
-        assert vm.guest()['bound-by-process'] and vm.console.connected, vm.guest()
+        assert vm.guest()[f'bound-by-{by}'] and vm.console.connected, vm.guest()
 
 
 def waited_for(bare):
@@ -136,16 +136,16 @@ def waited_for(bare):
         assert vm.console.text() == text(4), vm.console.text()
 
 
-def over(bare):
-    """The process has ended: the rest is L1's. A byte at most is nobody's: when L0 takes
-    the binding away after the guest was entered and before it writes."""
-    with ended(bare, 'changed') as vm:
+def over(bare, scenario='changed', by='process', **options):
+    """The process, or the guest, has ended: the rest is L1's. A byte at most is nobody's:
+    when L0 takes the binding away after the guest was entered and before it writes."""
+    with ended(bare, scenario, **options) as vm:
         assert text(4)[:FROM].startswith(detached(vm)), vm.console.text()
         device, = vm.guest()['devices']
         assert device['output-produced'] == FROM, device
         rest = text(4)[FROM:], text(4)[FROM + 1:]
         assert vm.bytes_seen() in rest, vm.bytes_seen()
-        assert not vm.guest()['bound-by-process'], vm.guest()
+        assert not vm.guest()[f'bound-by-{by}'], vm.guest()
 
 
 def kept(bare):
@@ -182,6 +182,21 @@ def removed(bare, whole, **options):
             vm.qmp.cmd('object-del', id='vm1')
         vm.wait_done()
         assert 'B' not in vm.com1() + vm.bytes_seen()
+
+
+def one_of_three(bare):
+    """The others are L1's: one has a wrong cookie, the other a copy of the right one."""
+    with ended(bare, 'claims') as vm:
+        vm.console.expect(last_line(3))
+        assert vm.console.text() == text(2) + text(3), vm.console.text()
+        assert vm.bytes_seen() == text(1) + text(3), vm.bytes_seen()
+        assert vm.guest()['bound-by-claim'], vm.guest()
+
+
+def no_claims(bare):
+    """L1 is told so. (It checks.)"""
+    with ended(bare, 'claim') as vm:
+        assert not vm.guest()['claimed'], vm.guest()
 
 
 # --- calls ---

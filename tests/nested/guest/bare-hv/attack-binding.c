@@ -110,7 +110,8 @@ static volatile bool callers_done;
 
 /*
  * callers: the guest writes on one CPU while the other binds and unbinds it
- * (with bind=1: binds it only), cycles=N times.  With exits=1 L1 asks for port
+ * (with bind=1: binds it only; with claim=1: by a cookie that it gets while it
+ * runs), cycles=N times.  With exits=1 L1 asks for port
  * accesses, else they are let at its own port.  What an entry that began bound
  * has written must not come to either, whatever becomes of the binding.
  */
@@ -118,11 +119,16 @@ static void change_state(uint32_t nr)
 {
     int64_t status;
 
+    bool claims = option("claim", 0);
+
     nested_calls++;
-    status = nr == ULTRACALL_BIND ? bind_at("vm1", ROOT_A, COOKIE)
-                                  : call(nr, "vm1", NULL, 0);
+    status = nr != ULTRACALL_BIND ? call(nr, "vm1", NULL, 0) :
+             claims ? claim_at("vm1", 0) : bind_at("vm1", ROOT_A, COOKIE);
     if (status) {
         check("call", status, 0);
+    }
+    while (nr == ULTRACALL_BIND && claims && !claim_is_bound("vm1")) {
+        relax(PAUSE_ROUNDS);
     }
     while (nr == ULTRACALL_BIND && unprotected("vm1")) {
         relax(PAUSE_ROUNDS);
@@ -170,6 +176,9 @@ static void create_letters(Vm *vm, VmProgram program)
     vm_create(vm, ROOT_A, program, 0, 0);
     vm->own_exits = option("exits", 0);
     vm->quiet = true;
+    if (option("claim", 0)) {
+        vm_set_root(vm, memory_own_root(0));
+    }
     vm_answer = FOREIGN;
     outb(FOREIGN, COM1 + 7);
     memory_map_small(COOKIE_PAGE, COOKIE_ENTRY);

@@ -142,6 +142,17 @@ void memory_map_small(unsigned n, uint64_t entry);
 void memory_map_large(unsigned n, uint64_t entry);
 void memory_map_huge(unsigned n, uint64_t entry);
 
+/*
+ * Nested guests with a page of their own at the end of what is identical in all;
+ * OWN_ADDRESS is in it.
+ */
+#define OWN_MAX 3
+#define OWN_ADDRESS (3 * GIB + 0xff8)
+uint64_t memory_own_root(unsigned n);
+/* Guest @n has the page of @page there, or none. */
+void memory_own_map(unsigned n, unsigned page, bool there);
+uint64_t *memory_own_word(unsigned n);
+
 /* The last exception that was caught */
 typedef struct Fault {
     unsigned vector;
@@ -208,6 +219,7 @@ void vm_set_intercept(Vm *vm, unsigned code, bool on);
 uint64_t vm_run(Vm *vm);
 #define EXIT_VMMCALL 0x81
 void vm_set_map(Vm *vm, unsigned map);
+void vm_set_root(Vm *vm, uint64_t nested_root);
 void vm_set_asid(Vm *vm, uint32_t asid);
 /* Go on with another VMCB that holds the same */
 void vm_move(Vm *vm);
@@ -309,6 +321,14 @@ void scenario_taken(void);
 void scenario_twin(void);
 void scenario_callers(void);
 void scenario_removed(void);
+
+/* attack-claim.c: guests that are known by a cookie in their own page */
+
+/* The nested guest @n gets L0's cookie; returns the status of BIND. */
+int64_t claim_at(const char *tag, unsigned n);
+bool claim_is_bound(const char *tag);
+void scenario_claim(void);
+void scenario_claims(void);
 
 /* work.c: a fixed piece of work */
 void scenario_work(void);

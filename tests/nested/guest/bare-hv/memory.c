@@ -18,6 +18,12 @@ static uint64_t large[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t small_pd[ENTRIES] __attribute__((aligned(4096)));
 static uint64_t small[ENTRIES] __attribute__((aligned(4096)));
 
+/* Nested guests with a page of their own: its tables, and the page */
+static struct {
+    uint64_t root[ENTRIES], pdpt[ENTRIES], pd[ENTRIES], pt[ENTRIES];
+    uint64_t page[ENTRIES];
+} own[OWN_MAX] __attribute__((aligned(4096)));
+
 Fault fault;
 uint64_t fault_resume;
 
@@ -123,6 +129,30 @@ void memory_cpu_init(void)
 {
     memory_enter(ROOT_A);
     exceptions_init();
+}
+
+uint64_t memory_own_root(unsigned n)
+{
+    unsigned gib = OWN_ADDRESS / GIB;
+
+    own[n].root[0] = table(own[n].pdpt);
+    for (unsigned i = 0; i < gib; i++) {
+        own[n].pdpt[i] = table(pd[1][i]);
+    }
+    own[n].pdpt[gib] = table(own[n].pd);
+    own[n].pd[0] = table(own[n].pt);
+    memory_own_map(n, n, true);
+    return (uintptr_t)own[n].root;
+}
+
+void memory_own_map(unsigned n, unsigned page, bool there)
+{
+    own[n].pt[0] = there ? table(own[page].page) : 0;
+}
+
+uint64_t *memory_own_word(unsigned n)
+{
+    return &own[n].page[OWN_ADDRESS % PAGE / 8];
 }
 
 uint64_t memory_root(Root root)

@@ -12,7 +12,8 @@
  *   count=N     unshadowed: accesses
  *   other=1     rebind: there is another guest
  *   back=1      absent: not for long
- *   cycles=N, bind=1, exits=1  callers, removed: see attack-binding.c
+ *   cycles=N, bind=1, exits=1, claim=1  callers, removed: see attack-binding.c
+ *   then=ATTACK claim: see attack-claim.c
  *   entries=N, steps=N, bind=1  work: see work.c
  *   in=N, out=N, guests=N, busy=1  transfer, idle: see costs.c
  *   nested=0    doorbell: L0 takes no calls from a nested control domain
@@ -261,6 +262,8 @@ static const struct {
     { "calls", scenario_calls },
     { "buffers", scenario_buffers },
     { "doorbell", scenario_doorbell },
+    { "claim", scenario_claim },
+    { "claims", scenario_claims },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
 };

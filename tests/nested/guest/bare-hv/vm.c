@@ -179,6 +179,12 @@ void vm_set_map(Vm *vm, unsigned map)
     vm->vmcb->iopm = (uintptr_t)maps[map];
 }
 
+void vm_set_root(Vm *vm, uint64_t nested_root)
+{
+    vm->vmcb->nested_cr3 = nested_root;
+    vm->vmcb->clean = 0;
+}
+
 void vm_set_asid(Vm *vm, uint32_t asid)
 {
     vm->vmcb->asid = asid;
