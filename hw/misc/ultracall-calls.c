@@ -99,56 +99,43 @@ static int call_probe(UltracallCall *call)
     return 0;
 }
 
-/* It is the cloud VM that has to put the cookie where it is looked for. */
-static int call_claim(UltracallCall *call)
-{
-    ShadowEntry nobody = { };
-    uint64_t cookie;
-    bool again;
-    int ret;
-
-    if (!shadow_accel()->peek_nested) {
-        return -EOPNOTSUPP;
-    }
-    if (!shadow_random(&cookie, sizeof(cookie))) {
-        return -EIO;
-    }
-    ret = shadow_guest_may_bind(call->guest, &nobody, &again);
-    if (!ret) {
-        call_write(call, &cookie, sizeof(cookie));
-        shadow_guest_claim(call->guest, call->flags & ULTRACALL_BIND_ADDRESS,
-                           le64_to_cpu(cookie));
-    }
-    return ret;
-}
-
+/*
+ * A process has its cookie in the buffer; one for the memory of a nested guest
+ * is the cloud VM's to put there.
+ */
 static int call_bind(UltracallCall *call)
 {
-    ShadowEntry caller;
+    bool claims = call->flags & ULTRACALL_BIND_CLAIM;
+    ShadowEntry caller = { };
     uint64_t cookie;
     bool again;
     int ret;
 
-    if (call->flags & ULTRACALL_BIND_CLAIM) {
-        return call_claim(call);
-    }
-    if (call->flags) {
+    if (call->flags && !claims) {
         return -EINVAL;
     }
-    if (call->caller->no_process) {
+    if (claims ? !shadow_accel()->peek_nested : call->caller->no_process) {
         return -EOPNOTSUPP;
     }
     if (!shadow_random(&cookie, sizeof(cookie))) {
         return -EIO;
     }
-    call->caller->entry(call->caller, &caller);
+    if (!claims) {
+        call->caller->entry(call->caller, &caller);
+    }
     ret = shadow_guest_may_bind(call->guest, &caller, &again);
-    if (!ret) {
-        call_write(call, &cookie, sizeof(cookie));
+    if (ret) {
+        return ret;
+    }
+    call_write(call, &cookie, sizeof(cookie));
+    if (claims) {
+        shadow_guest_claim(call->guest, call->flags & ULTRACALL_BIND_ADDRESS,
+                           cookie);
+    } else {
         shadow_guest_bind_process(call->guest, &caller, again, call->va,
                                   cookie);
     }
-    return ret;
+    return 0;
 }
 
 static int call_unbind(UltracallCall *call)
