@@ -28,7 +28,8 @@ TARGETS = {
     'open': (SEAL, 'shadow/tests/unit/test-shadow-seal.c', ['fuzz-open.c']),
     'load': (EMULATOR, 'system/main.c', ['fuzz-load.c', 'fuzz-machine.c']),
     'ultracall': (EMULATOR, 'system/main.c', ['fuzz-ultracall.c', 'fuzz-guests.c',
-                                              'fuzz-memory.c', 'fuzz-machine.c']),
+                                              'fuzz-memory.c', 'fuzz-claims.c',
+                                              'fuzz-machine.c']),
 }
 
 CHECKS = ['-fsanitize=address,undefined', '-fno-sanitize=function',

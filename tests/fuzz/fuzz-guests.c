@@ -11,6 +11,7 @@
 #include "qobject/qdict.h"
 #include "qom/object_interfaces.h"
 #include "shadow/hw/core/shadow-access.h"
+#include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-proof.h"
 #include "shadow/include/compat-qdev.h"
@@ -51,6 +52,8 @@ static void note(unsigned which, FuzzGuest *was)
         was->restores = g->restores;
         was->by_process = shadow_binding_by_process(g->ports);
         was->by_tag = shadow_binding_by_tag(g->ports);
+        was->claimed = shadow_claim_waits(g->ports);
+        was->found = shadow_claim_found(g->ports);
         fuzz_positions(g, &was->pos);
     }
 }

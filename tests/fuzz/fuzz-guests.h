@@ -15,7 +15,7 @@
 typedef struct FuzzGuest {
     ShadowGuestState state;
     uint64_t epoch, saves, restores;
-    bool by_process, by_tag;
+    bool by_process, by_tag, claimed, found;
     FuzzPositions pos;
 } FuzzGuest;
 

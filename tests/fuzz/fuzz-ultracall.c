@@ -13,6 +13,7 @@
 #include "qemu/rcu.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/migration/shadow-state.h"
+#include "shadow/tests/fuzz/fuzz-claims.h"
 #include "shadow/tests/fuzz/fuzz-guests.h"
 #include "shadow/tests/fuzz/fuzz-memory.h"
 
@@ -45,6 +46,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     fuzz_guests_start();
     fuzz_memory_start();
+    fuzz_claims_start();
     return 0;
 }
 
@@ -95,6 +97,14 @@ static void check_success(uint32_t nr, unsigned which, const FuzzGuest *was,
     fuzz_assert(!nested || nr == ULTRACALL_PROBE || nr == ULTRACALL_REGISTER ||
                 nr == ULTRACALL_QUERY);
     switch (nr) {
+    case ULTRACALL_BIND:
+        fuzz_assert(g->claimed == (regs->arg[4] & ULTRACALL_BIND_CLAIM));
+        fuzz_assert(g->claimed ? !g->by_process && !g->by_tag
+                               : g->by_process);
+        if (g->claimed) {
+            fuzz_claims_bound(which, regs->arg[2]);
+        }
+        break;
     case ULTRACALL_SAVE:
         fuzz_assert(was->state == SHADOW_GUEST_STATE_ACTIVE &&
                     g->state == (regs->arg[4] == ULTRACALL_SAVE_HISTORY ?
@@ -204,6 +214,7 @@ static void operate_port(uint8_t op, FuzzInput *in)
         return;
     }
     if (answer.server == SHADOW_SERVER_DEVICE) {
+        fuzz_claims_check(answer.ports, entry.root);
         fuzz_guests_touched();
     }
     if (op & 1) {
@@ -264,6 +275,9 @@ static void operate(uint8_t op, FuzzInput *in)
         entry.process = (op >> 4) % 4 << 13;
         entry.root = fuzz_u8(in) % 4 << 12;
         entry.vmcb = fuzz_u8(in) % 4 << 12;
+        if (op & 0x80) {
+            fuzz_claims_put(op >> 6 & 1, entry.root);
+        }
         break;
     case 12:
         fuzz_guests_later(fuzz_u8(in));
@@ -289,6 +303,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     fuzz_guests_renew();
     fuzz_memory_renew();
+    fuzz_claims_renew();
     entry = (ShadowEntry) { };
     for (unsigned i = 0; in.len && i < MAX_OPS; i++) {
         operate(fuzz_u8(&in), &in);

@@ -125,6 +125,11 @@ def enter(process=1, root=0, vmcb=0):
     return bytes([11 | process << 4, root, vmcb])
 
 
+def enter_with_cookie(guest, root, vmcb):
+    """What L0 has drawn for @guest is in the memory of who enters."""
+    return bytes([11 | 0x80 | guest << 6, root, vmcb])
+
+
 def port_read(where):
     return bytes([6, where])
 
@@ -155,6 +160,7 @@ def prove(where):
 
 SAVED = call(SAVE, length=4224) + wait() + call(SAVE, length=4224)
 BOUND = enter() + call(BIND, length=8)
+CLAIMED = call(BIND, length=8, flags=1)
 BOUND2 = enter(2) + call(BIND, VM2, where=0x8000, length=8)
 TAKEN = place_envelope(VM2, 5) + call(RESTORE, VM2, where=0x4000, length=4224)
 PROVEN = (call(REGISTER, VM2, where=0x8000, length=32, flags=1, caller=NESTED) + prove(0x8000) +
@@ -182,6 +188,15 @@ ULTRACALL = {
     'registered': enter(0, 1, 2) + call(REGISTER, length=32, caller=NESTED) + port_read(7) +
                   enter(0, 2, 2) + port_read(7) + enter(0, 2, 3) + port_read(7),
     'proven': enter(0, 3, 3) + PROVEN + port_read(7),
+    'claimed': CLAIMED + enter_with_cookie(VM1, 1, 2) + port_write(2, 65) +
+               enter(0, 1, 3) + port_read(7) + enter(0, 2, 3) + port_read(7) + wait(),
+    'claimed-reused': CLAIMED + enter_with_cookie(VM1, 1, 2) + port_read(7) +
+                      call(BIND, VM2, where=0x8000, length=8, flags=1) +
+                      enter_with_cookie(VM2, 1, 2) + port_read(7) + wait(),
+    'claimed-unbound': CLAIMED + call(UNBIND) + enter_with_cookie(VM1, 1, 2) + port_read(7) +
+                       BOUND + CLAIMED,
+    'claimed-proven': call(BIND, VM2, where=0x8000, length=8, flags=1) +
+                      enter_with_cookie(VM2, 3, 3) + port_read(7) + PROVEN + port_read(7),
     'not-nested': call(SAVE, length=4224, caller=NESTED) + call(REGISTER, length=32),
     'removed': BOUND2 + operator(12) + call(QUERY, VM2) + port_read(7) + operator(14) + TAKEN,
     'cloud-vm-reset': BOUND + operator(4) + port_read(7),
