@@ -59,7 +59,7 @@ enum {
 #define ULTRACALL_F_REARM       0x8u    /* ULTRACALL_IRQ_POLL knows flags */
 #define ULTRACALL_F_HISTORY     0x10u   /* ULTRACALL_SAVE sends it ahead */
 #define ULTRACALL_F_LAYOUT      0x20u   /* there is ULTRACALL_LAYOUT */
-#define ULTRACALL_F_CLAIM       0x40u   /* ULTRACALL_BIND knows a flag */
+#define ULTRACALL_F_CLAIM       0x40u   /* BIND_CLAIM, REGISTER_COOKIE */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -80,6 +80,11 @@ struct ultracall_probe {
 /* flags of ULTRACALL_REGISTER */
 #define ULTRACALL_REGISTER_CHALLENGE 1u /* buffer: 32 bytes, written */
 #define ULTRACALL_REGISTER_ANSWER    2u /* buffer: 32 bytes, read */
+/*
+ * 8 bytes of the buffer are written, a cookie that is to stay there; the other
+ * bits are its guest-physical address, see ULTRACALL_BIND_ADDRESS.
+ */
+#define ULTRACALL_REGISTER_COOKIE    4u
 #define ULTRACALL_PROOF_LEN     32
 
 /* flags of ULTRACALL_SAVE */

@@ -25,6 +25,12 @@ struct ShadowEntry {
     uint64_t vmcb;
 };
 
+/* What a nested guest has in its memory, at a guest-physical address */
+typedef struct ShadowNestedCookie {
+    uint64_t address;
+    uint64_t value;
+} ShadowNestedCookie;
+
 /* CR3 as an identity of an address space (AMD APM vol. 2, 5.3.2) */
 #define SHADOW_PROCESS(cr3) ((cr3) & 0x000ffffffffff000ULL)
 

@@ -22,8 +22,8 @@ struct ShadowClaim {
     struct rcu_head rcu;
     QLIST_ENTRY(ShadowClaim) next;  /* RCU; of those that wait */
     ShadowPorts *ports;
-    uint64_t address;
-    uint64_t cookie;
+    ShadowNestedCookie cookie;
+    bool registered;        /* by the nested guest itself */
     bool found;             /* atomic */
     bool stale;             /* atomic: something else has been seen there */
 };
@@ -45,10 +45,10 @@ static ShadowLife claim_peek(const ShadowClaim *claim, uint64_t root)
     uint64_t seen;
 
     if (!root ||
-        !shadow_accel()->peek_nested(root, claim->address, &seen)) {
+        !shadow_accel()->peek_nested(root, claim->cookie.address, &seen)) {
         return SHADOW_LIFE_UNSURE;
     }
-    return seen == claim->cookie ? SHADOW_LIFE_SEEN : SHADOW_LIFE_OVER;
+    return seen == claim->cookie.value ? SHADOW_LIFE_SEEN : SHADOW_LIFE_OVER;
 }
 
 static ClaimMiss *claim_miss(uint64_t root)
@@ -77,7 +77,7 @@ static ShadowPorts *claim_take(ShadowClaim *claim, const ShadowEntry *entry)
     QLIST_REMOVE_RCU(claim, next);
     qatomic_set(&claim->found, true);
     ports->on_claimed(ports->guest, entry);
-    trace_shadow_claim_found(claim->address, entry->root, entry->vmcb);
+    trace_shadow_claim_found(claim->cookie.address, entry->root, entry->vmcb);
     return ports;
 }
 
@@ -113,25 +113,47 @@ ShadowLife shadow_claim_look(ShadowPorts *ports, const ShadowEntry *entry)
     }
     life = claim_peek(claim, entry->root);
     if (life == SHADOW_LIFE_OVER) {
-        trace_shadow_claim_lost(claim->address, entry->root);
+        trace_shadow_claim_lost(claim->cookie.address, entry->root);
         qatomic_set(&claim->stale, true);
         shadow_ports_schedule(ports, SHADOW_PORTS_STALE);
     }
     return life;
 }
 
-void shadow_claim_add(ShadowPorts *ports, uint64_t address, uint64_t cookie)
+static ShadowClaim *claim_new(ShadowPorts *ports,
+                              const ShadowNestedCookie *cookie)
 {
     ShadowClaim *claim = g_new0(ShadowClaim, 1);
 
     shadow_claim_remove(ports);
     claim->ports = ports;
-    claim->address = address;
-    claim->cookie = cookie;
+    claim->cookie = *cookie;
+    return claim;
+}
+
+void shadow_claim_add(ShadowPorts *ports, const ShadowNestedCookie *cookie)
+{
+    ShadowClaim *claim = claim_new(ports, cookie);
+
     qatomic_rcu_set(&ports->claim, claim);
     QLIST_INSERT_HEAD_RCU(&claims_waiting, claim, next);
     qatomic_inc(&claims_changes);
     qatomic_set(&shadow_bindings_used, true);
+}
+
+void shadow_claim_add_registered(ShadowPorts *ports,
+                                 const ShadowNestedCookie *cookie)
+{
+    ShadowClaim *claim = claim_new(ports, cookie);
+
+    claim->registered = true;
+    claim->found = true;
+    qatomic_rcu_set(&ports->claim, claim);
+}
+
+bool shadow_claim_is_registered(ShadowPorts *ports)
+{
+    return ports->claim && ports->claim->registered;
 }
 
 bool shadow_claim_remove(ShadowPorts *ports)
@@ -156,7 +178,7 @@ bool shadow_claim_waits(ShadowPorts *ports)
 
 bool shadow_claim_found(ShadowPorts *ports)
 {
-    return ports->claim && ports->claim->found;
+    return ports->claim && ports->claim->found && !ports->claim->registered;
 }
 
 bool shadow_claim_is_stale(ShadowPorts *ports)

@@ -6,7 +6,8 @@
  *
  * A claim waits for the first nested entry that has its cookie.  From then on
  * the guest is known by that entry's VMCB and root, as one that has registered,
- * and the cookie says at each entry whether that still holds.
+ * and the cookie says at each entry whether that still holds.  One that registers
+ * can have such a cookie too.
  */
 #ifndef SHADOW_CLAIM_H
 #define SHADOW_CLAIM_H
@@ -38,13 +39,15 @@ ShadowLife shadow_claim_look(ShadowPorts *ports, const ShadowEntry *entry);
 
 /* What follows is called with the BQL held. */
 
-/*
- * Wait for a nested guest with @cookie at @address of its memory.  The guest
- * has one claim at a time.
- */
-void shadow_claim_add(ShadowPorts *ports, uint64_t address, uint64_t cookie);
+/* Wait for a nested guest with @cookie.  The guest has one claim at a time. */
+void shadow_claim_add(ShadowPorts *ports, const ShadowNestedCookie *cookie);
 
-/* Forget the guest's claim.  Returns whether there was one. */
+/* The nested guest that has registered, or is about to, has this cookie. */
+void shadow_claim_add_registered(ShadowPorts *ports,
+                                 const ShadowNestedCookie *cookie);
+bool shadow_claim_is_registered(ShadowPorts *ports);
+
+/* Forget the guest's claim, or cookie.  Returns whether there was one. */
 bool shadow_claim_remove(ShadowPorts *ports);
 
 /* Whether there is a claim that waits, or that has found its guest */

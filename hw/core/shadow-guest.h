@@ -177,10 +177,10 @@ void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
                                uint64_t cookie);
 
 /*
- * Wait for the nested guest that will have @cookie at @address of its memory.
- * Not while a process lives that has bound it: see shadow_guest_may_bind().
+ * Wait for the nested guest that will have @cookie.  Not while a process lives
+ * that has bound it: see shadow_guest_may_bind().
  */
-void shadow_guest_claim(ShadowGuest *g, uint64_t address, uint64_t cookie);
+void shadow_guest_claim(ShadowGuest *g, const ShadowNestedCookie *cookie);
 
 /* Whether the nested guest that made @entry is this one */
 bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index);
@@ -194,10 +194,12 @@ int shadow_guest_challenge(ShadowGuest *g, const ShadowEntry *entry,
 
 /*
  * The nested guest that made @entry says that it is this one; @inside: it runs
- * in the process that is bound.  @answer is to its challenge, or NULL.
+ * as what is bound.  @answer is to its challenge, or NULL; @cookie is what it
+ * has for as long as it lives, or NULL.
  */
 int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
-                          bool inside, const uint8_t answer[32]);
+                          bool inside, const uint8_t answer[32],
+                          const ShadowNestedCookie *cookie);
 
 /*
  * What keeps the guest's port accesses from the cloud VM has changed; @reason

@@ -134,20 +134,28 @@ void shadow_guest_bind_process(ShadowGuest *g, const ShadowEntry *caller,
     shadow_guest_irq_changed(g);
 }
 
-void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry)
+/* Another than one that is known by its cookie takes its place. */
+void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry,
+                               bool again, const ShadowNestedCookie *cookie)
 {
     shadow_lifecycle_stale(g);
+    if (!again && (cookie || shadow_claim_is_registered(g->ports))) {
+        lifecycle_free(g, "another virtual machine has registered");
+    }
+    if (cookie) {
+        shadow_claim_add_registered(g->ports, cookie);
+    }
     shadow_binding_add_tag(g->ports, entry);
     shadow_ports_set_proved(g->ports, true);
     lifecycle_bound(g, SHADOW_BOUND_BY_TAG, entry->vmcb);
 }
 
-void shadow_guest_claim(ShadowGuest *g, uint64_t address, uint64_t cookie)
+void shadow_guest_claim(ShadowGuest *g, const ShadowNestedCookie *cookie)
 {
     shadow_guest_changed(g);
     lifecycle_free(g, "another virtual machine is claimed for it");
-    shadow_claim_add(g->ports, address, cookie);
-    trace_shadow_claim_waits(g->id, address);
+    shadow_claim_add(g->ports, cookie);
+    trace_shadow_claim_waits(g->id, cookie->address);
 }
 
 void shadow_lifecycle_claimed(ShadowGuest *g, const ShadowEntry *entry)

@@ -20,7 +20,9 @@ void shadow_lifecycle_claimed(ShadowGuest *g, const ShadowEntry *entry);
  */
 void shadow_lifecycle_attach(ShadowGuest *g, const char *reason);
 
-void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry);
+/* @again: it is the one that has registered before */
+void shadow_lifecycle_bind_tag(ShadowGuest *g, const ShadowEntry *entry,
+                               bool again, const ShadowNestedCookie *cookie);
 /* A nested guest in the bound process has proved that it is this one. */
 void shadow_lifecycle_proved(ShadowGuest *g);
 

@@ -170,7 +170,8 @@ static int register_check(ShadowGuest *g, const ShadowEntry *entry,
 }
 
 int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
-                          bool inside, const uint8_t answer[32])
+                          bool inside, const uint8_t answer[32],
+                          const ShadowNestedCookie *cookie)
 {
     Error *err = NULL;
     int ret = register_check(g, entry, inside, answer, &err);
@@ -183,7 +184,7 @@ int shadow_guest_register(ShadowGuest *g, const ShadowEntry *entry,
     if (register_is_told(g)) {
         shadow_lifecycle_proved(g);
     } else {
-        shadow_lifecycle_bind_tag(g, entry);
+        shadow_lifecycle_bind_tag(g, entry, inside, cookie);
     }
     return 0;
 }

@@ -11,21 +11,10 @@
 #include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
-#include "shadow/hw/misc/ultracall.h"
+#include "shadow/hw/misc/ultracall-call.h"
 #include "shadow/include/compat-memory.h"
 #include "shadow/migration/shadow-scratch.h"
 #include "shadow/trace.h"
-
-typedef struct UltracallCall {
-    UltracallCaller *caller;
-    ShadowGuest *guest;
-    UltracallBuffer buf;
-    uint64_t va;            /* of the buffer */
-    size_t len;             /* of the buffer */
-    uint64_t flags;
-    uint64_t value;
-    bool locked;            /* the BQL was, before the call took it */
-} UltracallCall;
 
 typedef enum UltracallBufferUse {
     BUFFER_NONE,
@@ -76,7 +65,7 @@ void *ultracall_ram(uint64_t pa, uint64_t *len, bool write)
     return memory_region_get_ram_ptr(mr) + xlat;
 }
 
-static void call_write(UltracallCall *call, const void *data, size_t len)
+void ultracall_write(UltracallCall *call, const void *data, size_t len)
 {
     iov_from_buf(call->buf.iov, call->buf.n, 0, data, len);
     call->value = len;
@@ -95,7 +84,7 @@ static int call_probe(UltracallCall *call)
         .id_max = cpu_to_le32(ULTRACALL_ID_MAX),
     };
 
-    call_write(call, &probe, sizeof(probe));
+    ultracall_write(call, &probe, sizeof(probe));
     return 0;
 }
 
@@ -127,10 +116,12 @@ static int call_bind(UltracallCall *call)
     if (ret) {
         return ret;
     }
-    call_write(call, &cookie, sizeof(cookie));
+    ultracall_write(call, &cookie, sizeof(cookie));
     if (claims) {
-        shadow_guest_claim(call->guest, call->flags & ULTRACALL_BIND_ADDRESS,
-                           cookie);
+        shadow_guest_claim(call->guest, &(ShadowNestedCookie) {
+            .address = call->flags & ULTRACALL_BIND_ADDRESS,
+            .value = cookie,
+        });
     } else {
         shadow_guest_bind_process(call->guest, &caller, again, call->va,
                                   cookie);
@@ -141,40 +132,6 @@ static int call_bind(UltracallCall *call)
 static int call_unbind(UltracallCall *call)
 {
     return shadow_guest_unbind(call->guest, "the cloud VM unbound it");
-}
-
-static int call_register(UltracallCall *call)
-{
-    bool answers = call->flags == ULTRACALL_REGISTER_ANSWER;
-    bool asks = call->flags == ULTRACALL_REGISTER_CHALLENGE;
-    ShadowGuest *g = call->guest;
-    uint8_t proof[ULTRACALL_PROOF_LEN];
-    ShadowEntry entry;
-    int ret;
-
-    if (!call->caller->nested) {
-        return -EPERM;
-    }
-    if (call->flags && !answers && !asks) {
-        return -EINVAL;
-    }
-    if (call->flags && call->len < sizeof(proof)) {
-        call->value = sizeof(proof);
-        return -ENOSPC;
-    }
-    call->caller->entry(call->caller, &entry);
-    if (asks) {
-        ret = shadow_guest_challenge(g, &entry, proof);
-        if (!ret) {
-            call_write(call, proof, sizeof(proof));
-        }
-        return ret;
-    }
-    iov_to_buf(call->buf.iov, call->buf.n, 0, proof,
-               answers ? sizeof(proof) : 0);
-    return shadow_guest_register(g, &entry,
-                                 shadow_guest_is(g, call->caller->cpu_index),
-                                 answers ? proof : NULL);
 }
 
 static int call_reset(UltracallCall *call)
@@ -217,7 +174,7 @@ static int call_save(UltracallCall *call)
     ret = shadow_guest_save(call->guest, what[call->flags], envelope, &size,
                             NULL);
     if (!ret) {
-        call_write(call, envelope, size);
+        ultracall_write(call, envelope, size);
     } else if (ret == -ENOSPC) {
         call->value = need;
     }
@@ -275,7 +232,7 @@ static int call_reply(UltracallCall *call, const void *data, size_t len)
         call->value = len;
         return -ENOSPC;
     }
-    call_write(call, data, len);
+    ultracall_write(call, data, len);
     return 0;
 }
 
@@ -329,7 +286,7 @@ static int call_port(UltracallCall *call)
     }
     val = shadow_ports_read(ports, port, call->len);
     stn_le_p(data, call->len, val);
-    call_write(call, data, call->len);
+    ultracall_write(call, data, call->len);
     return 0;
 }
 
@@ -406,9 +363,10 @@ static const UltracallDesc ultracall_descs[] = {
         .flags = ULTRACALL_BIND_CLAIM | ULTRACALL_BIND_ADDRESS,
         .use = BUFFER_OUT, .min = sizeof(uint64_t), .max = sizeof(uint64_t) },
     [ULTRACALL_UNBIND] = { "unbind", call_unbind, .named = true },
-    [ULTRACALL_REGISTER] = { "register", call_register, .named = true,
+    [ULTRACALL_REGISTER] = { "register", ultracall_register, .named = true,
         .nested = true, .use = BUFFER_OUT, .max = ULTRACALL_PROOF_LEN,
-        .flags = ULTRACALL_REGISTER_CHALLENGE | ULTRACALL_REGISTER_ANSWER },
+        .flags = ULTRACALL_REGISTER_CHALLENGE | ULTRACALL_REGISTER_ANSWER |
+                 ULTRACALL_REGISTER_COOKIE | ULTRACALL_BIND_ADDRESS },
     [ULTRACALL_RESET] = { "reset", call_reset, .named = true },
     [ULTRACALL_STATE_SIZE] = { "state-size", call_state_size, .named = true },
     [ULTRACALL_SAVE] = { "save", call_save, .named = true,

@@ -93,6 +93,23 @@ void assert_claim(QTestState *qts, const char *tag, bool claimed,
     qobject_unref(g);
 }
 
+/* The query comes first: it is there, or not, when an event may never come. */
+void expect_lost(QTestState *qts, const char *tag)
+{
+    int64_t until = g_get_monotonic_time() + SHADOW_HANGS_US;
+    bool found = true;
+
+    while (found) {
+        QDict *g = shadow_query(qts, tag);
+
+        found = qdict_get_bool(g, "bound-by-claim") ||
+                qdict_get_bool(g, "bound-by-tag");
+        qobject_unref(g);
+        g_assert_cmpint(g_get_monotonic_time(), <, until);
+    }
+    shadow_expect_unbound(qts, tag, "the bound virtual machine has ended");
+}
+
 void expect_found(QTestState *qts, const char *tag)
 {
     QDict *data = shadow_event(qts, "SHADOW_GUEST_BOUND");

@@ -17,8 +17,6 @@
 #define VMCB(n)         (0x6000ULL + (n) * 0x1000)
 #define PTE             7           /* a user's, writable */
 
-#define LOST            "the bound virtual machine has ended"
-
 /* Have @root's guest see @frame at ADDRESS; 0: nothing */
 void claimed_map(QTestState *qts, uint64_t root, uint64_t frame);
 /* Where the nested guest @n has ADDRESS */
@@ -42,6 +40,8 @@ Server entry_server(QTestState *qts, unsigned root, unsigned vmcb);
 /* A root that had no cookie is looked at again before long. */
 void wait_entered(QTestState *qts, unsigned root, unsigned vmcb);
 
+/* Its users are told that its nested guest has ended. */
+void expect_lost(QTestState *qts, const char *tag);
 void assert_claim(QTestState *qts, const char *tag, bool claimed, bool found);
 void expect_found(QTestState *qts, const char *tag);
 

@@ -151,6 +151,102 @@ static void test_restored(void)
     qtest_quit(from);
 }
 
+static int do_register(QTestState *qts, uint64_t address, uint64_t flags)
+{
+    return shadow_call(qts, ULTRACALL_REGISTER | TESTDEV_NESTED, "vm1",
+                       cookie_at(0), 8, address | flags);
+}
+
+/* The nested guest 0 has registered, with a cookie. */
+static QTestState *start_registered(void)
+{
+    QTestState *qts = claimed_start_with(",register=on");
+
+    g_assert_cmpint(do_register(qts, ADDRESS, ULTRACALL_REGISTER_COOKIE), ==,
+                    0);
+    g_assert_cmpuint(shadow_value(qts), ==, 8);
+    g_assert_true(entered(qts, 0, 0));
+    return qts;
+}
+
+/* A nested guest that has registered is known by its cookie, too. */
+static void test_registered(void)
+{
+    QTestState *qts = start_registered();
+
+    assert_claim(qts, "vm1", false, false);
+    shadow_assert_bound(qts, "vm1", false, true);
+    g_assert_true(entered(qts, 0, 1));
+    g_assert_cmpint(do_register(qts, ADDRESS, ULTRACALL_REGISTER_COOKIE), ==,
+                    0);
+    g_assert_true(entered(qts, 0, 1));
+    claimed_map(qts, ROOT(0), 0);
+    g_assert_cmpint(entry_server(qts, 0, 0), ==, NOBODY);
+    claimed_map(qts, ROOT(0), FRAME(0));
+    g_assert_true(entered(qts, 0, 0));
+    qtest_writeq(qts, cookie_at(0), 0);
+    g_assert_cmpint(entry_server(qts, 0, 0), ==, NOBODY);
+    expect_lost(qts, "vm1");
+    qtest_quit(qts);
+}
+
+/* Its VMCB comes back with the root of another guest, or it does. */
+static void test_registered_reused(void)
+{
+    QTestState *qts = start_registered();
+
+    g_assert_cmpint(entry_server(qts, 3, 0), ==, NOBODY);
+    expect_lost(qts, "vm1");
+    g_assert_false(entered(qts, 3, 0));
+    qtest_quit(qts);
+}
+
+/* Another one that registers takes its place, whether it has a cookie or not. */
+static void test_registered_replaced(void)
+{
+    QTestState *qts = start_registered();
+
+    shadow_enter(qts, HYPERVISOR, ROOT(1), VMCB(1));
+    g_assert_cmpint(do_register(qts, 0, 0), ==, 0);
+    shadow_expect_unbound(qts, "vm1", "another virtual machine has registered");
+    g_assert_true(entered(qts, 1, 1));
+    g_assert_false(entered(qts, 0, 0));
+    g_assert_cmpint(do_register(qts, ADDRESS, ULTRACALL_REGISTER_COOKIE), ==,
+                    0);
+    g_assert_true(entered(qts, 0, 0));
+    g_assert_false(entered(qts, 1, 1));
+    qtest_quit(qts);
+}
+
+static void test_register_refused(void)
+{
+    const uint64_t flag = ULTRACALL_REGISTER_COOKIE;
+    QTestState *qts = claimed_start_with(",register=on");
+
+    qtest_writeq(qts, cookie_at(0), 0x4711);
+    g_assert_cmpint(do_register(qts, ADDRESS, 0), ==, -EINVAL);
+    g_assert_cmpint(do_register(qts, ADDRESS, flag |
+                                ULTRACALL_REGISTER_CHALLENGE), ==, -EINVAL);
+    g_assert_cmpint(do_register(qts, ADDRESS - 8, flag), ==, -EINVAL);
+    g_assert_cmpint(do_register(qts, 0, flag), ==, -EINVAL);
+    shadow_enter(qts, HYPERVISOR, ROOT(1), VMCB(1));
+    g_assert_cmpint(do_register(qts, ADDRESS, flag), ==, -EINVAL);
+    shadow_enter(qts, HYPERVISOR, 0, VMCB(1));
+    g_assert_cmpint(do_register(qts, ADDRESS, flag), ==, -EINVAL);
+    g_assert_cmpint(shadow_call(qts, ULTRACALL_REGISTER | TESTDEV_NESTED,
+                                "vm1", cookie_at(0), 7, ADDRESS | flag), ==,
+                    -ENOSPC);
+    g_assert_cmpuint(qtest_readq(qts, cookie_at(0)), ==, 0x4711);
+    shadow_assert_bound(qts, "vm1", false, false);
+    qtest_quit(qts);
+
+    qts = claimed_start();
+    qtest_writeq(qts, cookie_at(0), 0x4711);
+    g_assert_cmpint(do_register(qts, ADDRESS, flag), ==, -EACCES);
+    g_assert_cmpuint(qtest_readq(qts, cookie_at(0)), ==, 0x4711);
+    qtest_quit(qts);
+}
+
 /* An entry of what was bound before says nothing of what is bound now. */
 static void test_entered_before(void)
 {
@@ -178,5 +274,10 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow/claim/proof", test_proof);
     qtest_add_func("/shadow/claim/restored", test_restored);
     qtest_add_func("/shadow/claim/entered-before", test_entered_before);
+    qtest_add_func("/shadow/claim/registered", test_registered);
+    qtest_add_func("/shadow/claim/registered-reused", test_registered_reused);
+    qtest_add_func("/shadow/claim/registered-replaced",
+                   test_registered_replaced);
+    qtest_add_func("/shadow/claim/register-refused", test_register_refused);
     return shadow_test_run();
 }

@@ -74,7 +74,7 @@ static void test_lost(void)
 
     qtest_writeq(qts, cookie_at(0), cookie + 1);
     g_assert_cmpint(entry_server(qts, 0, 0), ==, NOBODY);
-    shadow_expect_unbound(qts, "vm1", LOST);
+    expect_lost(qts, "vm1");
     assert_claim(qts, "vm1", false, false);
     shadow_assert_protection(qts, "none", 0);
     qtest_writeq(qts, cookie_at(0), cookie);
@@ -111,7 +111,7 @@ static void test_reused(void)
     QTestState *qts = claimed_start_found();
 
     g_assert_cmpint(entry_server(qts, 3, 0), ==, NOBODY);
-    shadow_expect_unbound(qts, "vm1", LOST);
+    expect_lost(qts, "vm1");
     g_assert_false(entered(qts, 3, 0));
     g_assert_false(entered(qts, 0, 0));
     qtest_quit(qts);
@@ -124,7 +124,7 @@ static void test_reused_and_claimed(void)
 
     qtest_writeq(qts, cookie_at(0), claim(qts, "vm2"));
     g_assert_true(entered(qts, 0, 0));
-    shadow_expect_unbound(qts, "vm1", LOST);
+    expect_lost(qts, "vm1");
     assert_claim(qts, "vm1", false, false);
     assert_claim(qts, "vm2", false, true);
     g_assert_true(entered(qts, 0, 0));
@@ -142,7 +142,7 @@ static void test_registered_before(void)
     qtest_writeq(qts, cookie_at(0), claim(qts, "vm2"));
     g_assert_true(entered(qts, 0, 0));
     assert_claim(qts, "vm2", false, true);
-    shadow_expect_unbound(qts, "vm1", LOST);
+    expect_lost(qts, "vm1");
     shadow_assert_bound(qts, "vm1", false, false);
     qtest_quit(qts);
 }
