@@ -99,6 +99,44 @@ static void try_own(void)
     }
 }
 
+#define CR4_SMAP (1ul << 21)
+#define CPUID_7_EBX_SMAP (1u << 20)
+
+/* All pages here are users': but for the call, EFLAGS.AC is set. */
+static void set_smap(bool on)
+{
+    uint64_t cr4;
+
+    __asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
+    cr4 = on ? cr4 | CR4_SMAP : cr4 & ~CR4_SMAP;
+    __asm__ volatile("stac\n\t"
+                     "movq %0, %%cr4" : : "r"(cr4) : "memory");
+    if (!on) {
+        __asm__ volatile("clac" : : : "memory");
+    }
+}
+
+/* A hypervisor that keeps its own accesses off its guests' pages */
+static void try_smap(void)
+{
+    const uint64_t a[ULTRACALL_ARGS] = { USERS, 24 };
+    uint64_t rax = ULTRACALL_MAGIC | ULTRACALL_PROBE, value;
+    uint32_t eax = 7, ebx, ecx = 0, edx;
+
+    __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    if (!(ebx & CPUID_7_EBX_SMAP)) {
+        say("INFO no SMAP here");
+        return;
+    }
+    set_smap(true);
+    ULTRACALL_ASM("clac\n\t"
+                  "outl %%eax, %%dx\n\t"
+                  "stac", rax, 0, 0, client.port, a, value);
+    set_smap(false);
+    check("a program's buffer, under SMAP", rax, 0);
+    check("how much was written", value, 24);
+}
+
 /* In guest mode: a control domain that is a nested guest itself */
 static void try_nested(Vm *vm)
 {
@@ -145,6 +183,7 @@ void scenario_doorbell(void)
     fill();
     vm_create(&vm, ROOT_A, nested_ring, 0, 0);
     try_own();
+    try_smap();
     try_kept(&vm);
     try_nested(&vm);
     check("nothing was written", written(), 0);
