@@ -311,4 +311,7 @@ static const TypeInfo agent_types[] = {
     },
 };
 
-DEFINE_TYPES(agent_types)
+void shadow_agent_register_types(void)
+{
+    type_register_static_array(agent_types, ARRAY_SIZE(agent_types));
+}

@@ -52,6 +52,12 @@ struct ShadowAgent {
 };
 
 /*
+ * Make the type known to QEMU: once, by shadow-agent-builtin.c where the agent
+ * is part of QEMU, or else by shadow-agent-plugin.c.
+ */
+void shadow_agent_register_types(void);
+
+/*
  * Make a call about the agent's guest, from any thread.  Returns 0 or a
  * negative errno; the second result goes to *@value unless that is NULL.
  */

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent as a part of QEMU; shadow-agent-plugin.c takes this file's place. */
+#include "qemu/osdep.h"
+#include "qemu/module.h"
+#include "shadow/hw/misc/shadow-agent.h"
+
+type_init(shadow_agent_register_types)

@@ -1,0 +1,171 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   plugin.sh
+#
+# Build the agent as a plug-in of Debian's own QEMU, for the one package version whose source is
+# unpacked: build/plugin/shadow-agent.so. What it needs of QEMU must be what the package's binary has.
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$top/scripts/apt.sh"
+
+plugin=$build/plugin
+tree=$plugin/src            # the source without our changes
+headers=$plugin/qemu        # QEMU's generated headers
+debian=$plugin/debian       # the package, unpacked
+emulator=usr/bin/qemu-system-x86_64
+
+take_lock
+"$top/scripts/packages.sh" || exit
+"$top/scripts/tools.sh" || exit
+"$top/scripts/source.sh" || exit
+locate_qemu
+[[ -f $qemu_src/debian/changelog ]] ||
+    die "$qemu_src is not a Debian source package" \
+        "the plug-in is for the QEMU of a Debian package: unpack its source, apt-get source qemu=VERSION"
+version=$(dpkg-parsechangelog -l "$qemu_src/debian/changelog" -S Version)
+
+# Links to the files of the source, all but those that we have changed: these are copied, and put
+# back to what they were.
+copy_source() {
+    local file
+    say "taking our changes out of a copy of QEMU $version"
+    rm -rf "$tree.new"
+    mkdir -p "$plugin"
+    cp -al "$qemu_src" "$tree.new" 2> /dev/null || {
+        rm -rf "$tree.new"
+        cp -a "$qemu_src" "$tree.new"
+    }
+    rm -f "$tree.new"/{shadow,qapi/shadow.json,qapi/shadow-object.json}
+    [[ -f $qemu_src/.shadow-attached ]] || return 0
+    while read -r file; do
+        rm "$tree.new/$file"
+        cp -p "$qemu_src/$file" "$tree.new/$file"
+    done < <(sed -n 's|^+++ b/\([^[:space:]]*\).*|\1|p' "$qemu_src/.shadow-attached")
+    patch -d "$tree.new" -p1 -R --force --no-backup-if-mismatch \
+        < "$qemu_src/.shadow-attached" > "$logs/plugin.log" 2>&1 ||
+        die "our changes cannot be taken out of $qemu_src (see $logs/plugin.log)"
+}
+
+# What makes no difference to the structures that the agent uses is left out: Debian's QEMU has much
+# that this machine need not have libraries for. shadow-agent-plugin.c compares their sizes.
+options=(
+    --python=/usr/bin/python3
+    --target-list=x86_64-softmmu
+    --without-default-features
+    --enable-system --enable-tcg --enable-kvm
+    --enable-modules --enable-plugins
+    --disable-install-blobs
+    --disable-download
+    "--with-pkgversion=Debian $version"
+)
+
+configure() {
+    say "configuring QEMU $version"
+    rm -rf "$headers"
+    mkdir -p "$headers"
+    (cd "$headers" && "$tree/configure" "${options[@]}") > "$logs/plugin.log" 2>&1 9>&- || {
+        tail -n 20 "$logs/plugin.log" >&2
+        die "configuring QEMU failed (all of it: $logs/plugin.log)"
+    }
+    # one header of each program that makes any which the agent includes
+    ninja -C "$headers" config-poison.h qapi/qapi-types-run-state.h >> "$logs/plugin.log" 2>&1 9>&- || {
+        tail -n 20 "$logs/plugin.log" >&2
+        die "QEMU's headers could not be made (all of it: $logs/plugin.log)"
+    }
+}
+
+# The binary that the plug-in is for; the machine's own if it is that.
+unpack_package() {
+    rm -rf "$debian"
+    if [[ $(dpkg-query -W -f '${Version}' qemu-system-x86 2> /dev/null || true) == "$version" ]]; then
+        mkdir -p "$debian/usr/bin"
+        ln -s "/$emulator" "$debian/$emulator"
+        return
+    fi
+    apt_update
+    [[ -n $(apt_newest Packages qemu-system-x86 "${version#*:}") ]] ||
+        die "Debian's archive has no qemu-system-x86 $version any more" \
+            "look for a newer source package: ./shadow fetch"
+    apt_unpack_into "$debian" "qemu-system-x86=$version"
+}
+
+set_up() {
+    local wanted
+    wanted=$(printf '%s\n' "$version" "$qemu_src" "${options[@]}")
+    if [[ -f $plugin/for && $wanted == "$(cat "$plugin/for")" && -e $debian/$emulator ]]; then
+        return
+    fi
+    rm -f "$plugin/for"
+    copy_source
+    rm -rf "$tree"
+    mv "$tree.new" "$tree"
+    configure
+    unpack_package
+    echo "$wanted" > "$plugin/for"
+}
+
+# Our sources find shadow/... and the trace events there; a plug-in has none.
+include_folder() {
+    mkdir -p "$plugin/include/trace"
+    ln -sfn "$top" "$plugin/include/shadow"
+    /usr/bin/python3 "$tree/scripts/tracetool.py" --backends=nop --format=h --group=shadow \
+        "$top/trace-events" "$plugin/include/trace/trace-shadow.h.new"
+    cmp -s "$plugin/include/trace/trace-shadow.h"{.new,} ||
+        mv "$plugin/include/trace/trace-shadow.h"{.new,}
+}
+
+sources() {
+    find "$top/hw/misc" -name 'shadow-agent*.c' ! -name shadow-agent-builtin.c | LC_ALL=C sort
+}
+
+compile() { # OUTPUT
+    local inputs flags warnings
+    readarray -t inputs < <(sources)
+    # shellcheck disable=SC2046 # two words and more
+    flags=($(pkg-config --cflags glib-2.0) -std=gnu11 -m64 -mcx16 -O2 -g -pthread -fPIC
+        -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_LARGEFILE_SOURCE "-DSHADOW_PLUGIN_PACKAGE=\"Debian $version\""
+        -fno-strict-aliasing -fno-common -fwrapv -ftrivial-auto-var-init=zero
+        -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    warnings=(-Wall -Werror -Wundef -Wwrite-strings -Wmissing-prototypes -Wstrict-prototypes)
+    say "compiling the agent for QEMU $version"
+    (cd "$headers" && cc "${flags[@]}" "${warnings[@]}" \
+        -isystem "$tree/linux-headers" -isystem linux-headers -iquote . -iquote "$tree" \
+        -iquote "$tree/include" -iquote "$tree/host/include/x86_64" \
+        -iquote "$tree/host/include/generic" -iquote "$plugin/include" -Iqapi \
+        -shared -Wl,-z,relro,-z,now,-z,nodelete -o "$1" "${inputs[@]}") > "$logs/plugin.log" 2>&1 || {
+        head -n 30 "$logs/plugin.log" >&2
+        die "compiling the agent failed (all of it: $logs/plugin.log)"
+    }
+}
+
+symbols() { # FILE OPTION...: without versions
+    nm -D "${@:2}" "$1" | awk '{ sub(/@.*/, "", $NF); print $NF }' | LC_ALL=C sort -u
+}
+
+newest_libc() { # FILE: what it needs
+    nm -D --undefined-only "$1" | sed -n 's/.*@GLIBC_\([0-9.]*\)$/\1/p' | sort -V | tail -n 1
+}
+
+# What QEMU exports is there, and so are the libraries' functions that QEMU needs itself. Symbols of
+# the C library have versions: it must be no newer than QEMU's.
+check_symbols() { # PLUGIN
+    local binary=$debian/$emulator needs has lacking
+    needs=$(nm -D --undefined-only "$1" | awk '$1 != "w" && $NF !~ /@/ { print $NF }' | LC_ALL=C sort -u)
+    has=$({ symbols "$binary" --defined-only && symbols "$binary" --undefined-only; } | LC_ALL=C sort -u)
+    lacking=$(comm -23 <(echo "$needs") <(echo "$has"))
+    [[ -z $lacking ]] ||
+        die "QEMU $version does not have what the agent needs of it:" "${lacking//$'\n'/ }"
+    needs=$(newest_libc "$1")
+    has=$(newest_libc "$binary")
+    printf '%s\n' "$needs" "$has" | sort -CV ||
+        die "the agent needs the C library $needs, and QEMU $version $has" \
+            "build it on the Debian release that this QEMU is of, or on an older one"
+}
+
+set_up
+include_folder
+compile "$plugin/shadow-agent.so.new"
+check_symbols "$plugin/shadow-agent.so.new"
+mv "$plugin/shadow-agent.so.new" "$plugin/shadow-agent.so"
+say "build/plugin/shadow-agent.so is for qemu-system-x86 $version"
