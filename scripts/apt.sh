@@ -36,6 +36,8 @@ apt_sources() {
     echo "deb $by $mirror bookworm main"
     echo "deb $by $security bookworm-security main"
     echo "deb $by $mirror trixie main"
+    echo "deb $by $mirror trixie-updates main"
+    echo "deb $by $security trixie-security main"
     echo "deb-src $by $mirror trixie main"
     echo "deb-src $by $mirror trixie-updates main"
     echo "deb-src $by $security trixie-security main"
@@ -104,6 +106,13 @@ apt_newest() { # Packages|Sources NAME START: the newest version that starts so 
         index(bare, start) == 1 { print $2 }' | sort -Vu | tail -n 1
 }
 
+apt_libraries() { # PACKAGE...: the names of all packages with libraries that they need
+    local depends=(depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces
+        --no-enhances) direct
+    readarray -t direct < <(apt_cache "${depends[@]}" "$@" | sed -n 's/^ *Depends: \(lib\|zlib\)/\1/p')
+    apt_cache "${depends[@]}" --recurse "${direct[@]}" | grep -E '^(lib|zlib)' | sort -u
+}
+
 # apt checks what it gets against the signed lists.
 apt_get_into() { # DIR ARGUMENT...
     local dir=$1
@@ -120,7 +129,7 @@ apt_unpack_into() {
     local dir=$1 downloads=$apt_dir/download deb
     shift
     rm -rf "$downloads"
-    say "downloading $*"
+    (($# > 8)) && say "downloading $1 and $(($# - 1)) more packages" || say "downloading $*"
     apt_get_into "$downloads" download "$@"
     say "unpacking them"
     mkdir -p "$dir"

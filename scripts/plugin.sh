@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   plugin.sh
+#   plugin.sh [--host]
 #
 # Build the agent as a plug-in of Debian's own QEMU, for the one package version whose source is
 # unpacked: build/plugin/shadow-agent.so. What it needs of QEMU must be what the package's binary has.
+# With --host, unpack all that this QEMU needs to run, for the tests: build/plugin/debian.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"
@@ -75,25 +76,44 @@ configure() {
     }
 }
 
-# The binary that the plug-in is for; the machine's own if it is that.
-unpack_package() {
-    rm -rf "$debian"
-    if [[ $(dpkg-query -W -f '${Version}' qemu-system-x86 2> /dev/null || true) == "$version" ]]; then
-        mkdir -p "$debian/usr/bin"
-        ln -s "/$emulator" "$debian/$emulator"
-        return
-    fi
+is_installed() {
+    [[ $(dpkg-query -W -f '${Version}' qemu-system-x86 2> /dev/null || true) == "$version" ]]
+}
+
+unpack() { # PACKAGE...: with the emulator
     apt_update
     [[ -n $(apt_newest Packages qemu-system-x86 "${version#*:}") ]] ||
         die "Debian's archive has no qemu-system-x86 $version any more" \
             "look for a newer source package: ./shadow fetch"
-    apt_unpack_into "$debian" "qemu-system-x86=$version"
+    rm -rf "$debian"
+    apt_unpack_into "$debian.new" "qemu-system-x86=$version" "$@"
+    echo "$version" > "$debian.new/version"
+    mv "$debian.new" "$debian"
+}
+
+# The binary that the plug-in is for; the machine's own if it is that.
+find_package() {
+    local libraries
+    [[ -e $debian/version && $version == "$(cat "$debian/version")" ]] || rm -rf "$debian"
+    if [[ -n $host && ! -e $debian/usr/sbin/setcap ]]; then
+        apt_update
+        readarray -t libraries < <(apt_libraries "qemu-system-x86=$version" libcap2-bin)
+        unpack "${libraries[@]}" libcap2-bin
+    fi
+    if [[ -e $debian/version ]]; then
+        binary=$debian/$emulator
+    elif is_installed; then
+        binary=/$emulator
+    else
+        unpack
+        binary=$debian/$emulator
+    fi
 }
 
 set_up() {
     local wanted
     wanted=$(printf '%s\n' "$version" "$qemu_src" "${options[@]}")
-    if [[ -f $plugin/for && $wanted == "$(cat "$plugin/for")" && -e $debian/$emulator ]]; then
+    if [[ -f $plugin/for && $wanted == "$(cat "$plugin/for")" ]]; then
         return
     fi
     rm -f "$plugin/for"
@@ -101,7 +121,6 @@ set_up() {
     rm -rf "$tree"
     mv "$tree.new" "$tree"
     configure
-    unpack_package
     echo "$wanted" > "$plugin/for"
 }
 
@@ -150,7 +169,7 @@ newest_libc() { # FILE: what it needs
 # What QEMU exports is there, and so are the libraries' functions that QEMU needs itself. Symbols of
 # the C library have versions: it must be no newer than QEMU's.
 check_symbols() { # PLUGIN
-    local binary=$debian/$emulator needs has lacking
+    local needs has lacking
     needs=$(nm -D --undefined-only "$1" | awk '$1 != "w" && $NF !~ /@/ { print $NF }' | LC_ALL=C sort -u)
     has=$({ symbols "$binary" --defined-only && symbols "$binary" --undefined-only; } | LC_ALL=C sort -u)
     lacking=$(comm -23 <(echo "$needs") <(echo "$has"))
@@ -163,7 +182,14 @@ check_symbols() { # PLUGIN
             "build it on the Debian release that this QEMU is of, or on an older one"
 }
 
+host=
+if [[ ${1:-} == --host ]]; then
+    host=yes
+    shift
+fi
+(($# == 0)) || die "./shadow plugin takes no arguments"
 set_up
+find_package
 include_folder
 compile "$plugin/shadow-agent.so.new"
 check_symbols "$plugin/shadow-agent.so.new"
