@@ -359,47 +359,93 @@ static inline void ultracall_choose(struct ultracall_client *c)
     }
 }
 
-/*
- * Find the PCI function, get at its doorbell, and ask what it can do.  Needs
- * CAP_SYS_RAWIO.  Returns 0; -ENODEV: there is none; -EPROTO: it speaks
- * another version; or what ioperm() said.
- */
-static inline int ultracall_open(struct ultracall_client *c)
+/* The first port of BAR 0, or 0 if that is not what the interface has. */
+static inline uint16_t ultracall_sysfs_port(const char *dir)
+{
+    unsigned long long first = 0, last = 0, flags = 0;
+    char path[600];
+    FILE *f;
+    int n;
+
+    snprintf(path, sizeof(path), "%s/resource", dir);
+    f = fopen(path, "r");
+    if (!f) {
+        return 0;
+    }
+    n = fscanf(f, "%llx %llx %llx", &first, &last, &flags);
+    fclose(f);
+    /* 0x100: Linux' IORESOURCE_IO */
+    return n == 3 && flags & 0x100 && last <= UINT16_MAX &&
+           last - first == ULTRACALL_BAR_SIZE - 1 ? first : 0;
+}
+
+/* Find the PCI function: its folder and its port.  -ENODEV: there is none. */
+static inline int ultracall_find(struct ultracall_client *c)
 {
     static const char bus[] = "/sys/bus/pci/devices";
-    struct ultracall_probe probe;
     unsigned vendor, device;
-    unsigned long long base = 0;
     struct dirent *e;
-    uint64_t value;
     DIR *d = opendir(bus);
 
     memset(c, 0, sizeof(*c));
-    while (d && !base && (e = readdir(d))) {
+    while (d && !c->port && (e = readdir(d))) {
         snprintf(c->sysfs, sizeof(c->sysfs), "%s/%s", bus, e->d_name);
         if (!ultracall_sysfs_read(c->sysfs, "vendor", "%x", &vendor) &&
             !ultracall_sysfs_read(c->sysfs, "device", "%x", &device) &&
-            vendor == ULTRACALL_PCI_VENDOR &&
-            device == ULTRACALL_PCI_DEVICE &&
-            ultracall_sysfs_read(c->sysfs, "resource", "%llx", &base)) {
-            base = 0;
+            vendor == ULTRACALL_PCI_VENDOR && device == ULTRACALL_PCI_DEVICE) {
+            c->port = ultracall_sysfs_port(c->sysfs);
         }
     }
     if (d) {
         closedir(d);
     }
-    if (!base) {
-        return -ENODEV;
+    return c->port ? 0 : -ENODEV;
+}
+
+/*
+ * Ask what L0 can do, in the way of @c->features.  Returns 0; -EPROTO: it
+ * speaks another version; -ENXIO: nobody answers; or what L0 said.
+ */
+static inline int ultracall_ask(const struct ultracall_client *c,
+                                struct ultracall_probe *probe)
+{
+    uint64_t value;
+    int64_t ret;
+
+    memset(probe, 0, sizeof(*probe));
+    ret = ultracall(c, ULTRACALL_PROBE, (uintptr_t)probe, sizeof(*probe), 0,
+                    0, 0, &value);
+    if (ret) {
+        /* RAX as it was: where I/O is not enabled, nothing has happened */
+        return ret > 0 ? -ENXIO : ret;
     }
-    c->port = base;
-    if (ioperm(base, ULTRACALL_BAR_SIZE, 1) < 0) {
-        return -errno;
+    return probe->version == ULTRACALL_VERSION ? 0 : -EPROTO;
+}
+
+/*
+ * Find the PCI function, get at its doorbell, and ask what it can do.  Needs
+ * CAP_SYS_RAWIO, or I/O permission from who has started this program and calls
+ * by instruction.  Returns 0; -ENODEV: there is none; what ioperm() said;
+ * or what ultracall_ask() did.
+ */
+static inline int ultracall_open(struct ultracall_client *c)
+{
+    struct ultracall_probe probe;
+    int ret = ultracall_find(c);
+    int denied;
+
+    if (ret) {
+        return ret;
     }
-    memset(&probe, 0, sizeof(probe));
-    if (ultracall(c, ULTRACALL_PROBE, (uintptr_t)&probe, sizeof(probe), 0, 0,
-                  0, &value) ||
-        probe.version != ULTRACALL_VERSION) {
-        return -EPROTO;
+    denied = ioperm(c->port, ULTRACALL_BAR_SIZE, 1) < 0 ? -errno : 0;
+    /*
+     * Who has I/O permission already is not told so by Linux, but L0 sees it.
+     * Without it the doorbell would end this program, the instruction does not.
+     */
+    c->features = denied ? ULTRACALL_F_INSTRUCTION : 0;
+    ret = ultracall_ask(c, &probe);
+    if (ret) {
+        return denied && ret != -EPROTO ? denied : ret;
     }
     c->features = probe.features;
     c->envelope_max = probe.envelope_max;

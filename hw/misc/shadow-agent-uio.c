@@ -35,14 +35,46 @@ bool shadow_agent_uio_take(ShadowAgentUio *uio)
     return read(uio->fd, &count, sizeof(count)) == sizeof(count);
 }
 
-bool shadow_agent_uio_open(ShadowAgentUio *uio, const char *sysfs,
+/* What stands between this process and a file is not the same for each errno. */
+static int uio_open_file(const char *path, int flags, Error **errp)
+{
+    ERRP_GUARD();
+    int fd = open(path, O_RDWR | O_CLOEXEC | flags);
+
+    if (fd >= 0) {
+        return fd;
+    }
+    error_setg_errno(errp, errno, "cannot open %s to read and write", path);
+    switch (errno) {
+    case EACCES:
+        error_append_hint(errp, "User %u must be allowed to by the file's "
+                          "owner or group, as a udev rule can see to, and by "
+                          "AppArmor or SELinux.\n", geteuid());
+        break;
+    case ENOENT:
+    case EPERM:
+        error_append_hint(errp, "libvirt gives this QEMU a /dev and a device "
+                          "cgroup of its own: name the file in "
+                          "cgroup_device_acl in qemu.conf.\n");
+        break;
+    case EROFS:
+        error_append_hint(errp, "/sys is mounted read-only here.\n");
+        break;
+    default:
+        break;
+    }
+    return -1;
+}
+
+bool shadow_agent_uio_open(ShadowAgentUio *uio, const char *sysfs, bool config,
                            Error **errp)
 {
     ERRP_GUARD();
     g_autofree char *name = uio_find(sysfs);
     g_autofree char *dev = g_strdup_printf("/dev/%s", name ?: "");
-    g_autofree char *config = g_build_filename(sysfs, "config", NULL);
+    g_autofree char *space = g_build_filename(sysfs, "config", NULL);
 
+    uio->config = -1;
     if (!name) {
         error_setg(errp, "the ultracall device has no UIO driver");
         error_append_hint(errp, "As root: modprobe uio_pci_generic; "
@@ -51,12 +83,9 @@ bool shadow_agent_uio_open(ShadowAgentUio *uio, const char *sysfs,
                           ULTRACALL_PCI_DEVICE);
         return false;
     }
-    uio->fd = open(dev, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    uio->config = open(config, O_RDWR | O_CLOEXEC);
-    if (uio->fd < 0 || uio->config < 0) {
-        error_setg_errno(errp, errno, "cannot open %s and %s", dev, config);
-        return false;
+    uio->fd = uio_open_file(dev, O_NONBLOCK, errp);
+    if (uio->fd >= 0 && config) {
+        uio->config = uio_open_file(space, 0, errp);
     }
-    shadow_agent_uio_enable(uio);
-    return true;
+    return uio->fd >= 0 && (uio->config >= 0 || !config);
 }

@@ -21,6 +21,9 @@
 #include "shadow/include/compat-qdev.h"
 #include "shadow/trace.h"
 
+/* How often an interrupt is allowed anew that the outer QEMU did not allow */
+#define AGENT_REARM_MS 1000
+
 /* I/O permissions are each thread's own. */
 static __thread bool agent_thread_ready;
 
@@ -31,6 +34,7 @@ int64_t shadow_agent_call_flags(ShadowAgent *a, uint32_t nr, uint64_t flags,
     int64_t ret;
 
     if (!agent_thread_ready) {
+        /* refused to who has no right to ask, but may have it from the start */
         agent_thread_ready = !ioperm(a->client.port, ULTRACALL_BAR_SIZE, 1);
     }
     ret = ultracall(&a->client, nr, (uintptr_t)a->guest, strlen(a->guest),
@@ -86,20 +90,33 @@ void shadow_agent_poll(ShadowAgent *a)
     agent_poll(a, 0);
 }
 
-/* Allow the next interrupt first: what moves from then on raises it again. */
+static bool agent_rearms(ShadowAgent *a)
+{
+    return a->client.features & ULTRACALL_F_REARM;
+}
+
+/*
+ * Allow the next interrupt first: what moves from then on raises it again.
+ * While the outer QEMU lacks the guest it does not; the guest may come back.
+ */
+static void agent_rearm(void *opaque)
+{
+    ShadowAgent *a = opaque;
+
+    shadow_agent_uio_enable(&a->uio);
+    if (!agent_poll(a, agent_rearms(a) ? ULTRACALL_POLL_REARM : 0)) {
+        timer_mod(a->rearm, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                            AGENT_REARM_MS);
+    }
+}
+
 static void agent_interrupt(void *opaque)
 {
     ShadowAgent *a = opaque;
 
-    if (!shadow_agent_uio_take(&a->uio)) {
-        return;
+    if (shadow_agent_uio_take(&a->uio)) {
+        agent_rearm(a);
     }
-    if (a->client.features & ULTRACALL_F_REARM &&
-        agent_poll(a, ULTRACALL_POLL_REARM)) {
-        return;
-    }
-    shadow_agent_uio_enable(&a->uio);
-    agent_poll(a, 0);
 }
 
 /* Life */
@@ -128,6 +145,22 @@ static void agent_exit(Notifier *n, void *data)
     shadow_agent_call(a, ULTRACALL_UNBIND, NULL, 0, NULL);
 }
 
+/* Which right is missing */
+static void agent_hint_rights(Error **errp)
+{
+    g_autofree char *lockdown = NULL;
+
+    if (g_file_get_contents("/sys/kernel/security/lockdown", &lockdown, NULL,
+                            NULL) && !strstr(lockdown, "[none]")) {
+        error_append_hint(errp, "This machine's kernel is locked down, as with "
+                          "Secure Boot, and gives nobody I/O permission.\n");
+    } else {
+        error_append_hint(errp, "Start this QEMU by shadow-run, or else with "
+                          "CAP_SYS_RAWIO; by shadow-run the outer QEMU has to "
+                          "take calls by instruction.\n");
+    }
+}
+
 static bool agent_open(ShadowAgent *a, Error **errp)
 {
     ERRP_GUARD();
@@ -148,9 +181,20 @@ static bool agent_open(ShadowAgent *a, Error **errp)
         error_append_hint(errp, "Use an outer QEMU and an inner QEMU of the "
                           "same shadow device release.\n");
         break;
+    case -ENXIO:
+        error_setg(errp, "the ultracall device does not answer at port 0x%x",
+                   a->client.port);
+        error_append_hint(errp, "Its I/O ports may be disabled: its driver, "
+                          "uio_pci_generic, enables them.\n");
+        break;
+    case -EPERM:
+        error_setg(errp, "this process may not use the ultracall device's "
+                   "ports");
+        agent_hint_rights(errp);
+        break;
     default:
-        error_setg_errno(errp, -ret, "cannot use the ultracall device");
-        error_append_hint(errp, "The inner QEMU needs CAP_SYS_RAWIO.\n");
+        error_setg_errno(errp, -ret, "the outer QEMU does not take ultracalls "
+                         "from here");
         break;
     }
     return false;
@@ -245,13 +289,17 @@ static void agent_realize(DeviceState *dev, Error **errp)
         return;
     }
     if (!agent_open(a, errp) || !agent_query(a, errp) ||
-        !shadow_agent_uio_open(&a->uio, a->client.sysfs, errp) ||
+        !shadow_agent_uio_open(&a->uio, a->client.sysfs, !agent_rearms(a),
+                               errp) ||
         !agent_bind(a, errp) || !shadow_agent_run_dummy(a, errp) ||
         !shadow_agent_migration_start(a, errp)) {
         return;
     }
+    a->rearm = timer_new_ms(QEMU_CLOCK_REALTIME, agent_rearm, a);
     qemu_set_fd_handler(a->uio.fd, agent_interrupt, NULL, a);
+    agent_rearm(a);
     shadow_agent_history_start(a);
+    shadow_agent_serial_start(a);
     a->exit.notify = agent_exit;
     qemu_add_exit_notifier(&a->exit);
     a->resync = true;
