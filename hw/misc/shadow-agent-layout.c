@@ -77,8 +77,7 @@ static bool agent_port_taken(ShadowAgent *a, uint16_t port)
 }
 
 static bool agent_add_ports(ShadowAgent *a,
-                            const struct ultracall_resource *r, bool exposed,
-                            Error **errp)
+                            const struct ultracall_resource *r, Error **errp)
 {
     ERRP_GUARD();
     uint32_t first = le32_to_cpu(r->first), n = le32_to_cpu(r->len);
@@ -87,6 +86,10 @@ static bool agent_add_ports(ShadowAgent *a,
         error_setg(errp, "the outer QEMU tells of ports that there are not");
         return false;
     }
+    if (shadow_agent_serial_at(a, first)) {
+        /* shadow_agent_serial_check() */
+        return true;
+    }
     for (unsigned port = first; port < first + n; port++) {
         if (agent_port_taken(a, port)) {
             error_setg(errp, "port 0x%x has another device already", port);
@@ -94,7 +97,7 @@ static bool agent_add_ports(ShadowAgent *a,
             return false;
         }
     }
-    if (exposed) {
+    if (a->exposed) {
         agent_serve_ports(a, first, n);
     }
     return true;
@@ -132,14 +135,14 @@ static uint16_t agent_lowest_port(ShadowAgent *a, uint16_t device)
     return lowest == UINT32_MAX ? 0 : lowest;
 }
 
-static bool agent_add_all(ShadowAgent *a, bool exposed, Error **errp)
+static bool agent_add_all(ShadowAgent *a, Error **errp)
 {
     const struct ultracall_resource *r = a->layout;
 
     for (; r < a->layout + a->resources; r++) {
         switch (le16_to_cpu(r->kind)) {
         case ULTRACALL_PORTS:
-            if (!agent_add_ports(a, r, exposed, errp)) {
+            if (!agent_add_ports(a, r, errp)) {
                 return false;
             }
             break;
@@ -220,8 +223,8 @@ bool shadow_agent_layout_start(ShadowAgent *a,
                     "QEMU -device shadow-serial,guest=%s,...", a->guest,
                     a->guest);
     }
-    return agent_add_all(a, le16_to_cpu(guest->flags) &
-                            ULTRACALL_GUEST_EXPOSED, errp);
+    a->exposed = le16_to_cpu(guest->flags) & ULTRACALL_GUEST_EXPOSED;
+    return shadow_agent_serial_check(a, errp) && agent_add_all(a, errp);
 }
 
 /* ACPI */
@@ -277,7 +280,8 @@ void shadow_agent_build_aml(AcpiDevAmlIf *adev, Aml *scope)
         const struct ultracall_resource *r = &a->layout[i];
         Aml *node;
 
-        if (le16_to_cpu(r->kind) != ULTRACALL_ACPI || !agent_acpi_valid(r)) {
+        if (le16_to_cpu(r->kind) != ULTRACALL_ACPI || !agent_acpi_valid(r) ||
+            shadow_agent_serial_at(a, agent_lowest_port(a, r->device))) {
             continue;
         }
         node = aml_device("%s", r->name);

@@ -33,7 +33,10 @@ struct ShadowAgent {
     unsigned resources;         /* in the layout */
     AgentLine line[ULTRACALL_DEVICES_MAX];
     unsigned lines;
+    bool exposed;               /* the ports are left to this QEMU */
+    Notifier machine_done;
     bool resync;                /* lines may have moved unseen */
+    QEMUTimer *rearm;
 
     bool frozen;                /* SAVE succeeded, and not yet its end */
     uint32_t ending;            /* COMMIT or ABORT, to be tried again, or 0 */
@@ -80,6 +83,21 @@ bool shadow_agent_layout_start(ShadowAgent *a,
                                const struct ultracall_device *lines,
                                Error **errp);
 void shadow_agent_build_aml(AcpiDevAmlIf *adev, Aml *scope);
+
+/*
+ * The isa-serial of this machine that has ports from @first on, or NULL: many
+ * programs that start QEMU always add one.  (shadow-agent-serial.c)
+ */
+Object *shadow_agent_serial_at(ShadowAgent *a, uint16_t first);
+
+/*
+ * Whether each isa-serial that has ports of a shadow device may stay: where the
+ * outer QEMU takes the accesses it is never reached, and describes the port.
+ */
+bool shadow_agent_serial_check(ShadowAgent *a, Error **errp);
+
+/* The same once more, when the machine has all that it will start with */
+void shadow_agent_serial_start(ShadowAgent *a);
 
 /*
  * Let the outer QEMU see a nested guest of this process, so that it finds out
