@@ -129,7 +129,11 @@ apt_unpack_into() {
     local dir=$1 downloads=$apt_dir/download deb
     shift
     rm -rf "$downloads"
-    (($# > 8)) && say "downloading $1 and $(($# - 1)) more packages" || say "downloading $*"
+    if (($# > 8)); then
+        say "downloading $1 and $(($# - 1)) more packages"
+    else
+        say "downloading $*"
+    fi
     apt_get_into "$downloads" download "$@"
     say "unpacking them"
     mkdir -p "$dir"

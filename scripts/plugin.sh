@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   plugin.sh [--host]
+#   plugin.sh [--host] [--variant DIR]
 #
 # Build the agent as a plug-in of Debian's own QEMU, for the one package version whose source is
 # unpacked: build/plugin/shadow-agent.so. What it needs of QEMU must be what the package's binary has.
-# With --host, unpack all that this QEMU needs to run, for the tests: build/plugin/debian.
+# Also build/plugin/shadow-run. With --host, for the tests, unpack all that this QEMU needs to run, into
+# build/plugin/debian, and build plug-ins that it must refuse, in build/plugin/refused. With --variant,
+# make all that in DIR, of the sources that are under DIR/shadow instead of ours.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"
@@ -15,6 +17,21 @@ tree=$plugin/src            # the source without our changes
 headers=$plugin/qemu        # QEMU's generated headers
 debian=$plugin/debian       # the package, unpacked
 emulator=usr/bin/qemu-system-x86_64
+
+host=
+variant=
+while (($#)); do
+    case $1 in
+    --host) host=yes ;;
+    --variant)
+        variant=${2:?DIR is missing}
+        shift
+        ;;
+    *) die "./shadow plugin takes no arguments" ;;
+    esac
+    shift
+done
+out=${variant:-$plugin}
 
 take_lock
 "$top/scripts/packages.sh" || exit
@@ -134,28 +151,84 @@ include_folder() {
         mv "$plugin/include/trace/trace-shadow.h"{.new,}
 }
 
-sources() {
-    find "$top/hw/misc" -name 'shadow-agent*.c' ! -name shadow-agent-builtin.c | LC_ALL=C sort
+source_of() { # PATH
+    if [[ -n $variant && -e $variant/shadow/$1 ]]; then
+        echo "$variant/shadow/$1"
+    else
+        echo "$top/$1"
+    fi
 }
 
-compile() { # OUTPUT
-    local inputs flags warnings
-    readarray -t inputs < <(sources)
-    # shellcheck disable=SC2046 # two words and more
-    flags=($(pkg-config --cflags glib-2.0) -std=gnu11 -m64 -mcx16 -O2 -g -pthread -fPIC
-        -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_LARGEFILE_SOURCE "-DSHADOW_PLUGIN_PACKAGE=\"Debian $version\""
-        -fno-strict-aliasing -fno-common -fwrapv -ftrivial-auto-var-init=zero
-        -fvisibility=hidden -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-    warnings=(-Wall -Werror -Wundef -Wwrite-strings -Wmissing-prototypes -Wstrict-prototypes)
-    say "compiling the agent for QEMU $version"
-    (cd "$headers" && cc "${flags[@]}" "${warnings[@]}" \
-        -isystem "$tree/linux-headers" -isystem linux-headers -iquote . -iquote "$tree" \
-        -iquote "$tree/include" -iquote "$tree/host/include/x86_64" \
-        -iquote "$tree/host/include/generic" -iquote "$plugin/include" -Iqapi \
-        -shared -Wl,-z,relro,-z,now,-z,nodelete -o "$1" "${inputs[@]}") > "$logs/plugin.log" 2>&1 || {
-        head -n 30 "$logs/plugin.log" >&2
+# shellcheck disable=SC2207 # words
+flags=($(pkg-config --cflags glib-2.0) -std=gnu11 -m64 -mcx16 -O2 -g -pthread -fPIC
+    -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_LARGEFILE_SOURCE
+    -fno-strict-aliasing -fno-common -fwrapv -ftrivial-auto-var-init=zero -fvisibility=hidden
+    -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+    -Wall "-W${variant:+no-}error" -Wundef -Wwrite-strings -Wmissing-prototypes -Wstrict-prototypes
+    -isystem "$tree/linux-headers" -isystem linux-headers)
+folders=(-iquote . -iquote "$tree" -iquote "$tree/include" -iquote "$tree/host/include/x86_64"
+    -iquote "$tree/host/include/generic" -iquote "$plugin/include" -Iqapi)
+
+compile() { # OBJECT SOURCE FLAG...
+    mkdir -p "$(dirname "$1")"
+    (cd "$headers" && cc "${flags[@]}" "${@:3}" "${folders[@]}" -c -o "$1" "$2") >> "$logs/plugin.log" 2>&1 || {
+        tail -n 30 "$logs/plugin.log" >&2
         die "compiling the agent failed (all of it: $logs/plugin.log)"
     }
+}
+
+link() { # OUTPUT OBJECT...
+    cc -shared -Wl,-z,relro,-z,now,-z,nodelete -o "$1.new" "${@:2}"
+    mv "$1.new" "$1"
+}
+
+package_flag() { # PACKAGE
+    echo "-DSHADOW_PLUGIN_PACKAGE=\"$1\""
+}
+
+# Those that QEMU must refuse: one for another package, and one for a QEMU that was configured
+# otherwise, with larger locks in its structures.
+make_refused() {
+    local main other=$out/objects/other
+    main=$(source_of hw/misc/shadow-agent-plugin.c)
+    mkdir -p "$out/refused" "$plugin/include-debug"
+    sed 's/^#undef CONFIG_DEBUG_MUTEX/#define CONFIG_DEBUG_MUTEX/' "$headers/config-host.h" \
+        > "$plugin/include-debug/config-host.h"
+    compile "$other.o" "$main" "$(package_flag "Debian $version~other")"
+    link "$out/refused/package.so" "$other.o" "${objects[@]}"
+    compile "$other.o" "$main" "$(package_flag "Debian $version")" -iquote "$plugin/include-debug"
+    link "$out/refused/build.so" "$other.o" "${objects[@]}"
+}
+
+make_plugin() {
+    local path objects=() main=$out/objects/shadow-agent-plugin.o
+    say "compiling the agent for QEMU $version"
+    : > "$logs/plugin.log"
+    for path in "$top"/hw/misc/shadow-agent*.c; do
+        path=${path#"$top/"}
+        [[ $path == */shadow-agent-builtin.c || $path == */shadow-agent-plugin.c ]] && continue
+        objects+=("$out/objects/$(basename "$path" .c).o")
+        compile "${objects[-1]}" "$(source_of "$path")"
+    done
+    compile "$main" "$(source_of hw/misc/shadow-agent-plugin.c)" "$(package_flag "Debian $version")"
+    link "$out/shadow-agent.so" "$main" "${objects[@]}"
+    check_symbols "$out/shadow-agent.so"
+    [[ -z $host ]] || make_refused
+}
+
+make_run() {
+    cc -O2 -Wall "-W${variant:+no-}error" -fPIE -pie -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
+        -Wl,-z,relro,-z,now -I"$top/include" -o "$out/shadow-run.new" \
+        "$(source_of contrib/plugin/shadow-run.c)"
+    mv "$out/shadow-run.new" "$out/shadow-run"
+}
+
+# What has been made of the same sources is made.
+is_made() {
+    local made=$out/shadow-run
+    [[ -z $variant && -e $made && ( -z $host || -e $out/refused/build.so ) ]] &&
+        [[ -z $(find "$top"/hw/misc/shadow-agent* "$top"/include "$top"/trace-events "$top"/contrib/plugin \
+            "${BASH_SOURCE[0]}" "$plugin/for" -type f -newer "$made" -print -quit) ]]
 }
 
 symbols() { # FILE OPTION...: without versions
@@ -182,16 +255,11 @@ check_symbols() { # PLUGIN
             "build it on the Debian release that this QEMU is of, or on an older one"
 }
 
-host=
-if [[ ${1:-} == --host ]]; then
-    host=yes
-    shift
-fi
-(($# == 0)) || die "./shadow plugin takes no arguments"
 set_up
 find_package
-include_folder
-compile "$plugin/shadow-agent.so.new"
-check_symbols "$plugin/shadow-agent.so.new"
-mv "$plugin/shadow-agent.so.new" "$plugin/shadow-agent.so"
-say "build/plugin/shadow-agent.so is for qemu-system-x86 $version"
+if ! is_made; then
+    include_folder
+    make_plugin
+    make_run
+fi
+say "${out#"$top/"}/shadow-agent.so is for qemu-system-x86 $version"

@@ -35,7 +35,7 @@ bool shadow_agent_uio_take(ShadowAgentUio *uio)
     return read(uio->fd, &count, sizeof(count)) == sizeof(count);
 }
 
-/* What stands between this process and a file is not the same for each errno. */
+/* The errno tells what stands between this process and a file. */
 static int uio_open_file(const char *path, int flags, Error **errp)
 {
     ERRP_GUARD();
