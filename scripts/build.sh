@@ -22,12 +22,12 @@ options=(
     --enable-system --enable-tcg --enable-kvm
     --enable-slirp --enable-gcrypt --enable-gnutls
     --disable-install-blobs
-    "--firmwarepath=$tools/usr/share/qemu:$tools/usr/share/seabios"
+    --firmwarepath=/usr/share/qemu:/usr/share/seabios
     --disable-download
 )
 
 configure() {
-    local stamp=$qemu_build/shadow-configured wanted
+    local stamp=$qemu_build/shadow-configured wanted dir
     wanted=$(printf '%s\n' "$qemu_src" "${options[@]}")
     if [[ -f $stamp && $(cat "$stamp") == "$wanted" && -f $qemu_build/build.ninja ]]; then
         return
@@ -44,9 +44,11 @@ configure() {
     # For a ninja that is started by hand and finds that it must run meson again.
     echo "$tools/usr/lib/python3/dist-packages" > \
         "$(echo "$qemu_build"/pyvenv/lib/python3*/site-packages)/shadow-tools.pth"
-    # An emulator that runs where it was built looks for the firmware's path under this folder.
-    mkdir -p "$qemu_build/qemu-bundle$build"
-    ln -sfn "$tools" "$qemu_build/qemu-bundle$tools"
+    # An emulator that runs where it was built looks for the firmware under this folder.
+    mkdir -p "$qemu_build/qemu-bundle/usr/share"
+    for dir in qemu seabios; do
+        ln -sfn "$tools/usr/share/$dir" "$qemu_build/qemu-bundle/usr/share/$dir"
+    done
     echo "$wanted" > "$stamp"
 }
 

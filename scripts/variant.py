@@ -6,6 +6,7 @@ another compiler, or from another text, and linked with all other objects as the
 A variant is a folder with a build.ninja of its own; nothing of the build itself is changed.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -122,7 +123,14 @@ class Variant:
             '  program = ' + shlex.join([compiler or old[0], *flags]).replace('$', '$$'),
             '  args = ' + shlex.join(args).replace('$', '$$'),
             f'  what = {os.path.relpath(out, self.folder)}']
+        self.add_firmware(os.path.dirname(out))
         return out
+
+    def add_firmware(self, folder):
+        """An emulator looks for it beside itself."""
+        os.makedirs(folder, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            os.symlink(f'{self.build.folder}/qemu-bundle', f'{folder}/qemu-bundle')
 
     def write(self):
         text = [f'builddir = {self.folder}',
