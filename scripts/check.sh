@@ -33,6 +33,8 @@ if ((${#targets[@]})); then
 fi
 if [[ " ${layers[*]} " == *" nested "* ]]; then
     "$top/scripts/kernel.sh" || exit
+    "$top/scripts/plugin.sh" --host || exit
+    "$top/scripts/deb.sh" || exit
     "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 fi
 

@@ -111,6 +111,16 @@ class Fixtures:
         pair.start_session()
         return pair
 
+    def make_plugin_pair(self, stack):
+        """As make_pair, with Debian's own QEMU and the plug-in; L1 has watched"""
+        from lab.debian import DebianPair
+        from lab.trace import PioTrace
+        pair = stack.enter_context(DebianPair(self.config))
+        trace = PioTrace(pair.source).start()
+        pair.start_session()
+        pair.seen = trace.stop()
+        return pair
+
     def make_kvm_pair(self, stack):
         """Two hosts with KVM, a user VM at one of them, its user logged in; L1 has
         watched from the start"""

@@ -3,6 +3,7 @@
 that have it. test_attacks.py has who attacks."""
 
 import re
+import secrets
 
 import lab
 from lab.kvm import emulated
@@ -95,3 +96,16 @@ def test_user_vm_exposed(kvm_exposed_vm):
     connection.settimeout(scaled())
     assert connection.recv(80).startswith(b'[shadow-serial vm1/vm1-com1: not protected '), vm
     connection.close()
+
+
+@lab.long
+def test_unprotected_with_an_ordinary_port(kvm_exposed_vm):
+    """An isa-serial would have the user's console there; before and after the agent."""
+    from lab.uservm import refused
+    host = kvm_exposed_vm.host
+    host.add_guest('vm2', secrets.token_bytes(32))
+    for options in ({'serial': 'null'},
+                    {'extra': '-chardev null,id=n -device isa-serial,chardev=n'}):
+        error = refused(host, 'vm2', **options)
+        assert 'port 0x3f8 has an isa-serial' in error and '-serial none' in error, error
+    host.remove_guest('vm2')

@@ -28,6 +28,7 @@ class Config:
     firmware: list
     keep: bool = False
     accel: str = 'tcg'
+    inner: str = None       # instead of the inner QEMU that L1's image has
 
     @staticmethod
     def parser(description):
@@ -38,6 +39,7 @@ class Config:
         parser.add_argument('--tools', default=f'{build}/tools',
                             help='unpacked packages (for the firmware)')
         parser.add_argument('--qemu', help='outer QEMU (default: IMAGES/qemu)')
+        parser.add_argument('--inner', help="inner QEMU (default: the one in L1's image)")
         parser.add_argument('--qemu-python',
                             help="the folder python/ of QEMU's source tree")
         parser.add_argument('--accel', choices=('tcg', 'kvm'), default='tcg',
@@ -66,4 +68,4 @@ class Config:
                     if os.path.isdir(path)]
         # So that a terminated program leaves its with-blocks, and no QEMU behind.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-        return cls(args.images, qemu, firmware, args.keep, args.accel)
+        return cls(args.images, qemu, firmware, args.keep, args.accel, args.inner)

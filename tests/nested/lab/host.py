@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A cloud host: an outer QEMU (L0), its cloud VM (L1), and inner QEMUs (L2) in it."""
 
+import contextlib
 import os
 import secrets
 import shlex
@@ -8,6 +9,7 @@ import time
 
 from . import state
 from .kvm import ACCEL_OPTIONS
+from .kvmhost import cloud_vm
 from .machine import HostError, Machine
 from .patience import LONG, Patience, WaitTimeout, longest
 from .qmp import ExecuteError, Qmp, QMPError
@@ -27,7 +29,8 @@ class CloudHost(Machine):
     USER_KERNEL = ''        # options of the user VM's kernel
 
     def __init__(self, config, name='host', accel='tcg', cpus=1, memory=1024, ultracall=True,
-                 extra=()):
+                 extra=(), files=()):
+        """files: what L1 has besides, as write_cpio() takes it"""
         super().__init__(config, name)
         self.memory = memory
         self.inners = {}
@@ -37,10 +40,16 @@ class CloudHost(Machine):
         self.command = [
             config.qemu, *ACCEL_OPTIONS[accel],
             *self.common_options(cpus, memory, f'{config.images}/vmlinuz',
-                                 f'{config.images}/l1.cpio')]
+                                 cloud_vm(config, self.dir, files))]
         if ultracall:
             self.command += ['-device', 'ultracall,id=uc0']
         self.command += extra
+
+    def wait_ready(self):
+        super().wait_ready()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f'{self.dir}/l1.cpio')
+        return self
 
     # --- what the operator of L0 does ---
 
@@ -154,14 +163,15 @@ class InnerVm:
     """An inner QEMU with KVM and its user VM, managed as L1's root does: over QMP."""
 
     def __init__(self, host, name, slot, shadow=True, guest=None, cpus=1, memory=128,
-                 append='', incoming=False, extra='', agent=None, serial=None):
+                 append='', incoming=False, extra='', agent=None, serial=None,
+                 emulator='/bin/qemu'):
         self.host, self.name = host, name
         self.qmp = None
         self.shadow = shadow
         self.ports = {'qmp': 4000 + 10 * slot, 'migration': 4001 + 10 * slot,
                       'console': 4002 + 10 * slot}
         if shadow:
-            serial = f'-serial none -device {agent or "shadow-agent"},' \
+            serial = f'-serial {serial or "none"} -device {agent or "shadow-agent"},' \
                      f'guest={guest or name}'
         else:
             where = serial or f'tcp:0.0.0.0:{self.ports["console"]},server=on,wait=off'
@@ -170,7 +180,7 @@ class InnerVm:
         # nor the PIT. Their interrupts come by way of the PIC, with port accesses for each:
         # in an emulated host with KVM those alone took all the time there was.
         self.command = (
-            f'/bin/qemu -L /firmware -accel kvm -cpu host -machine pc,graphics=off,hpet=off '
+            f'{emulator} -L /firmware -accel kvm -cpu host -machine pc,graphics=off,hpet=off '
             f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '
             f'-kernel /l2/vmlinuz -initrd /l2/l2.cpio.gz '
             f'-append {shlex.quote(f"console=ttyS0 {host.USER_KERNEL}{append}".strip())} {serial} '

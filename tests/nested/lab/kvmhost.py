@@ -2,6 +2,7 @@
 """An emulated AMD host with KVM, in which our outer QEMU runs with -accel kvm."""
 
 import os
+import shutil
 import stat
 
 from . import ROOT
@@ -33,6 +34,23 @@ def write_cpio(output, entries):
             executable = os.stat(source).st_mode & 0o111
             write(path, stat.S_IFREG | (0o755 if executable else 0o644), file.read())
     write('TRAILER!!!', 0, b'')
+
+
+def add_files(output, base, entries):
+    """An initramfs with further files: the kernel unpacks one archive after the other, the
+    later over the earlier."""
+    with open(output, 'wb') as initrd:
+        with open(base, 'rb') as file:
+            shutil.copyfileobj(file, initrd)
+        write_cpio(initrd, entries)
+    return output
+
+
+def cloud_vm(config, folder, files=()):
+    """L1's initramfs; what it has besides the image is added in a file in the folder."""
+    image = f'{config.images}/l1.cpio'
+    files = [*files, *([('bin/qemu', config.inner)] if config.inner else [])]
+    return add_files(f'{folder}/l1.cpio', image, files) if files else image
 
 
 def files_under(folder, prefix=''):
@@ -72,24 +90,17 @@ class KvmHost(Machine):
                    *files_under(f'{config.images}/preloaded', 'lib/')]
         if cloudvm:
             entries += [('l1/vmlinuz', f'{config.images}/vmlinuz'),
-                        ('l1/l1.cpio', f'{config.images}/l1.cpio')]
+                        ('l1/l1.cpio', cloud_vm(config, self.dir))]
         if modules:
             entries += kernel_modules(modules)
         for overlay in overlays:
             entries += files_under(overlay)
-        self._write_initrd(f'{config.images}/host-{kernel}.cpio', entries)
+        add_files(f'{self.dir}/initrd', f'{config.images}/host-{kernel}.cpio', entries)
         # The processor's clock does not stand still while it is not emulated.
         self.command = [
             config.qemu, '-accel', 'tcg,thread=single', '-cpu', 'max,+svm,+npt,la57=off',
             *self.common_options(1, memory, f'{config.images}/{KERNELS[kernel]}',
                                  f'{self.dir}/initrd', f'tsc=unstable {append}')]
-
-    def _write_initrd(self, base, entries):
-        """The kernel unpacks one archive after the other, the later over the earlier."""
-        with open(f'{self.dir}/initrd', 'wb') as initrd:
-            with open(base, 'rb') as file:
-                initrd.write(file.read())
-            write_cpio(initrd, entries)
 
     def wait_ready(self):
         super().wait_ready()

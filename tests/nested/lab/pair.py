@@ -48,7 +48,7 @@ class Pair:
         """Start the user VM at the source, with the user connected before."""
         console = ConsoleClient().connect(self.source, guest) if client else None
         self.inner = self.source.start_inner(guest, **options)
-        self._options = options
+        self.options = options
         return console
 
     def keep_logs(self):
@@ -71,7 +71,7 @@ class Pair:
 
     def boot_again(self):
         """After the inner QEMU at the source has ended."""
-        self.inner = self.source.start_inner(self.inner.name, **self._options)
+        self.inner = self.source.start_inner(self.inner.name, **self.options)
         self.console.come_back(self.source)
 
     def new_session(self):
@@ -102,7 +102,7 @@ class Pair:
         """Start the other inner QEMU, of which the machine may stay paused, and the
         migration."""
         name = self.inner.name
-        self.new = self.target.start_inner(name, incoming=True, **self._options,
+        self.new = self.target.start_inner(name, incoming=True, **self.options,
                                            extra='-S' if paused else '')
         for capability, on in capabilities.items():
             for inner in (self.inner, self.new):
