@@ -33,6 +33,8 @@ import variant
 TOP = pathlib.Path(__file__).resolve().parent.parent
 MUTANTS = TOP / 'tests' / 'mutants'
 NESTED = 'nested '
+# Sources of what runs in the cloud VM, in the inner QEMU or as a plug-in of Debian's
+AGENT = ('shadow/hw/misc/shadow-agent', 'shadow/contrib/plugin/')
 
 # Seconds: what a mutant has broken may never come
 HANGS, NESTED_HANGS = '30', '60'
@@ -84,6 +86,11 @@ def programs_of(mutant, tests):
             yield os.path.relpath(tests[name]['cmd'][0])
 
 
+def is_agent(mutant):
+    """Whether what it weakens runs in the cloud VM"""
+    return any(source.startswith(AGENT) for source in mutant.texts)
+
+
 def add_mutant(made, mutant, tests):
     for source, text in mutant.texts.items():
         path = pathlib.Path(made.path(mutant.name, source))
@@ -95,16 +102,22 @@ def add_mutant(made, mutant, tests):
                    for obj, source in made.build.objects(program).items()
                    if source in mutant.texts}
         made.link(program, objects, into=mutant.name, flags=['-Wl,--strip-debug'])
+    if is_agent(mutant):
+        subprocess.run([TOP / 'scripts' / 'plugin.sh', '--host', '--variant',
+                        made.path(mutant.name)], check=True)
 
 
-def try_nested(pattern, emulator, log):
-    """Names of the nested tests that failed."""
+def try_nested(pattern, emulator, log, agent):
+    """Names of the nested tests that failed; agent: the folder with the plug-in to be used, and
+    the emulator is the inner one too."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, 'w', encoding='utf-8') as file:
-        status = subprocess.run([sys.executable, check.NESTED, '--qemu', emulator, pattern],
+        inner = ['--inner', emulator] if agent else []
+        status = subprocess.run([sys.executable, check.NESTED, '--qemu', emulator, *inner, pattern],
                                 stdout=file, stderr=subprocess.STDOUT,
                                 stdin=subprocess.DEVNULL, check=False,
-                                env=os.environ | {'SHADOW_HANGS': NESTED_HANGS}).returncode
+                                env=os.environ | {'SHADOW_HANGS': NESTED_HANGS} |
+                                ({'SHADOW_PLUGIN': agent} if agent else {})).returncode
     output = log.read_text(encoding='utf-8', errors='replace')
     failed = re.findall(r'(?m)^not ok \d+ (\S+)', output)
     if bool(status) != bool(failed) or not re.search(r'(?m)^(not )?ok ', output):
@@ -118,7 +131,8 @@ def try_test(made, mutant, name, tests):
     emulator = made.path(mutant.name, sanitize.EMULATOR)
     if name.startswith(NESTED):
         name = name.removeprefix(NESTED)
-        return try_nested(name, emulator, log / name)
+        return try_nested(name, emulator, log / name,
+                          made.path(mutant.name) if is_agent(mutant) else None)
     test = tests[name]
     if 'QTEST_QEMU_BINARY' in test['env']:
         test = test | {'env': test['env'] | {'QTEST_QEMU_BINARY': emulator}}

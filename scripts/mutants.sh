@@ -11,5 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 locate_qemu
 readarray -t targets < <(python3 "$top/scripts/check.py" --targets "$qemu_build" unit qtest)
 "$top/scripts/build.sh" "${targets[@]}" || exit
+"$top/scripts/plugin.sh" --host || exit
+"$top/scripts/deb.sh" --agent || exit
 "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 run_python "$top/scripts/mutants.py" "$qemu_build" "$@"
