@@ -18,6 +18,7 @@ STEP = re.compile(r'\[SHADOW_STEP_(\w+)\] = \{ "[^"]*",\s*([A-Z| ]+),\s*([A-Z| ]
 # What makes a guest take each step. A new one has to be added here.
 NAMES = {
     'SAVE': 'SAVE', 'COMMIT': 'COMMIT', 'ABORT': 'ABORT', 'RESTORE': 'RESTORE',
+    'TAKE_BACK': 'ABORT after COMMIT',
     'RUN': 'nested entry, RUN', 'UNBIND': 'UNBIND', 'RESUME': 'shadow-guest-resume',
     'RESET': 'RESET', 'SNAPSHOT': 'SAVE of a snapshot', 'GO_BACK': 'RESTORE of a snapshot',
 }

@@ -87,6 +87,7 @@ struct ShadowGuest {
     GPtrArray *keys;            /* of ShadowSecret; the first one seals */
     ShadowHost *host;           /* or NULL */
     uint8_t *destination;       /* its encryption key, or NULL */
+    uint8_t *last_destination;  /* of a guest that is gone, or NULL */
     uint64_t epoch;             /* newest sealed or accepted, or reserved */
     uint64_t accepted;          /* what arrives must be newer than this */
     ShadowKept kept;
@@ -100,6 +101,7 @@ struct ShadowGuest {
     QTAILQ_ENTRY(ShadowGuest) irq_next;
     QTAILQ_ENTRY(ShadowGuest) next;
     uint64_t bindings;          /* so far */
+    uint64_t gave_away;         /* how many there were at COMMIT */
     GQueue challenges;          /* of ShadowChallenge, oldest first */
 
     ShadowSettle settle;
@@ -248,8 +250,12 @@ int shadow_guest_restore(ShadowGuest *g, const ShadowArrival *from,
 
 /* frozen -> gone */
 int shadow_guest_commit(ShadowGuest *g);
-/* frozen -> active; -EIO, and still frozen, if that cannot be written down */
-int shadow_guest_abort(ShadowGuest *g);
+/*
+ * frozen -> active; also gone -> active if @caller, which may be NULL, is the
+ * process that was bound at COMMIT and still is.  -EIO, with nothing changed,
+ * if that cannot be written down.
+ */
+int shadow_guest_abort(ShadowGuest *g, const ShadowEntry *caller);
 /* frozen or gone -> active, by an operator who knows */
 int shadow_guest_resume(ShadowGuest *g, Error **errp);
 

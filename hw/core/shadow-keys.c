@@ -92,6 +92,7 @@ void shadow_keys_stop(ShadowGuest *g)
 {
     g_clear_pointer(&g->keys, g_ptr_array_unref);
     g_clear_pointer(&g->destination, g_free);
+    g_clear_pointer(&g->last_destination, g_free);
     if (g->host) {
         g->host->users--;
         object_unref(OBJECT(g->host));
@@ -210,7 +211,23 @@ bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
     }
     g_free(g->destination);
     g->destination = g_steal_pointer(&bytes);
+    g_clear_pointer(&g->last_destination, g_free);
     return true;
+}
+
+void shadow_keys_put_destination_away(ShadowGuest *g)
+{
+    uint8_t *last = g_steal_pointer(&g->destination);
+
+    shadow_keys_set_destination(g, NULL, NULL);
+    g->last_destination = last;
+}
+
+void shadow_keys_get_destination_back(ShadowGuest *g)
+{
+    if (g->last_destination) {
+        g->destination = g_steal_pointer(&g->last_destination);
+    }
 }
 
 /* Before the object is complete, its properties only say what to load. */

@@ -58,6 +58,10 @@ ShadowSealResult shadow_keys_open(const ShadowKeyring *ring,
 bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
                                  Error **errp);
 
+/* Another host has taken the guest over; it has not, after all. */
+void shadow_keys_put_destination_away(ShadowGuest *g);
+void shadow_keys_get_destination_back(ShadowGuest *g);
+
 /* Properties secret, old-secrets and host; the first two at run time too. */
 void shadow_keys_add_properties(ObjectClass *oc);
 

@@ -33,6 +33,7 @@ static const struct {
     [SHADOW_STEP_RUN] = { "run", RESTORED, ACTIVE },
     [SHADOW_STEP_COMMIT] = { "commit", FROZEN, GONE },
     [SHADOW_STEP_ABORT] = { "abort the migration of", FROZEN, ACTIVE },
+    [SHADOW_STEP_TAKE_BACK] = { "abort the migration of", GONE, ACTIVE },
     [SHADOW_STEP_RESUME] = { "resume", FROZEN | GONE, ACTIVE },
     [SHADOW_STEP_UNBIND] = { "unbind", RESTORED, INCOMING | GONE },
 };

@@ -17,6 +17,7 @@ typedef enum ShadowStep {
     SHADOW_STEP_RUN,            /* or a nested entry */
     SHADOW_STEP_COMMIT,
     SHADOW_STEP_ABORT,
+    SHADOW_STEP_TAKE_BACK,      /* ABORT by who has made COMMIT */
     SHADOW_STEP_RESUME,         /* by an operator who knows */
     SHADOW_STEP_UNBIND,         /* of what has not run: back, as it came */
     SHADOW_STEP__MAX

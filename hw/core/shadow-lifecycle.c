@@ -288,8 +288,9 @@ int shadow_guest_commit(ShadowGuest *g)
         return shadow_guest_refuse(g, -EIO, local, NULL);
     }
     shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
+    g->gave_away = g->bindings;
     /* the next migration needs a new destination */
-    shadow_keys_set_destination(g, NULL, NULL);
+    shadow_keys_put_destination_away(g);
     QTAILQ_FOREACH(dev, &g->devices, next) {
         shadow_access_forget(dev);
         SHADOW_DEVICE_GET_CLASS(dev)->moved(dev);
@@ -298,16 +299,37 @@ int shadow_guest_commit(ShadowGuest *g)
     return 0;
 }
 
-int shadow_guest_abort(ShadowGuest *g)
+/*
+ * Who manages the nested guest may find out only after COMMIT that the other
+ * host cannot run it, and lets it go on here.  No other host's word is needed:
+ * who says ABORT now could have said it in place of COMMIT, and with the same
+ * effect.  The destination stays, or COMMIT and ABORT would be a way around it.
+ *
+ * Only the process that was bound at COMMIT, and is still: with it goes the
+ * machine that could go on.
+ */
+static bool lifecycle_may_take_back(ShadowGuest *g, const ShadowEntry *caller)
 {
+    return shadow_life_allows(g, SHADOW_STEP_TAKE_BACK) &&
+           g->gave_away == g->bindings &&
+           shadow_binding_is_process(g->ports, caller);
+}
+
+int shadow_guest_abort(ShadowGuest *g, const ShadowEntry *caller)
+{
+    bool back = caller && lifecycle_may_take_back(g, caller);
     Error *local = NULL;
-    int ret = shadow_life_check(g, SHADOW_STEP_ABORT, NULL);
+    int ret = shadow_life_check(g, back ? SHADOW_STEP_TAKE_BACK :
+                                          SHADOW_STEP_ABORT, NULL);
 
     if (ret) {
         return ret;
     }
     if (!shadow_epoch_store(g, g->accepted, false, &local)) {
         return shadow_guest_refuse(g, -EIO, local, NULL);
+    }
+    if (back) {
+        shadow_keys_get_destination_back(g);
     }
     shadow_tell_aborted(g);
     lifecycle_activate(g);

@@ -149,7 +149,7 @@ void coroutine_fn qmp_shadow_state_save(const char *guest, const char *file,
              !ftruncate(fd, size) && !qemu_fdatasync(fd);
         if (!ok) {
             error_setg_errno(errp, errno, "cannot write '%s'", file);
-            shadow_guest_abort(shadow_guest_find(guest));
+            shadow_guest_abort(shadow_guest_find(guest), NULL);
         }
     }
     close(fd);

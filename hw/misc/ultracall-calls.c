@@ -204,7 +204,10 @@ static int call_commit(UltracallCall *call)
 
 static int call_abort(UltracallCall *call)
 {
-    return shadow_guest_abort(call->guest);
+    ShadowEntry caller;
+
+    call->caller->entry(call->caller, &caller);
+    return shadow_guest_abort(call->guest, &caller);
 }
 
 /* One for each line: shadow-bus.c lets no guest have more than there is room */

@@ -43,11 +43,13 @@ static const struct {
 /*
  * Where a guest is: its state, with _B if it is bound.  SEEN is incoming too,
  * but has once accepted FOREIGN; BACK is restored, having been gone before, and
- * LEFT is gone, having been BACK; NONE is no guest.
+ * LEFT is gone, having been BACK; GIVEN_B is gone, and bound to who has made
+ * COMMIT; NONE is no guest.
  */
 typedef enum State {
     NONE, ACTIVE, ACTIVE_B, FROZEN, FROZEN_B, GONE, GONE_B, WAITS, WAITS_B,
-    RESTORED, RESTORED_B, SEEN, SEEN_B, BACK, BACK_B, LEFT, LEFT_B, N_STATES
+    RESTORED, RESTORED_B, SEEN, SEEN_B, BACK, BACK_B, LEFT, LEFT_B, GIVEN_B,
+    N_STATES
 } State;
 
 static const struct {
@@ -71,6 +73,7 @@ static const struct {
     [BACK_B] = { "restored", ULTRACALL_RESTORED, true },
     [LEFT] = { "gone", ULTRACALL_GONE },
     [LEFT_B] = { "gone", ULTRACALL_GONE, true },
+    [GIVEN_B] = { "gone", ULTRACALL_GONE, true },
 };
 
 /* Shorter, so that a row of the table fits a line */
@@ -99,7 +102,7 @@ static const int table[N_STATES][N_COLUMNS] = {
         FROZEN_B, ALRDY, BUSY, GONE, ACTIVE, ALRDY, NONE, FROZEN, BUSY
     },
     [FROZEN_B] = {
-        FROZEN_B, ALRDY, BUSY, GONE_B, ACTIVE_B, FROZEN, NONE, FROZEN, BUSY
+        FROZEN_B, ALRDY, BUSY, GIVEN_B, ACTIVE_B, FROZEN, NONE, FROZEN, BUSY
     },
     [GONE] = {
         GONE_B, BUSY, BACK, ALRDY, BUSY, ALRDY, NONE, GONE, BAD
@@ -136,6 +139,9 @@ static const int table[N_STATES][N_COLUMNS] = {
     },
     [LEFT_B] = {
         LEFT_B, BUSY, STALE, ALRDY, BUSY, LEFT, NONE, LEFT, BAD
+    },
+    [GIVEN_B] = {
+        GONE_B, BUSY, BACK_B, ALRDY, ACTIVE_B, GONE, NONE, GONE, BAD
     },
 };
 

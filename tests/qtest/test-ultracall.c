@@ -300,7 +300,7 @@ typedef struct StateCalls {
 static const StateCalls state_calls[] = {
     { "active", 1, 1, -EBUSY, -EBUSY, -EALREADY },
     { "frozen", -EBUSY, -EALREADY, -EBUSY, 1, 1 },
-    { "gone", -EBUSY, -EBUSY, -EBADMSG, -EALREADY, -EBUSY },
+    { "gone", -EBUSY, -EBUSY, -EBADMSG, -EALREADY, 1 },
     { "incoming", -EBUSY, -EBUSY, -EBADMSG, -EBUSY, -EBUSY },
     { "restored", -EBUSY, -EBUSY, -EALREADY, -EBUSY, -EBUSY },
 };
