@@ -28,10 +28,16 @@ static void agent_end_migration(ShadowAgent *a, uint32_t nr)
     bool again = ret == -EIO;
 
     a->frozen = false;
+    a->committed = nr == ULTRACALL_COMMIT && !ret;
     if (ret && !a->ending) {
         warn_report("shadow-agent: guest '%s': %s: %s%s", a->guest,
                     nr == ULTRACALL_COMMIT ? "commit" : "abort",
                     strerror(-ret), again ? "; trying again" : "");
+    }
+    if (ret == -EBUSY && nr == ULTRACALL_ABORT) {
+        warn_report("shadow-agent: the console of '%s' is away; the operator "
+                    "of the outer QEMU can bring it back with "
+                    "shadow-guest-resume", a->guest);
     }
     a->ending = again ? nr : 0;
     if (again) {
@@ -49,6 +55,14 @@ static void agent_retry(void *opaque)
     }
 }
 
+/* What the migration is written to, or NULL */
+static Object *agent_channel(void)
+{
+    QEMUFile *f = migrate_get_current()->to_dst_file;
+
+    return f ? OBJECT(qemu_file_get_ioc(f)) : NULL;
+}
+
 /*
  * Whether what is being written may be loaded again later, and more than
  * once: nobody answers a file, and a program without a return path may be
@@ -56,14 +70,23 @@ static void agent_retry(void *opaque)
  */
 bool shadow_agent_is_snapshot(void)
 {
-    QEMUFile *f = migrate_get_current()->to_dst_file;
-    Object *ioc = f ? OBJECT(qemu_file_get_ioc(f)) : NULL;
+    Object *ioc = agent_channel();
 
     return runstate_check(RUN_STATE_SAVE_VM) ||
            migrate_background_snapshot() ||
            object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_FILE) ||
            (object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_COMMAND) &&
             !migrate_return_path());
+}
+
+/* libvirt has one for a file, and also for a tunnel to another host. */
+static bool agent_writes_to_pipe(void)
+{
+    Object *ioc = object_dynamic_cast(agent_channel(), TYPE_QIO_CHANNEL_FILE);
+    struct stat st;
+
+    return ioc && fstat(QIO_CHANNEL_FILE(ioc)->fd, &st) == 0 &&
+           S_ISFIFO(st.st_mode);
 }
 
 /* With no room for an envelope, SAVE only says whether it would be allowed. */
@@ -79,7 +102,10 @@ static bool agent_may_snapshot(ShadowAgent *a, Error **errp)
         error_setg(errp, "shadow-agent: refused, since a snapshot would let "
                    "the console of '%s' be rolled back; the operator of the "
                    "outer QEMU can allow that with -object shadow-guest,id=%s,"
-                   "snapshots=on,...", a->guest, a->guest);
+                   "snapshots=on,...%s", a->guest, a->guest,
+                   agent_writes_to_pipe() ? " (Nobody answers a pipe, so it "
+                   "may lead to a file: migrate without libvirt's --tunnelled)"
+                   : "");
         return false;
     }
     return true;
@@ -179,13 +205,15 @@ static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
 
 /*
  * The guest goes on here, so its migration has failed: its port must work
- * before it runs, and this comes earlier than the notifier.
+ * before it runs, and this comes earlier than the notifier.  It can have failed
+ * after its end, too: libvirt asks the other host once more then, and if that
+ * cannot run the guest has it go on here.
  */
 static void agent_vm_state(void *opaque, bool running, RunState state)
 {
     ShadowAgent *a = opaque;
 
-    if (running && a->frozen) {
+    if (running && (a->frozen || a->committed || a->ending)) {
         agent_end_migration(a, ULTRACALL_ABORT);
     }
     if (running && a->restored) {

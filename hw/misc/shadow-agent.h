@@ -39,6 +39,7 @@ struct ShadowAgent {
     QEMUTimer *rearm;
 
     bool frozen;                /* SAVE succeeded, and not yet its end */
+    bool committed;             /* the other host has it, we think */
     uint32_t ending;            /* COMMIT or ABORT, to be tried again, or 0 */
     QEMUTimer *retry;
     bool restored;              /* RESTORE succeeded, and not yet run */
