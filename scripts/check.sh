@@ -25,6 +25,7 @@ fi
 "$top/scripts/build.sh" || exit
 if [[ " ${layers[*]} " == *" style "* ]]; then
     "$top/scripts/docs.sh" --set-up || exit
+    "$top/scripts/libvirt.sh" || exit
 fi
 locate_qemu
 readarray -t targets < <(python3 "$top/scripts/check.py" --targets "$qemu_build" "${layers[@]}")
@@ -35,7 +36,9 @@ if [[ " ${layers[*]} " == *" nested "* ]]; then
     "$top/scripts/kernel.sh" || exit
     "$top/scripts/plugin.sh" --host || exit
     "$top/scripts/deb.sh" || exit
+    "$top/scripts/libvirt.sh" || exit
     "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
+    "$top/tests/nested/images-libvirt.sh" "$build/images" "$build/libvirt" >&2 || exit
 fi
 
 run_python "$top/scripts/check.py" "${long[@]}" "$qemu_build" "${layers[@]}"

@@ -32,19 +32,7 @@ host_modules='kvm-amd virtio_pci virtio_net'
 user_name=user
 user_password=Rosebud-1941
 
-say() { echo "images: $*"; }
-die() { echo "images: error: $*" >&2; exit 1; }
-
-# stale OUTPUT INPUT... : is OUTPUT missing, or older than one of its inputs?
-stale() {
-    local output=$1 input
-    shift
-    [ -e "$output" ] || return 0
-    for input; do
-        [ "$input" -nt "$output" ] && return 0
-    done
-    return 1
-}
+source "$here/images-common.sh"
 
 first() { # WHAT PATTERN... : of the files that match, the newest version
     local what=$1 found
@@ -102,11 +90,6 @@ $user_name:x:1000:1000:user:/home/$user_name:/bin/sh
 END
     printf 'root:x:0:\n%s:x:1000:\n' $user_name > "$1/etc/group"
     chmod 0777 "$1/tmp" "$1/home/$user_name"
-}
-
-pack() { # ROOT: a cpio archive that belongs to root, on stdout
-    (cd "$1" && find . -print0 | LC_ALL=C sort -z |
-        cpio --null --create --quiet --format=newc --owner=0:0)
 }
 
 build_program() { # PROGRAM HEADERS-FOLDER SOURCE...
