@@ -134,6 +134,18 @@ class Fixtures:
         pair.seen = trace.stop()
         return pair
 
+    def start_libvirt(self, stack, emulator, **options):
+        """Two hosts with libvirt, which has started a user VM with two ports at one of
+        them, its user logged in"""
+        from lab.libvirt import LibvirtPair
+        pair = stack.enter_context(LibvirtPair(self.config, emulator, **options))
+        pair.start_session()
+        return pair
+
+    def make_libvirt_shadow(self, stack):
+        """With our own emulator"""
+        return self.start_libvirt(stack, 'shadow')
+
     def start_emulated(self, stack, **options):
         from lab.emulated import EmulatedCloudHost
         return stack.enter_context(EmulatedCloudHost(self.config, **options)
