@@ -205,13 +205,13 @@ def run_programs(build, layer, logs):
     return total
 
 
-def run_docs():
-    """The documentation builds without a warning."""
+def run_script(name, *args):
+    """One of our scripts that looks at something and finds no fault"""
     tally = Tally()
-    built = subprocess.run([os.path.join(HERE, 'docs.sh')], capture_output=True, text=True, check=False)
-    if built.returncode:
-        print(built.stdout + built.stderr, end='', flush=True)
-        tally.failed.append('docs')
+    run = subprocess.run([os.path.join(HERE, name), *args], capture_output=True, text=True, check=False)
+    if run.returncode:
+        print(run.stdout + run.stderr, end='', flush=True)
+        tally.failed.append(' '.join([name, *args]))
     else:
         tally.passed = 1
     return tally
@@ -242,7 +242,8 @@ def run_series():
 
 
 def run_style():
-    """QEMU's own checkpatch.pl on each of our C files; what other series refuse; the documentation."""
+    """QEMU's own checkpatch.pl on each of our C files; what other series refuse; the documentation; the
+    files for libvirt."""
     tally = Tally()
     checkpatch = os.path.join(os.environ['QEMU_SOURCE'], 'scripts', 'checkpatch.pl')
     for path in sorted(pathlib.Path(TOP).glob('[!b.]*/**/*.[ch]')):
@@ -255,7 +256,8 @@ def run_style():
         else:
             tally.passed += 1
     tally.add(run_series())
-    tally.add(run_docs())
+    tally.add(run_script('docs.sh'))
+    tally.add(run_script('libvirt.sh', '--check'))
     return tally
 
 
