@@ -176,6 +176,11 @@ class Fixtures:
         return self.start_watched(stack, self.start_emulated(
             stack, modules=changed_modules()))
 
+    def make_xen(self, stack):
+        """A cloud VM with Xen, and a second one when a test asks for it"""
+        from lab.xen import XenPair
+        return stack.enter_context(XenPair(self.config))
+
     def make_bare(self, stack):
         """Starts a cloud VM without Linux, under TCG"""
         from lab.bare import Bare, Here
