@@ -101,7 +101,7 @@ void domain_unbind(struct xend *x, struct domain *d)
     int64_t ret = shadow_call(&x->client, d->tag, ULTRACALL_UNBIND, 0, NULL, 0,
                               NULL);
 
-    if (ret && ret != -ENOENT) {
+    if (ret && ret != -ENOENT && ret != -EALREADY) {
         shadow_say("%s (domain %u): cannot unbind '%s': %s", d->name,
                    d->domid, d->tag, strerror(-ret));
     }

@@ -28,7 +28,7 @@ static const char usage[] =
     "usage: xl migrate -s '' DOMAIN 'shadow-xl-migrate DOMAIN HOST'\n"
     "       xl migrate -s '' DOMAIN 'shadow-xl-migrate DOMAIN --command COMMAND'\n"
     "       shadow-xl-migrate --receive [RECEIVER...]\n"
-    "       shadow-xl-migrate --freeze GUEST | --abort GUEST | --commit GUEST\n"
+    "       shadow-xl-migrate --abort GUEST | --commit GUEST\n"
     "\n"
     "Migrates a domain together with its shadow console (see shadow-xend --help).  At HOST\n"
     "\"ssh HOST shadow-xl-migrate --receive\" is run, or else COMMAND, which has to lead to\n"
@@ -36,8 +36,7 @@ static const char usage[] =
     "\n"
     "Where xl says that the domain's state is undefined, the console of its shadow-guest\n"
     "GUEST stays frozen.  Look where the domain runs: if at the other host, say --commit\n"
-    "here; if nowhere, destroy it there, say --abort here, and let it go on.\n"
-    "--freeze is for xl save: the console waits until --abort.\n";
+    "here; if nowhere, destroy it there, say --abort here, and let it go on.\n";
 
 enum phase {
     PHASE_ACTIVE,       /* nothing has happened yet, or all is over */
@@ -303,29 +302,15 @@ static bool near_check(struct near *n)
 /* Returns -1 if that is not what was asked for. */
 static int by_hand(const char *option, const char *tag)
 {
-    static const char *const options[] = { "--freeze", "--abort", "--commit" };
+    bool commit = !strcmp(option, "--commit");
     struct ultracall_client client;
-    unsigned i = 0;
-    void *envelope;
-    uint64_t len;
 
-    while (i < 3 && strcmp(option, options[i])) {
-        i++;
-    }
-    if (i == 3 || !shadow_tag_valid(tag)) {
+    if ((!commit && strcmp(option, "--abort")) || !shadow_tag_valid(tag)) {
         return -1;
     }
-    if (!shadow_open(&client)) {
-        return 1;
-    }
-    if (i) {
-        return !migrate_end(&client, tag, i == 1 ? ULTRACALL_ABORT
-                                                 : ULTRACALL_COMMIT);
-    }
-    /* ABORT will give back what was here; the sealed state is not needed. */
-    envelope = migrate_save(&client, tag, &len);
-    free(envelope);
-    return !envelope;
+    return !shadow_open(&client) ||
+           !migrate_end(&client, tag, commit ? ULTRACALL_COMMIT
+                                             : ULTRACALL_ABORT);
 }
 
 int main(int argc, char **argv)

@@ -172,16 +172,17 @@ def test_linux(xen):
 
 
 def save_and_restore(xen, domain, console):
-    """Frozen by SAVE while it is in a file, back by ABORT: the same shell."""
+    """With the console frozen meanwhile by SAVE, as by a migration that fails: the same shell."""
     host = xen.source
     domain.xl('pause')
-    host.run('shadow-xl-migrate --freeze vm1', check=True)
+    host.run('ultracall save vm1 /tmp/envelope', check=True)
     console.send('echo typed-while-$((40+2))-saved\r')
     domain.xl('save', '/tmp/linux.save')
     assert unbound(host)
     domain.restore('/tmp/linux.save').wait_bound()
-    host.run('shadow-xl-migrate --abort vm1; rm /tmp/linux.save', check=True)
+    host.run('shadow-xl-migrate --abort vm1 && rm /tmp/linux.save', check=True)
     domain.unpause()
+    console.come_back(host)
     console.expect('typed-while-42-saved')
     console.expect('[$#] ')
     assert console.command('echo $MARK')[1] == 'here\n'
