@@ -29,7 +29,7 @@ static void agent_end_migration(ShadowAgent *a, uint32_t nr)
 
     a->frozen = false;
     a->committed = nr == ULTRACALL_COMMIT && !ret;
-    if (ret && !a->ending) {
+    if (ret && ret != -EALREADY && !a->ending) {
         warn_report("shadow-agent: guest '%s': %s: %s%s", a->guest,
                     nr == ULTRACALL_COMMIT ? "commit" : "abort",
                     strerror(-ret), again ? "; trying again" : "");

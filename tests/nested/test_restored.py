@@ -34,8 +34,27 @@ def test_killed_and_another_takes_over(pair):
         assert pair.source.guest()['state'] == 'active', pair.source.guest()
 
 
+def test_taken_back(pair):
+    """The source has given the guest away, and its user VM goes on there all the same, as
+    libvirt has it; no operator is asked."""
+    with pair.waiting_target():
+        since = pair.source.qmp.mark()
+        migrate_to_paused(pair)
+        pair.console.wait_closed()
+        assert pair.source.guest()['state'] == 'gone', pair.source.guest()
+        pair.new.kill()
+        pair.inner.qmp.cmd('cont')
+        pair.source.qmp.wait_event('SHADOW_GUEST_ABORTED', since)
+        assert pair.source.guest()['state'] == 'active', pair.source.guest()
+        pair.console.go_on(pair.source)
+        pair.check_session()
+        info, _, _ = pair.migrate(pair.console)
+        assert info['status'] == 'completed', info
+        pair.check_session()
+
+
 def test_ended_after_commit(pair):
-    """The source has given the guest away; its operator can take it back."""
+    """The same, but that the operator takes it back."""
     with pair.waiting_target():
         migrate_to_paused(pair)
         pair.console.wait_closed()
