@@ -291,7 +291,7 @@ static bool near_check(struct near *n)
         return false;
     }
     if (shadow_state(&n->client, n->tag, &flags) != ULTRACALL_ACTIVE ||
-        !(flags & ULTRACALL_GUEST_BOUND)) {
+        !(flags & (ULTRACALL_GUEST_BOUND | ULTRACALL_GUEST_CLAIMED))) {
         shadow_say("the shadow-guest '%s' is not active here, or not bound "
                    "to %s: see xenstore-read %s/state", n->tag, n->name, path);
         return false;

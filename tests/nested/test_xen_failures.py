@@ -33,7 +33,7 @@ def check_still_here(xen, console, heard):
     check_echo(console, 'still here')
     assert unbound(xen.target), xen.target.guest()
     assert lab.wait_until(lambda: xen.target.guest()['state'] == 'incoming'), heard
-    assert xen.target.domid('one--incoming') is None
+    assert lab.wait_until(lambda: xen.target.domid('one--incoming') is None), heard
 
 
 @lab.long

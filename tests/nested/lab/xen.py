@@ -174,8 +174,8 @@ class Domain:
 
     def __exit__(self, *_):
         with contextlib.suppress(HostError):
-            if self.host.alive() and self.host.domid(self.name) is not None:
-                self.destroy()
+            if self.host.alive():
+                self.host.run(f'xl destroy {self.name}; xenstore-rm /shadow/{self.name}')
 
 
 class XenPair:
