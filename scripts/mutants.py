@@ -97,10 +97,16 @@ def add_mutant(made, mutant, tests):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() or path.read_text(encoding='utf-8') != text:
             path.write_text(text, encoding='utf-8')
+    folder = made.path(mutant.name)
+    including = set().union(*(made.build.including(source) for source in mutant.texts
+                              if source.endswith('.h')))
     for program in set(programs_of(mutant, tests)):
-        objects = {obj: made.compile(obj, source=made.path(mutant.name, source), into=mutant.name)
+        objects = {obj: made.compile(obj, flags=['-iquote', folder], into=mutant.name,
+                                     source=f'{folder}/{source}' if source in mutant.texts else None)
                    for obj, source in made.build.objects(program).items()
-                   if source in mutant.texts}
+                   if source in mutant.texts or obj in including}
+        if mutant.texts and not objects and not is_agent(mutant):
+            refuse(mutant.name, f'{program} has nothing of what it changes')
         made.link(program, objects, into=mutant.name, flags=['-Wl,--strip-debug'])
     if is_agent(mutant):
         subprocess.run([TOP / 'scripts' / 'plugin.sh', '--host', '--variant',

@@ -70,6 +70,18 @@ class Build:
         named = {obj for arg in named for obj in self.libraries.get(arg, [arg])}
         return {obj: self.compiles[obj][0] for obj in named if obj in self.compiles}
 
+    def including(self, header):
+        """The objects of which ninja has seen that they depend on a header of ours."""
+        said = subprocess.run(['ninja', '-C', self.folder, '-t', 'deps'], text=True,
+                              stdout=subprocess.PIPE, check=True).stdout
+        found, obj = set(), None
+        for line in said.splitlines():
+            if not line.startswith(' '):
+                obj = line.split(': #deps')[0]
+            elif line.endswith(f'/{header}'):
+                found.add(obj)
+        return found
+
 
 class Variant:
     """Programs to be built in a folder."""
