@@ -31,10 +31,12 @@ def test_emulator_has_no_rights(plugin_pair):
 
 
 def test_ordinary_port_beside(plugin_pair):
-    """-serial null has COM1's ACPI node, the agent writes COM2's; interrupts arrive at both."""
+    """-serial null has COM1's ACPI node, the agent writes COM2's only: of a second one the user
+    VM's kernel would complain.  Interrupts arrive."""
     console = plugin_pair.console
     paths = console.command('cat /sys/bus/acpi/devices/PNP0501:*/path')[1].split()
     assert sorted(path.split('.')[-1] for path in paths) == ['COM1', 'COM2'], paths
+    assert 'ACPI' not in console.text(), console.text()[:2000]
     assert 'dev: isa-serial' in plugin_pair.inner.qmp.hmp('info qtree')
     lines = console.command('cat /proc/interrupts')[1].splitlines()
     line, = (line.split() for line in lines if line.endswith('ttyS0'))
@@ -122,6 +124,15 @@ def test_agent_names_the_right(plugin_pair):
     error = refused(host, 'other', guest='vm1', emulator='/bin/as-qemu /usr/bin/qemu-shadow-agent')
     host.run('chmod 0660 /dev/uio0', check=True)
     assert 'cannot open /dev/uio0' in error and f'User {QEMU} ' in error, error
+
+
+def test_ordinary_port_of_another_kind(plugin_pair):
+    """Its ACPI node would be wrong for the shadow device."""
+    from lab.uservm import refused
+    error = refused(plugin_pair.source, 'other', guest='vm1',
+                    emulator='/bin/as-qemu /usr/bin/qemu-shadow-agent',
+                    serial='none -chardev null,id=n -device isa-serial,chardev=n,irq=3')
+    assert 'with index 0 and interrupt 3' in error and 'index=0,irq=4' in error, error
 
 
 # --- last, since the user VM is in another QEMU then ---
