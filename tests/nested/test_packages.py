@@ -46,8 +46,8 @@ def check(name, folder):
         assert mode == MODES.get(file, 0o644), (file, oct(mode))
     for doc in ('copyright', 'changelog.Debian.gz'):
         assert f'usr/share/doc/{name}/{doc}' in found, found
-    sums = dict(reversed(line.split('  ')) for line in open(f'{folder}/DEBIAN/md5sums', encoding='ascii')
-                .read().splitlines())
+    with open(f'{folder}/DEBIAN/md5sums', encoding='ascii') as file:
+        sums = dict(reversed(line.split('  ')) for line in file.read().splitlines())
     assert set(sums) == {file for file in found if file.startswith('usr/')}, sums
     for file, digest in sums.items():
         with open(f'{folder}/{file}', 'rb') as data:
@@ -71,8 +71,8 @@ def test_agent():
         text = run('nm', '-D', '--defined-only', f'{folder}/{PLUGIN}')
         assert sorted(line.split()[-1] for line in text.splitlines()) == \
             ['qemu_plugin_install', 'qemu_plugin_version'], text
-        text = open(f'{folder}/{PLUGIN}', 'rb').read()
-        assert f'Debian {version}'.encode() in text
+        with open(f'{folder}/{PLUGIN}', 'rb') as file:
+            assert f'Debian {version}'.encode() in file.read()
 
 
 def test_outer():

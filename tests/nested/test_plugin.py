@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Debian's own QEMU in the cloud VM, with the agent as a plug-in; started by shadow-run, as a user who
-may use KVM and nothing else.  Our package is unpacked there, and its postinst was run."""
+"""Debian's own QEMU in the cloud VM, with the agent as a plug-in; started by shadow-run, as a user
+who may use KVM and nothing else.  Our package is unpacked there, and its postinst was run."""
 
 import shlex
 
@@ -62,7 +62,8 @@ def test_plugin_of_another_package():
     status, output = load('refused/package.so', *AGENT)
     line = output.splitlines()[0]
     assert status == 1, (status, output)
-    assert 'shadow-agent is for QEMU' in line and '~other)' in line and 'this is QEMU' in line, output
+    for text in ('shadow-agent is for QEMU', '~other)', 'this is QEMU'):
+        assert text in line, output
 
 
 def test_plugin_of_another_build():
@@ -115,10 +116,11 @@ def test_run_is_not_misled(plugin_pair):
 
 def test_agent_names_the_right(plugin_pair):
     """What is missing, when it is missing."""
+    from lab.debian import PLUGIN, QEMU as DEBIAN
     from lab.uservm import refused
     host = plugin_pair.source
-    direct = '/usr/bin/qemu-system-x86_64 -plugin file=/usr/lib/x86_64-linux-gnu/qemu/shadow-agent.so'
-    error = refused(host, 'other', guest='vm1', emulator=f'/bin/as-qemu {direct}')
+    error = refused(host, 'other', guest='vm1',
+                    emulator=f'/bin/as-qemu /{DEBIAN} -plugin file=/{PLUGIN}')
     assert 'may not use the ultracall device' in error and 'shadow-run' in error, error
     host.run('chmod 0600 /dev/uio0', check=True)
     error = refused(host, 'other', guest='vm1', emulator='/bin/as-qemu /usr/bin/qemu-shadow-agent')
