@@ -115,7 +115,7 @@ enum {
     ULTRACALL_RESTORED = 4,
 };
 
-/* struct ultracall_guest.flags */
+/* struct ultracall_guest.flags; others are to be ignored */
 #define ULTRACALL_GUEST_SNAPSHOTS   1u  /* snapshots are allowed */
 #define ULTRACALL_GUEST_UNHIDDEN    2u  /* nothing hides its ports yet */
 #define ULTRACALL_GUEST_EXPOSED     4u  /* nothing will: see ULTRACALL_PORT */

@@ -30,7 +30,8 @@ static void test_brought(void)
     struct ultracall_guest guest = shadow_query_call(qts, "vm1");
     int user = user_connect("c0");
 
-    g_assert_cmpuint(le16_to_cpu(guest.flags), ==, ULTRACALL_GUEST_EXPOSED);
+    g_assert_cmpuint(le16_to_cpu(guest.flags), ==,
+                     ULTRACALL_GUEST_EXPOSED | ULTRACALL_GUEST_BOUND);
     shadow_wait_connected(qts, "com1", true);
     user_expect(user, SHADOW_EXPOSED);
     g_assert_cmpint(brought_out(qts, COM1 + UART_SCR, 0x5a), ==, 0);
