@@ -93,22 +93,22 @@ void assert_claim(QTestState *qts, const char *tag, bool claimed,
     qobject_unref(g);
 }
 
-/* The query comes first: it is there, or not, when an event may never come. */
+/* Queries bring the events along; one that never comes is not waited for. */
 void expect_lost(QTestState *qts, const char *tag)
 {
     int64_t until = g_get_monotonic_time() + SHADOW_HANGS_US;
-    bool found = true;
+    QDict *event, *data;
 
-    while (found) {
-        QDict *g = shadow_query(qts, tag);
-
-        found = qdict_get_bool(g, "bound-by-claim") ||
-                qdict_get_bool(g, "bound-by-tag") ||
-                strcmp(qdict_get_str(g, "protection"), "none");
-        qobject_unref(g);
+    while (!(event = qtest_qmp_event_ref(qts, "SHADOW_GUEST_UNBOUND"))) {
         g_assert_cmpint(g_get_monotonic_time(), <, until);
+        qobject_unref(shadow_query(qts, tag));
     }
-    shadow_expect_unbound(qts, tag, "the bound virtual machine has ended");
+    data = qdict_get_qdict(event, "data");
+    g_assert_cmpstr(qdict_get_str(data, "guest"), ==, tag);
+    g_assert_cmpstr(qdict_get_str(data, "reason"), ==,
+                    "the bound virtual machine has ended");
+    qobject_unref(event);
+    assert_claim(qts, tag, false, false);
 }
 
 void expect_found(QTestState *qts, const char *tag)
