@@ -41,12 +41,12 @@ unpack() {
         dpkg -x "$deb" "$xen/root.new"
     done
     basename -a "$downloads"/*.deb > "$xen/root.new/packages"
-    rm -rf "$downloads" "$xen/root"
+    rm -rf "$downloads" "$xen/root" "$xen/unpacked"
     mv "$xen/root.new" "$xen/root"
     echo "${packages[*]}" > "$xen/unpacked"
 }
 
-if [[ ${1:-} == --newest || ! -d $xen/root || "${packages[*]}" != "$(cat "$xen/unpacked" 2>/dev/null)" ]]; then
+if [[ ${1:-} == --newest || "${packages[*]}" != "$(cat "$xen/unpacked" 2>/dev/null)" ]]; then
     unpack
 fi
 "$top/tests/nested/images-xen.sh" "$build/images" "$tools" "$xen/root" >&2 8>&-

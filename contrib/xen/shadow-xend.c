@@ -21,17 +21,22 @@
 static const char usage[] =
     "usage: shadow-xend [--help]\n"
     "\n"
-    "In Xen's control domain, as root: gives domains the shadow consoles of the\n"
-    "outer QEMU.  Stays in the foreground; tells on standard error what it does.\n"
+    "In Xen's control domain, as root: gives domains the shadow consoles\n"
+    "of the outer QEMU.  Stays in the foreground; tells on standard error\n"
+    "what it does.\n"
     "\n"
-    "  xenstore-write /shadow/NAME GUEST    the domain NAME, now or when there is one, is\n"
-    "                                       the outer QEMU's shadow-guest GUEST\n"
-    "  xenstore-read /shadow/NAME/state     \"bound N to GUEST\", where N is the domain's\n"
-    "                                       number; or \"error: ...\", or \"none\"\n"
-    "  xenstore-rm /shadow/NAME             that is no longer so\n"
+    "  xenstore-write /shadow/NAME GUEST\n"
+    "      the domain NAME, now or when there is one, is the outer QEMU's\n"
+    "      shadow-guest GUEST\n"
+    "  xenstore-read /shadow/NAME/state\n"
+    "      \"bound N to GUEST\", where N is the domain's number; or\n"
+    "      \"error: ...\", or \"none\"\n"
+    "  xenstore-rm /shadow/NAME\n"
+    "      that is no longer so\n"
     "\n"
-    "What a domain does before it is bound goes to this machine's own devices: start\n"
-    "it with xl create -p, and let it run (xl unpause) when it is bound.\n";
+    "What a domain does before it is bound goes to this machine's own\n"
+    "devices: start it with xl create -p, and let it run (xl unpause) when\n"
+    "it is bound.\n";
 
 static struct domain *domains;
 

@@ -26,17 +26,20 @@
 
 static const char usage[] =
     "usage: xl migrate -s '' DOMAIN 'shadow-xl-migrate DOMAIN HOST'\n"
-    "       xl migrate -s '' DOMAIN 'shadow-xl-migrate DOMAIN --command COMMAND'\n"
+    "       xl migrate -s '' DOMAIN \\\n"
+    "           'shadow-xl-migrate DOMAIN --command COMMAND'\n"
     "       shadow-xl-migrate --receive [RECEIVER...]\n"
     "       shadow-xl-migrate --abort GUEST | --commit GUEST\n"
     "\n"
-    "Migrates a domain together with its shadow console (see shadow-xend --help).  At HOST\n"
-    "\"ssh HOST shadow-xl-migrate --receive\" is run, or else COMMAND, which has to lead to\n"
-    "the same; RECEIVER is \"xl migrate-receive\" if it is not given.\n"
+    "Migrates a domain together with its shadow console (shadow-xend\n"
+    "--help).  For HOST \"ssh HOST shadow-xl-migrate --receive\" is run, or\n"
+    "else COMMAND, which has to lead to the same; RECEIVER is \"xl\n"
+    "migrate-receive\" if it is not given.\n"
     "\n"
-    "Where xl says that the domain's state is undefined, the console of its shadow-guest\n"
-    "GUEST stays frozen.  Look where the domain runs: if at the other host, say --commit\n"
-    "here; if nowhere, destroy it there, say --abort here, and let it go on.\n";
+    "Where xl says that the domain's state is undefined, the console of its\n"
+    "shadow-guest GUEST stays frozen.  Look where the domain runs: if at the\n"
+    "other host, say --commit here; if nowhere, destroy it there, say\n"
+    "--abort here, and let it go on.\n";
 
 enum phase {
     PHASE_ACTIVE,       /* nothing has happened yet, or all is over */

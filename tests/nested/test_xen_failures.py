@@ -92,7 +92,8 @@ def test_refused(xen):
     """What the other host says no to, before anything is sent or frozen"""
     with running(xen) as (_, console):
         for change, back, why in (
-                ('xenstore-write /shadow/one vm9', 'xenstore-rm /shadow/one', 'for another shadow-guest'),
+                ('xenstore-write /shadow/one vm9', 'xenstore-rm /shadow/one',
+                 'for another shadow-guest'),
                 ('kill $(cat /tmp/xend.pid)', None, 'shadow-xend does not run'),
                 ('xl create -p /tmp/one--incoming.cfg', 'xl destroy one--incoming',
                  'there is a domain one already')):
