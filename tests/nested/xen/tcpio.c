@@ -40,6 +40,8 @@ int main(int argc, char **argv)
         return 1;
     }
     if (!fork()) {
+        /* The other process's end is seen by who reads from it. */
+        close(1);
         copy(0, s);
         shutdown(s, SHUT_WR);
         _exit(0);
