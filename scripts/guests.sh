@@ -13,6 +13,14 @@ shift
 locate_qemu
 "$top/tests/nested/images.sh" "$build/images" "$tools" "$qemu_build/qemu-system-x86_64" >&2 || exit
 
+# What the cloud VM has besides, if it is another than the usual one
+case " $* " in
+*" --cloud plugin "*) "$top/scripts/plugin.sh" --host && "$top/scripts/deb.sh" --agent ;;
+*" --cloud libvirt "*)
+    "$top/scripts/libvirt.sh" && "$top/tests/nested/images-libvirt.sh" "$build/images" "$build/libvirt" >&2
+    ;;
+esac || exit
+
 export SHADOW_BUILD=$build
 export QEMU_BINARY=$qemu_build/qemu-system-x86_64
 export QEMU_SOURCE=$qemu_src QEMU_PYTHON=$qemu_src/python

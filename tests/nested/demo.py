@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The main job: a login session whose console L1 cannot see, and a live migration."""
 
+import importlib
+
 import lab
 from lab import program
 from lab.program import say
@@ -10,6 +12,11 @@ SECRET = 'the-combination-is-4711'
 SIZE = 200 * 1024
 EMULATED_SIZE = 16 * 1024       # a byte takes a hundred times as long there
 MARK = 'still-the-same-session'
+CLOUDS = {
+    'kvm': ('pair', 'Pair'),
+    'plugin': ('debian', 'DebianPair'),
+    'libvirt': ('libvirt', 'LibvirtPair'),
+}
 
 
 def printable(data):
@@ -38,25 +45,21 @@ def show_seen(plain, shadow):
 
 
 def watch_isa_serial(pair):
-    from lab.console import ConsoleClient
-    from lab.trace import PioTrace
-    inner = pair.source.start_inner('plain', shadow=False, append='quiet')
-    console = ConsoleClient().connect_plain(inner.console_address())
+    console, end = pair.start_plain()
     console.send('\r')
     console.expect('login: ')
-    trace = PioTrace(pair.source).start()
+    trace = pair.watch()
     console.send('\r')
     type_secret(console)
     seen = trace.stop()
     console.close()
-    inner.stop()
+    end()
     return seen
 
 
 def watch_shadow(pair):
-    from lab.trace import PioTrace
     # From the first instruction on: not one access of the firmware is missed.
-    trace = PioTrace(pair.source).start()
+    trace = pair.watch()
     console = pair.boot('vm1')
     console.expect('SeaBIOS')
     say('  firmware messages arrive on the shadow console')
@@ -176,19 +179,30 @@ def table(data):
     ])
 
 
+def pair_class(cloud):
+    """What two such cloud VMs and their user VM are"""
+    module, name = CLOUDS[cloud]
+    return getattr(importlib.import_module(f'lab.{module}'), name)
+
+
 def main():
     parser = lab.Config.parser(__doc__)
+    parser.add_argument('--cloud', choices=CLOUDS, default='kvm',
+                        help='what runs the user VM in the cloud VMs: our QEMU by hand (kvm), '
+                        "Debian's own QEMU (plugin), or libvirt (default: kvm)")
     parser.add_argument('--json', metavar='FILE', help='write the results there too')
     parser.add_argument('--cpus', type=int, default=1, help='vCPUs of each cloud VM')
     args = parser.parse_args()
     config = lab.Config.from_args(args)
     from lab.kvm import describe, emulated
-    from lab.pair import Pair
+    if args.cloud != 'kvm' and config.accel != 'tcg':
+        parser.error(f'--cloud {args.cloud} is with --accel tcg only')
+    options = {'cpus': args.cpus} if args.cpus != 1 else {}
     size = EMULATED_SIZE if emulated(config.accel) else SIZE
 
     say(f"L0's accelerator: {describe(config.accel)}")
     say('1. starting two cloud hosts')
-    with Pair(config, say, cpus=args.cpus) as pair:
+    with pair_class(args.cloud)(config, say=say, **options) as pair:
         say("2. what L1's root sees of an ordinary isa-serial")
         plain = watch_isa_serial(pair)
         say('3. the same user VM with a shadow console')
@@ -202,7 +216,7 @@ def main():
         console.close()
 
     counts = result['from_guest'], result['to_guest']
-    data = summary(config.accel, plain, shadow, result)
+    data = {'cloud': args.cloud, **summary(config.accel, plain, shadow, result)}
     table(data)
     if args.json:
         program.write_json(args.json, data)

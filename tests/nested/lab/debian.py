@@ -117,3 +117,6 @@ class DebianPair(Pair):
     def boot(self, guest='vm1', client=True, **options):
         return super().boot(guest, client, emulator='/bin/as-qemu /usr/bin/qemu-shadow-agent',
                             serial='null', **options)
+
+    def start_plain(self, **options):
+        return super().start_plain(emulator=f'/bin/as-qemu /{QEMU}', **options)

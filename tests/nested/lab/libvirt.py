@@ -31,6 +31,25 @@ def domain_xml(emulator):
     for name, text in (('kernel', '/l2/vmlinuz'), ('initrd', '/l2/l2.cpio.gz'),
                        ('cmdline', 'console=ttyS0 quiet')):
         ET.SubElement(system, name).text = text
+    for value in ('-machine', 'graphics=off'):      # the firmware talks at the serial port
+        ET.SubElement(root.find(f'{{{QEMU}}}commandline'), f'{{{QEMU}}}arg', value=value)
+    return ET.tostring(root, encoding='unicode')
+
+
+def plain_xml(emulator, port):
+    """The same domain without a shadow, its serial port at a TCP port of the cloud VM"""
+    root = ET.fromstring(domain_xml(emulator))
+    root.find('name').text = 'plain'
+    devices, commandline = root.find('devices'), root.find(f'{{{QEMU}}}commandline')
+    values = [arg.get('value') for arg in commandline]
+    at = next(n for n, value in enumerate(values) if value.startswith('shadow-agent,'))
+    for arg in list(commandline)[at - 1:at + 1]:
+        commandline.remove(arg)
+    for serial in devices.findall('serial'):
+        devices.remove(serial)
+    serial = ET.SubElement(devices, 'serial', type='tcp')
+    ET.SubElement(serial, 'source', mode='bind', host='0.0.0.0', service=str(port))
+    ET.SubElement(serial, 'protocol', type='raw')
     return ET.tostring(root, encoding='unicode')
 
 
@@ -88,10 +107,10 @@ class LibvirtPair(Pair):
     """self.source has the user VM, as a persistent domain that libvirt has started.
     set_up: a command that the cloud VMs' administrator types first"""
 
-    def __init__(self, config, emulator, files=(), set_up='true'):
+    def __init__(self, config, emulator='shadow', files=(), set_up='true', say=lambda text: None):
         self.links = tempfile.mkdtemp(prefix='shadow-links-')
         self.emulator, self.set_up = emulator, set_up
-        self.say = lambda text: None
+        self.say = say
         self.key = secrets.token_bytes(32)
         self.hosts = [LibvirtHost(config, number, self.links, files) for number in (0, 1)]
         self.source, self.target = self.hosts
@@ -116,6 +135,7 @@ class LibvirtPair(Pair):
 
     def migrate_start(self, options=''):
         """virsh migrates; the shell is free meanwhile."""
+        self._marks = self.source.qmp.mark(), self.target.qmp.mark()
         self.source.run(
             'rm -f /tmp/migrate.rc; (virsh --keepalive-interval 0 migrate --live --persistent '
             f'--undefinesource {options} vm1 qemu+tcp://{self.target.name}/system '
@@ -143,13 +163,36 @@ class LibvirtPair(Pair):
     def migrate(self, options=''):
         """After it has succeeded the pair has changed places, the session included."""
         self.migrate_start(options)
-        while not self.console.closed_within(1):
+        info, _, _ = self.migrate_finish(self.console)
+        if info['status'] != 'completed':
+            raise HostError(f'virsh migrate {options}: {info}\n{self.source.domain_log()}'
+                            f'\n{self.target.domain_log()}')
+
+    def migrate_finish(self, console):
+        """As a Pair's, with what libvirt has of QEMU's query-migrate"""
+        while not console.closed_within(1):
             if self.migrate_ended():
                 break
         else:
-            self.console.go_on(self.target)
+            console.go_on(self.target)
         said = self.migrate_wait()
         if not said.startswith('0\n'):
-            raise HostError(f'virsh migrate {options}: {said}\n{self.source.domain_log()}'
-                            f'\n{self.target.domain_log()}')
+            return {'status': 'failed', 'error-desc': said}, None, None
+        job = self.target.virsh('domjobinfo vm1 --completed')
+        times = {key: re.search(rf'{name}: +(\d+)', job) for key, name in
+                 (('total-time', 'Time elapsed'), ('downtime', 'Total downtime'))}
+        info = {'status': 'completed', **{key: int(ms[1]) for key, ms in times.items() if ms}}
+        saved, restored = (
+            host.qmp.wait_event(event, mark, guest='vm1')['data'] for host, event, mark in
+            ((self.source, 'SHADOW_GUEST_SAVED', self._marks[0]),
+             (self.target, 'SHADOW_GUEST_RESTORED', self._marks[1])))
         self.source, self.target = self.target, self.source
+        return info, saved, restored
+
+    def start_plain(self):
+        port = 4002
+        self.source.run(f"cat >/tmp/plain.xml <<'END'\n{plain_xml(self.emulator, port)}\nEND",
+                        check=True)
+        self.source.virsh('create /tmp/plain.xml')
+        console = ConsoleClient().connect_plain(('127.0.0.1', self.source.forward(port)))
+        return console, lambda: self.source.virsh('destroy plain')

@@ -9,6 +9,7 @@ import lab
 
 from .console import ConsoleClient
 from .emulated import cloud_host
+from .trace import PioTrace
 
 
 class Pair:
@@ -50,6 +51,15 @@ class Pair:
         self.inner = self.source.start_inner(guest, **options)
         self.options = options
         return console
+
+    def start_plain(self, **options):
+        """An ordinary user VM at the source: its user, and what ends it"""
+        inner = self.source.start_inner('plain', shadow=False, append='quiet', **options)
+        return ConsoleClient().connect_plain(inner.console_address()), inner.stop
+
+    def watch(self):
+        """What L1's root does at the source, until stop(), which says what it has seen"""
+        return PioTrace(self.source).start()
 
     def keep_logs(self):
         """For a person to look at, with what the inner QEMUs have said."""
