@@ -155,11 +155,11 @@ struct ultracall_resource {
 
 /*
  * The doorbell, an I/O BAR: a 4-byte write of any value to its first port makes
- * the call that the registers of the writing CPU hold.  Its buffers are accessed
- * with the rights of user mode, whoever writes: it may be a hypervisor that
- * makes the access for a program.  So it is for programs; a kernel uses the
- * instruction or the hypercall.  BIND of a process needs a program that writes
- * itself (-EOPNOTSUPP).
+ * the call that the registers of the writing CPU hold.  Its buffers are
+ * accessed with the rights of user mode, whoever writes: it may be a hypervisor
+ * that makes the access for a program.  So it is for programs; a kernel uses
+ * the instruction or the hypercall.  BIND of a process needs a program that
+ * writes itself (-EOPNOTSUPP).
  */
 #define ULTRACALL_BAR_SIZE      0x10
 

@@ -65,7 +65,7 @@ static bool claim_missed(uint64_t root)
            qemu_clock_get_ms(QEMU_CLOCK_REALTIME) < miss->until;
 }
 
-/* The claim may be forgotten, or have found another, while the lock is taken. */
+/* It may be forgotten, or have found another, while the lock is taken. */
 static ShadowPorts *claim_take(ShadowClaim *claim, const ShadowEntry *entry)
 {
     BQL_LOCK_GUARD();

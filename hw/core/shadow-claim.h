@@ -6,8 +6,8 @@
  *
  * A claim waits for the first nested entry that has its cookie.  From then on
  * the guest is known by that entry's VMCB and root, as one that has registered,
- * and the cookie says at each entry whether that still holds.  One that registers
- * can have such a cookie too.
+ * and the cookie says at each entry whether that still holds.  One that
+ * registers can have such a cookie too.
  */
 #ifndef SHADOW_CLAIM_H
 #define SHADOW_CLAIM_H

@@ -16,7 +16,7 @@ void fuzz_claims_bound(unsigned which, uint64_t va);
 /* The cloud VM puts it into the memory at @root. */
 void fuzz_claims_put(unsigned which, uint64_t root);
 
-/* @ports are served to an entry with @root: a guest that was found has its cookie. */
+/* An entry with @root has @ports: a guest that was found has its cookie. */
 void fuzz_claims_check(ShadowPorts *ports, uint64_t root);
 
 #endif /* SHADOW_FUZZ_CLAIMS_H */

@@ -28,7 +28,7 @@ QTestState *claimed_start(void);
 /* vm1 is claimed, and the nested guest 0 has been found. */
 QTestState *claimed_start_found(void);
 
-/* BIND from where there is no process; with a claim, which returns the cookie */
+/* BIND from where there is no process; a claim, which returns the cookie */
 int bind_flags(QTestState *qts, const char *tag, uint64_t flags);
 uint64_t claim(QTestState *qts, const char *tag);
 /* Of what QUERY says of vm1: whether a claim waits, it is bound, unhidden */

@@ -107,7 +107,7 @@ static int answer_to(QTestState *qts)
                        SHADOW_BUF, sizeof(buf), ULTRACALL_REGISTER_ANSWER);
 }
 
-/* With a bind-secret the one that was found has to prove itself; no other can. */
+/* With a bind-secret the one that was found has to prove itself, no other. */
 static void test_proof(void)
 {
     QTestState *qts = claimed_start_with(",bind-secret=proof");
@@ -127,10 +127,11 @@ static void test_proof(void)
     qtest_quit(qts);
 }
 
-/* A guest that has come from elsewhere is active when it is found, not before. */
+/* A guest that has come from elsewhere is active when it is found. */
 static void test_restored(void)
 {
-    QTestState *from = shadow_start_com1(), *to = claimed_start_with(",incoming=on");
+    QTestState *from = shadow_start_com1();
+    QTestState *to = claimed_start_with(",incoming=on");
     g_autoptr(GByteArray) env = shadow_envelope(from, "vm1");
 
     g_assert_cmpint(shadow_restore_env(to, env), ==, 0);
@@ -201,7 +202,7 @@ static void test_registered_reused(void)
     qtest_quit(qts);
 }
 
-/* Another one that registers takes its place, whether it has a cookie or not. */
+/* Another one that registers takes its place, with a cookie or without. */
 static void test_registered_replaced(void)
 {
     QTestState *qts = start_registered();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guests that L1 has claimed by a cookie in their memory, and what it does then.
+ * Guests that L1 has claimed by a cookie in their memory, and what it then doe
  */
 #include "hv.h"
 
@@ -62,7 +62,7 @@ static void attack_moved(Vm *vm, unsigned entry)
     }
 }
 
-/* lost: something else is there, as in another guest with this VMCB and root. */
+/* lost: something else is there, as in a new guest with this VMCB and root. */
 static void attack_lost(Vm *vm, unsigned entry)
 {
     if (entry == ATTACK_FROM) {

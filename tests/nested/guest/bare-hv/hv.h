@@ -143,8 +143,8 @@ void memory_map_large(unsigned n, uint64_t entry);
 void memory_map_huge(unsigned n, uint64_t entry);
 
 /*
- * Nested guests with a page of their own at the end of what is identical in all;
- * OWN_ADDRESS is in it.
+ * Nested guests with a page of their own at the end of what is identical in
+ * all; OWN_ADDRESS is in it.
  */
 #define OWN_MAX 3
 #define OWN_ADDRESS (3 * GIB + 0xff8)
