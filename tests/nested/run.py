@@ -146,6 +146,18 @@ class Fixtures:
         """With our own emulator"""
         return self.start_libvirt(stack, 'shadow')
 
+    def make_libvirt_plugin(self, stack):
+        """With Debian's, and our package for it"""
+        from lab.libvirt import debian_files
+        return self.start_libvirt(stack, 'plugin', files=debian_files(stack),
+                                  set_up='sh /DEBIAN/postinst configure')
+
+    def make_libvirt_null_serial(self, stack):
+        """The same, with a domain that knows nothing of it, as OpenStack's"""
+        from lab.libvirt import WRAPPED, debian_files
+        return self.start_libvirt(stack, 'null-serial', files=debian_files(stack),
+                                  set_up=f'sh /DEBIAN/postinst configure; {WRAPPED}')
+
     def start_emulated(self, stack, **options):
         from lab.emulated import EmulatedCloudHost
         return stack.enter_context(EmulatedCloudHost(self.config, **options)

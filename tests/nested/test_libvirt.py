@@ -8,7 +8,8 @@ import lab
 from lab.console import ConsoleClient
 
 # Where the domain's XML is: contrib/libvirt/domain-EMULATOR.xml; run.py makes libvirt_EMULATOR.
-EMULATORS = ['shadow']
+# All but the first are for --long.
+EMULATORS = ['plugin', 'shadow', 'null_serial']
 SAVED = '/var/lib/libvirt/images/vm1.saved'
 
 
@@ -136,7 +137,7 @@ def cell(check, emulator):
     test.__name__ = f'test_{check.__name__}_{emulator}'
     test.__signature__ = inspect.Signature([inspect.Parameter(
         f'libvirt_{emulator}', inspect.Parameter.POSITIONAL_OR_KEYWORD)])
-    return lab.long(test) if check in LONG_CHECKS else test
+    return lab.long(test) if check in LONG_CHECKS or emulator != EMULATORS[0] else test
 
 
 for one in EMULATORS:

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 
 from . import LONG, ROOT
 from .console import ConsoleClient
+from .debian import DebianHost
 from .host import CloudHost, HostError
 from .kvm import ACCEL_OPTIONS
 from .kvmhost import write_cpio
@@ -20,6 +21,9 @@ from .patience import Patience
 QEMU = 'http://libvirt.org/schemas/domain/qemu/1.0'
 NAMES = 'host-a', 'host-b'      # as in /etc/hosts there, and so are the addresses
 ET.register_namespace('qemu', QEMU)
+# For qemu-wrapper: who has the UUID of contrib/libvirt/domain-null-serial.xml
+WRAPPED = 'mkdir /etc/shadow-guests; ' \
+          'echo vm1 >/etc/shadow-guests/5348a000-0000-4000-8000-000000000001'
 
 
 def domain_xml(emulator):
@@ -51,6 +55,14 @@ def plain_xml(emulator, port):
     ET.SubElement(serial, 'source', mode='bind', host='0.0.0.0', service=str(port))
     ET.SubElement(serial, 'protocol', type='raw')
     return ET.tostring(root, encoding='unicode')
+
+
+def debian_files(stack):
+    """What else is there for Debian's emulator; libvirt has its users already"""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='shadow-debian-'))
+    wrapper = 'usr/bin/qemu-wrapper', f'{ROOT}/contrib/libvirt/qemu-wrapper'
+    return [wrapper, *(entry for entry in DebianHost(folder).files
+                       if not entry[0].startswith('etc/'))]
 
 
 class LibvirtHost(CloudHost):
