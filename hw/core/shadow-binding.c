@@ -172,7 +172,14 @@ bool shadow_binding_is_bound(ShadowPorts *ports)
 
 /* What tells whether a process lives */
 
-/* Notes it if it is over: with the cookie, in case there is a new one soon. */
+/* With the cookie, in case there is a new one soon */
+static void shadow_match_over(ShadowMatch *match, ShadowCookie *cookie)
+{
+    qatomic_set(&cookie->stale, true);
+    shadow_ports_schedule(match->ports, SHADOW_PORTS_STALE);
+}
+
+/* Notes it if it is over. */
 static ShadowLife shadow_match_look(ShadowMatch *match, ShadowPeek *peek,
                                     void *cpu)
 {
@@ -185,8 +192,7 @@ static ShadowLife shadow_match_look(ShadowMatch *match, ShadowPeek *peek,
     if (seen == cookie->value) {
         return SHADOW_LIFE_SEEN;
     }
-    qatomic_set(&cookie->stale, true);
-    shadow_ports_schedule(match->ports, SHADOW_PORTS_STALE);
+    shadow_match_over(match, cookie);
     return SHADOW_LIFE_OVER;
 }
 
@@ -222,7 +228,7 @@ void shadow_binding_foreach_process(ShadowPorts *ports,
     }
 }
 
-static bool shadow_binding_any(ShadowPorts *ports, ShadowLife life)
+bool shadow_binding_lives(ShadowPorts *ports)
 {
     RCU_READ_LOCK_GUARD();
     g_autoptr(GArray) list = shadow_binding_processes(ports);
@@ -233,19 +239,36 @@ static bool shadow_binding_any(ShadowPorts *ports, ShadowLife life)
         ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, process);
 
         any |= match && match->ports == ports &&
-               shadow_match_look(match, shadow_accel_look, &process) == life;
+               shadow_match_look(match, shadow_accel_look, &process) ==
+               SHADOW_LIFE_SEEN;
     }
     return any;
 }
 
-bool shadow_binding_lives(ShadowPorts *ports)
+/*
+ * A page that is absent says nothing.  But who has died makes no entry that
+ * would show another cookie, and its tables are gone: it is over too.
+ */
+static void shadow_match_miss(uint64_t process, void *opaque)
 {
-    return shadow_binding_any(ports, SHADOW_LIFE_SEEN);
+    RCU_READ_LOCK_GUARD();
+    ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, process);
+    ShadowCookie *cookie;
+
+    if (!match || match->ports != opaque ||
+        shadow_match_look(match, shadow_accel_look, &process) !=
+        SHADOW_LIFE_UNSURE) {
+        return;
+    }
+    cookie = qatomic_rcu_read(&match->cookie);
+    if (!shadow_accel()->has_tables(process, cookie->va)) {
+        shadow_match_over(match, cookie);
+    }
 }
 
 void shadow_binding_look(ShadowPorts *ports)
 {
-    shadow_binding_any(ports, SHADOW_LIFE_OVER);
+    shadow_binding_foreach_process(ports, shadow_match_miss, ports);
 }
 
 bool shadow_binding_is_process(ShadowPorts *ports, const ShadowEntry *caller)

@@ -156,7 +156,10 @@ void shadow_binding_foreach_process(ShadowPorts *ports,
                                     void (*fn)(uint64_t process, void *opaque),
                                     void *opaque);
 
-/* Look at the cookies, as a nested entry would; see ShadowAccel. */
+/*
+ * Look at the cookies, as a nested entry would, and whether who has them lives.
+ * For accelerators that have has_tables().
+ */
 void shadow_binding_look(ShadowPorts *ports);
 
 #endif /* SHADOW_BINDING_H */

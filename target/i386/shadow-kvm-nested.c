@@ -127,6 +127,18 @@ bool shadow_kvm_peek(uint64_t process, uint64_t va, uint64_t *val)
     return shadow_x86_peek(&walk, va, val);
 }
 
+bool shadow_kvm_has_tables(uint64_t process, uint64_t va)
+{
+    int la57 = qatomic_read(&cloud_vm_la57);
+    ShadowWalk walk;
+
+    if (la57 < 0) {
+        return true;
+    }
+    shadow_x86_kernel_walk(&walk, process, la57);
+    return shadow_walk_has_tables(&walk, va);
+}
+
 bool shadow_kvm_nested(CPUState *cpu)
 {
     KvmNested n;

@@ -36,5 +36,6 @@ ShadowProtection shadow_kvm_protection(Error **errp);
 void shadow_kvm_changed(void);
 /* (shadow-kvm-nested.c) */
 bool shadow_kvm_peek(uint64_t process, uint64_t va, uint64_t *val);
+bool shadow_kvm_has_tables(uint64_t process, uint64_t va);
 
 #endif /* TARGET_I386_SHADOW_KVM_H */

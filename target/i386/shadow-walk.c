@@ -127,3 +127,20 @@ int shadow_walk(const ShadowWalk *w, uint64_t va, bool write,
     *len = in_page - (va & in_page) + 1;
     return 0;
 }
+
+bool shadow_walk_has_tables(const ShadowWalk *w, uint64_t va)
+{
+    uint64_t table = w->cr3 & WALK_ADDR;
+    uint64_t entry;
+
+    for (int level = w->la57 ? 5 : 4; level > 2; level--) {
+        uint64_t index = extract64(va, walk_shift(level), 9);
+
+        if (!w->read(w->opaque, table + index * 8, &entry) ||
+            !(entry & WALK_P)) {
+            return false;
+        }
+        table = entry & WALK_ADDR;
+    }
+    return true;
+}

@@ -34,4 +34,11 @@ typedef struct ShadowWalk {
 int shadow_walk(const ShadowWalk *w, uint64_t va, bool write,
                 uint64_t *pa, uint64_t *len);
 
+/*
+ * Whether there are tables for the GiB around @va.  A kernel may take a page
+ * away for a moment, and the table that it is in; not those above, for as long
+ * as the process has memory there.
+ */
+bool shadow_walk_has_tables(const ShadowWalk *w, uint64_t va);
+
 #endif /* TARGET_I386_SHADOW_WALK_H */

@@ -57,6 +57,27 @@ static void test_present(void)
     each_page(page_present);
 }
 
+/* The upper tables are there for as long as the process: not so the others. */
+static void page_has_tables(Guest *g, int page)
+{
+    int level;
+
+    g->reads = 0;
+    g_assert_true(shadow_walk_has_tables(&g->w, guest_va(g)));
+    for (level = page; level <= guest_levels(g); level++) {
+        *g->on_way[level] &= ~P;
+        g->reads = 0;
+        g_assert_cmpint(shadow_walk_has_tables(&g->w, guest_va(g)), ==,
+                        level < 3);
+        *g->on_way[level] |= P;
+    }
+}
+
+static void test_has_tables(void)
+{
+    each_page(page_has_tables);
+}
+
 /* Set each bit that is clear, and see whether that is noticed. */
 static void level_reserved(Guest *g, int level, uint64_t reserved,
                            uint64_t ignored)
@@ -258,6 +279,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/shadow/walk/found", test_found);
     g_test_add_func("/shadow/walk/present", test_present);
+    g_test_add_func("/shadow/walk/has-tables", test_has_tables);
     g_test_add_func("/shadow/walk/reserved", test_reserved);
     g_test_add_func("/shadow/walk/gbpages", test_gbpages);
     g_test_add_func("/shadow/walk/canonical", test_canonical);
