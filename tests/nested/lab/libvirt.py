@@ -26,14 +26,14 @@ WRAPPED = 'mkdir /etc/shadow-guests; ' \
           'echo vm1 >/etc/shadow-guests/5348a000-0000-4000-8000-000000000001'
 
 
-def domain_xml(emulator):
+def domain_xml(emulator, append):
     """A domain of contrib/libvirt, with the test's user VM in place of a disk."""
     root = ET.parse(f'{ROOT}/contrib/libvirt/domain-{emulator}.xml').getroot()
     root.find('memory').text = '128'
     devices, system = root.find('devices'), root.find('os')
     devices.remove(devices.find('disk'))
     for name, text in (('kernel', '/l2/vmlinuz'), ('initrd', '/l2/l2.cpio.gz'),
-                       ('cmdline', 'console=ttyS0 quiet')):
+                       ('cmdline', f'console=ttyS0 {append}'.strip())):
         ET.SubElement(system, name).text = text
     for value in ('-machine', 'graphics=off'):      # the firmware talks at the serial port
         ET.SubElement(root.find(f'{{{QEMU}}}commandline'), f'{{{QEMU}}}arg', value=value)
@@ -42,7 +42,7 @@ def domain_xml(emulator):
 
 def plain_xml(emulator, port):
     """The same domain without a shadow, its serial port at a TCP port of the cloud VM"""
-    root = ET.fromstring(domain_xml(emulator))
+    root = ET.fromstring(domain_xml(emulator, 'quiet'))
     root.find('name').text = 'plain'
     devices, commandline = root.find('devices'), root.find(f'{{{QEMU}}}commandline')
     values = [arg.get('value') for arg in commandline]
@@ -137,9 +137,9 @@ class LibvirtPair(Pair):
         shutil.rmtree(self.links, ignore_errors=True)
         return super().__exit__(*error)
 
-    def boot(self, guest='vm1', client=True, **options):
+    def boot(self, guest='vm1', client=True, append='', **options):
         console = ConsoleClient().connect(self.source, guest)
-        xml = domain_xml(self.emulator)
+        xml = domain_xml(self.emulator, append)
         self.source.run(f"cat >/tmp/{guest}.xml <<'END'\n{xml}\nEND", check=True)
         self.source.virsh(f'define /tmp/{guest}.xml')
         self.source.virsh(f'start {guest}')
