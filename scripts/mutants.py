@@ -101,7 +101,7 @@ def add_mutant(made, mutant, tests):
     including = set().union(*(made.build.including(source) for source in mutant.texts
                               if source.endswith('.h')))
     for program in set(programs_of(mutant, tests)):
-        objects = {obj: made.compile(obj, flags=['-iquote', folder], into=mutant.name,
+        objects = {obj: made.compile(obj, headers=folder, into=mutant.name,
                                      source=f'{folder}/{source}' if source in mutant.texts else None)
                    for obj, source in made.build.objects(program).items()
                    if source in mutant.texts or obj in including}

@@ -94,14 +94,17 @@ class Variant:
     def path(self, *names):
         return os.path.join(self.folder, *names)
 
-    def compile(self, obj, *, source=None, flags=(), compiler=None, into='', name=None):
-        """Compile a source as the build compiles @obj; the new object's path is returned."""
+    def compile(self, obj, *, source=None, flags=(), compiler=None, headers=None, into='', name=None):
+        """Compile a source as the build compiles @obj; the new object's path is returned.
+        headers: a folder whose headers come before all others"""
         out = self.path(into, name or obj)
         old = self.build.compiles[obj][1]
         source = source or old[old.index('-c') + 1]
         args = without(old, NAMING)
         if compiler:
             args = [compiler] + [arg for arg in args[1:] if not NOT_FOR_CLANG.match(arg)]
+        if headers:
+            args[1:1] = ['-iquote', headers]
         command = shlex.join([*args, *flags, '-MD', '-MF', f'{out}.d', '-o', out, '-c', source])
         self.edges[out] = [
             f'build {escape(out)}: compile {escape(source)}',
