@@ -29,12 +29,12 @@ def run_as_l1_root(vm, command, timeout=2 * lab.LONG):
 
 def test_wild_buffers(vm):
     with spare_guest(vm) as guest:
-        run_as_l1_root(vm, f'attack buffers {guest}')
+        run_as_l1_root(vm, f'attack-buffers {guest}')
 
 
 def test_buffers_that_are_paged_in(vm):
     with spare_guest(vm) as guest:
-        run_as_l1_root(vm, f'attack paging {guest}')
+        run_as_l1_root(vm, f'attack-paging {guest}')
 
 
 def test_who_may_call(vm):
