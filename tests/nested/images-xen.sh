@@ -25,19 +25,7 @@ modules='xen-evtchn xen-privcmd xen-gntdev xen-gntalloc xenfs'
 firmware='kvmvapic.bin linuxboot.bin multiboot.bin'
 libdir=lib/x86_64-linux-gnu
 
-say() { echo "images-xen: $*"; }
-die() { echo "images-xen: error: $*" >&2; exit 1; }
-
-# stale OUTPUT INPUT... : is OUTPUT missing, or older than one of its inputs?
-stale() {
-    local output=$1 input
-    shift
-    [ -e "$output" ] || return 0
-    for input; do
-        [ "$input" -nt "$output" ] && return 0
-    done
-    return 1
-}
+source "$here/images-common.sh"
 
 # With Debian 12's headers and libraries, whatever this machine has
 build_tools() {
@@ -160,14 +148,13 @@ pack_dom0() {
     cp "$out"/xen/l2/* "$root/l2/"
     {
         cat "$out/l1.cpio"
-        (cd "$root" && find . -print0 | LC_ALL=C sort -z |
-            cpio --null --create --quiet --format=newc --owner=0:0)
+        pack "$root"
     } > "$out/xen/dom0.cpio.new"
     mv "$out/xen/dom0.cpio.new" "$out/xen/dom0.cpio"
 }
 
-sources=("$0" "$top"/contrib/xen/* "$top"/include/ultracall.h "$here"/xen/* "$xen/packages"
-    "$out/l1.cpio")
+sources=("$0" "$here/images-common.sh" "$top"/contrib/xen/* "$top"/include/ultracall.h "$here"/xen/*
+    "$here/guest/echo.inc" "$xen/packages" "$out/l1.cpio")
 stale "$out/xen/dom0.cpio" "${sources[@]}" || exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -146,7 +146,7 @@ build_preloaded() {
 # Guests that start instead of Linux, and one instead of a BIOS.
 build_bare_guests() {
     local source=$here/guest/tagged.S
-    if stale "$out/guest/tagged.bin" "$source"; then
+    if stale "$out/guest/tagged.bin" "$source" "$here/guest/echo.inc"; then
         say "assembling $(basename "$source")"
         gcc -m32 -c -o "$work/tagged.o" "$source"
         ld -m elf_i386 --oformat binary -Ttext=0xf0000 -e 0xf0000 \

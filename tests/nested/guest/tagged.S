@@ -12,8 +12,6 @@
 
 #define PML4    0x1000
 #define PDPT    0x2000
-#define COM1    0x3f8
-#define LSR     (COM1 + 5)
 
         .code16
         .section .text
@@ -64,33 +62,7 @@ start64:
         testq %rax, %rax
         jz print
         movl $refused, %ebx
-print:
-        movb (%rbx), %al
-        testb %al, %al
-        jz echo
-        call send
-        incl %ebx
-        jmp print
-echo:
-        movw $LSR, %dx
-        inb %dx, %al
-        testb $1, %al
-        jz echo
-        movw $COM1, %dx
-        inb %dx, %al
-        call send
-        jmp echo
-
-send:   /* AL, polled */
-        movb %al, %cl
-        movw $LSR, %dx
-1:      inb %dx, %al
-        testb $0x20, %al
-        jz 1b
-        movw $COM1, %dx
-        movb %cl, %al
-        outb %al, %dx
-        ret
+#include "echo.inc"
 
 tag:        .ascii "vm1"
 registered: .asciz "registered\r\n"
