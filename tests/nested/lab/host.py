@@ -29,8 +29,9 @@ class CloudHost(Machine):
     USER_KERNEL = ''        # options of the user VM's kernel
 
     def __init__(self, config, name='host', accel='tcg', cpus=1, memory=1024, ultracall=True,
-                 extra=(), files=()):
-        """files: what L1 has besides, as write_cpio() takes it"""
+                 extra=(), files=(), images=('l1.cpio',), append=''):
+        """images, files: what L1 has, one over the other, files as write_cpio() takes them;
+        append: to its kernel's command line"""
         super().__init__(config, name)
         self.memory = memory
         self.inners = {}
@@ -40,7 +41,7 @@ class CloudHost(Machine):
         self.command = [
             config.qemu, *ACCEL_OPTIONS[accel],
             *self.common_options(cpus, memory, f'{config.images}/vmlinuz',
-                                 cloud_vm(config, self.dir, files))]
+                                 cloud_vm(config, self.dir, files, images), append)]
         if ultracall:
             self.command += ['-device', 'ultracall,id=uc0']
         self.command += extra

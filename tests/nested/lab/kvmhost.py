@@ -36,21 +36,24 @@ def write_cpio(output, entries):
     write('TRAILER!!!', 0, b'')
 
 
-def add_files(output, base, entries):
+def add_files(output, images, entries):
     """An initramfs with further files: the kernel unpacks one archive after the other, the
     later over the earlier."""
     with open(output, 'wb') as initrd:
-        with open(base, 'rb') as file:
-            shutil.copyfileobj(file, initrd)
+        for image in images:
+            with open(image, 'rb') as file:
+                shutil.copyfileobj(file, initrd)
         write_cpio(initrd, entries)
     return output
 
 
-def cloud_vm(config, folder, files=()):
-    """L1's initramfs; what it has besides the image is added in a file in the folder."""
-    image = f'{config.images}/l1.cpio'
+def cloud_vm(config, folder, files=(), images=('l1.cpio',)):
+    """L1's initramfs; where it is more than one image, a file in the folder."""
+    images = [f'{config.images}/{name}' for name in images]
     files = [*files, *([('bin/qemu', config.inner)] if config.inner else [])]
-    return add_files(f'{folder}/l1.cpio', image, files) if files else image
+    if not files and len(images) == 1:
+        return images[0]
+    return add_files(f'{folder}/l1.cpio', images, files)
 
 
 def files_under(folder, prefix=''):
@@ -95,7 +98,7 @@ class KvmHost(Machine):
             entries += kernel_modules(modules)
         for overlay in overlays:
             entries += files_under(overlay)
-        add_files(f'{self.dir}/initrd', f'{config.images}/host-{kernel}.cpio', entries)
+        add_files(f'{self.dir}/initrd', [f'{config.images}/host-{kernel}.cpio'], entries)
         # The processor's clock does not stand still while it is not emulated.
         self.command = [
             config.qemu, '-accel', 'tcg,thread=single', '-cpu', 'max,+svm,+npt,la57=off',

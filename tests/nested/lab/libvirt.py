@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Two cloud VMs in which libvirt runs the user VM, and what their administrator types."""
 
-import os
 import re
 import secrets
 import shutil
@@ -13,8 +12,6 @@ from . import LONG, ROOT
 from .console import ConsoleClient
 from .debian import DebianHost
 from .host import CloudHost, HostError
-from .kvm import ACCEL_OPTIONS
-from .kvmhost import write_cpio
 from .pair import Pair
 from .patience import Patience
 
@@ -66,36 +63,17 @@ def debian_files(stack):
 
 
 class LibvirtHost(CloudHost):
-    """Its cloud VM has a second network card, which leads to the other one.
-    files: what it has besides, as write_cpio() takes it"""
+    """Its cloud VM has a second network card, which leads to the other one."""
 
     def __init__(self, config, number, links, files=()):
-        super().__init__(config, NAMES[number], memory=1536)
-        self.files = files
-        self.command = [
-            config.qemu, *ACCEL_OPTIONS['tcg'],
-            *self.common_options(1, self.memory, f'{config.images}/vmlinuz',
-                                 f'{self.dir}/initrd',
-                                 f'me={self.name} address=10.9.0.{number + 1}'),
-            '-device', 'ultracall,id=uc0',
-            '-netdev', 'dgram,id=net1,local.type=unix,remote.type=unix,'
-            f'local.path={links}/{number},remote.path={links}/{1 - number}',
-            '-device', 'virtio-net-pci,netdev=net1,romfile=,'
-            f'mac=52:54:00:12:34:{0x57 + number:x}']
-
-    def launch(self):
-        # The kernel unpacks one archive after the other.
-        with open(f'{self.dir}/initrd', 'wb') as initrd:
-            for name in ('l1.cpio', 'l1-libvirt.cpio'):
-                with open(f'{self.config.images}/{name}', 'rb') as file:
-                    shutil.copyfileobj(file, initrd)
-            write_cpio(initrd, self.files)
-        return super().launch()
-
-    def wait_ready(self):
-        super().wait_ready()
-        os.unlink(f'{self.dir}/initrd')
-        return self
+        super().__init__(
+            config, NAMES[number], memory=1536, files=files,
+            images=('l1.cpio', 'l1-libvirt.cpio'),
+            append=f'me={NAMES[number]} address=10.9.0.{number + 1}', extra=[
+                '-netdev', 'dgram,id=net1,local.type=unix,remote.type=unix,'
+                f'local.path={links}/{number},remote.path={links}/{1 - number}',
+                '-device', 'virtio-net-pci,netdev=net1,romfile=,'
+                f'mac=52:54:00:12:34:{0x57 + number:x}'])
 
     def virsh(self, command, check=True, timeout=2 * LONG):
         """What it prints. A command that must fail: check=False."""
