@@ -83,8 +83,7 @@ QTestState *claimed_start_found(void)
     return qts;
 }
 
-void assert_claim(QTestState *qts, const char *tag, bool claimed,
-                         bool found)
+void assert_claim(QTestState *qts, const char *tag, bool claimed, bool found)
 {
     QDict *g = shadow_query(qts, tag);
 
