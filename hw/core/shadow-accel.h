@@ -40,12 +40,6 @@ typedef struct ShadowAccel {
     bool (*peek)(uint64_t process, uint64_t va, uint64_t *val);
 
     /*
-     * Whether the process still has page tables for the GiB around @va; it has
-     * died if not.  NULL where nothing is kept for one that makes no entry.
-     */
-    bool (*has_tables)(uint64_t process, uint64_t va);
-
-    /*
      * Read 8 bytes at @address of the memory of the nested guest whose nested
      * page tables are at @root; false if they cannot be read.  From any thread,
      * in an RCU section.  NULL: it has no claims.

@@ -1,31 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which nested guest a virtual CPU is running: bindings by process and by tag.
+ * By what nested guests are recognized: bindings by process and by tag.
  */
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
 #include "qemu/qht.h"
-#include "qemu/timer.h"
 #include "qemu/xxhash.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-binding.h"
-#include "shadow/hw/core/shadow-claim.h"
-
-/* x86 machines have at most this many CPUs; others are never shadowed. */
-#define SHADOW_MAX_CPUS 4096
 
 /*
  * A nested guest has one VMCB per virtual CPU, and few page-table roots at a
  * time; a hypervisor that makes more than this loses the oldest.
  */
 #define SHADOW_MAX_MATCHES 512
-
-/*
- * For how long an access waits for L0 to see whose it is.  L1's kernel moves a
- * page in far less; after that a guest that runs on without its port is better
- * off than one that stands still.
- */
-#define SHADOW_UNSURE_MS 1000
 
 typedef enum ShadowMatchKind {
     SHADOW_MATCH_PROCESS,
@@ -51,20 +39,11 @@ typedef struct ShadowMatch {
     bool alone;             /* atomic: no other address space may be it */
 } ShadowMatch;
 
-/*
- * What a CPU has entered: a ShadowPorts with the low bits that make it somebody
- * who is served by nobody.
- */
-#define RUNNING_UNSURE  1UL     /* it cannot be seen whether it is the guest */
-#define RUNNING_ENDED   2UL     /* its binding has ended since */
-#define RUNNING_FLAGS   3UL
-
 bool shadow_bindings_used;
 
 static struct qht shadow_matches;
 /* counts removals, so that an entry that races with one is seen */
 static unsigned shadow_generation;
-static uintptr_t shadow_running[SHADOW_MAX_CPUS];
 /* writers of the table: the BQL's holder, and CPUs that learn something */
 static QemuMutex shadow_matches_lock;
 
@@ -196,9 +175,17 @@ static ShadowLife shadow_match_look(ShadowMatch *match, ShadowPeek *peek,
     return SHADOW_LIFE_OVER;
 }
 
-static bool shadow_accel_look(void *process, uint64_t va, uint64_t *val)
+/* One who makes no entry now */
+typedef struct ShadowAbsent {
+    uint64_t process;
+    ShadowProcessPeek *peek;
+} ShadowAbsent;
+
+static bool shadow_absent_peek(void *opaque, uint64_t va, uint64_t *val)
 {
-    return shadow_accel()->peek(*(uint64_t *)process, va, val);
+    ShadowAbsent *who = opaque;
+
+    return who->peek(who->process, va, val);
 }
 
 /* The guest's processes are copied: @fn may change them. */
@@ -235,11 +222,15 @@ bool shadow_binding_lives(ShadowPorts *ports)
     bool any = false;
 
     for (guint i = 0; i < list->len; i++) {
-        uint64_t process = g_array_index(list, uint64_t, i);
-        ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, process);
+        ShadowAbsent who = {
+            .process = g_array_index(list, uint64_t, i),
+            .peek = shadow_accel()->peek,
+        };
+        ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS,
+                                               who.process);
 
         any |= match && match->ports == ports &&
-               shadow_match_look(match, shadow_accel_look, &process) ==
+               shadow_match_look(match, shadow_absent_peek, &who) ==
                SHADOW_LIFE_SEEN;
     }
     return any;
@@ -249,26 +240,34 @@ bool shadow_binding_lives(ShadowPorts *ports)
  * A page that is absent says nothing.  But who has died makes no entry that
  * would show another cookie, and its tables are gone: it is over too.
  */
-static void shadow_match_miss(uint64_t process, void *opaque)
+static void shadow_match_miss(ShadowPorts *ports, ShadowAbsent *who,
+                              ShadowProcessTables *has_tables)
 {
     RCU_READ_LOCK_GUARD();
-    ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, process);
+    ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS, who->process);
     ShadowCookie *cookie;
 
-    if (!match || match->ports != opaque ||
-        shadow_match_look(match, shadow_accel_look, &process) !=
+    if (!match || match->ports != ports ||
+        shadow_match_look(match, shadow_absent_peek, who) !=
         SHADOW_LIFE_UNSURE) {
         return;
     }
     cookie = qatomic_rcu_read(&match->cookie);
-    if (!shadow_accel()->has_tables(process, cookie->va)) {
+    if (!has_tables(who->process, cookie->va)) {
         shadow_match_over(match, cookie);
     }
 }
 
-void shadow_binding_look(ShadowPorts *ports)
+void shadow_binding_look(ShadowPorts *ports, ShadowProcessPeek *peek,
+                         ShadowProcessTables *has_tables)
 {
-    shadow_binding_foreach_process(ports, shadow_match_miss, ports);
+    g_autoptr(GArray) list = shadow_binding_processes(ports);
+
+    for (guint i = 0; i < list->len; i++) {
+        ShadowAbsent who = { g_array_index(list, uint64_t, i), peek };
+
+        shadow_match_miss(ports, &who, has_tables);
+    }
 }
 
 bool shadow_binding_is_process(ShadowPorts *ports, const ShadowEntry *caller)
@@ -306,79 +305,28 @@ bool shadow_binding_is_stale(ShadowPorts *ports)
             shadow_match_drop_locked(match);
         }
     }
-    return (stale && !fresh) || shadow_claim_is_stale(ports) || ports->lost;
+    return (stale && !fresh) || ports->lost;
 }
 
 /* Ends and beginnings */
 
-/*
- * Pairs with shadow_binding_enter(): a CPU either sees the new generation, or
- * is seen here.
- */
-static void shadow_binding_recall(ShadowPorts *ports)
+bool shadow_binding_clear(ShadowPorts *ports)
 {
-    uintptr_t was;
+    QEMU_LOCK_GUARD(&shadow_matches_lock);
+    bool any = ports->lost;
 
-    smp_mb(); /* the table is changed before the CPUs are looked at */
-    for (unsigned i = 0; i < SHADOW_MAX_CPUS; i++) {
-        while (was = qatomic_read(&shadow_running[i]),
-               (was & ~RUNNING_FLAGS) == (uintptr_t)ports &&
-               !(was & RUNNING_ENDED)) {
-            qatomic_cmpxchg(&shadow_running[i], was,
-                            (uintptr_t)ports | RUNNING_ENDED);
-        }
+    ports->lost = false;
+    while (ports->matches->len) {
+        shadow_match_drop_locked(g_ptr_array_index(ports->matches, 0));
+        any = true;
     }
-}
-
-static void shadow_binding_forget(ShadowPorts *ports)
-{
-    uintptr_t was;
-
-    smp_mb(); /* as above */
-    for (unsigned i = 0; i < SHADOW_MAX_CPUS; i++) {
-        while (was = qatomic_read(&shadow_running[i]),
-               (was & ~RUNNING_FLAGS) == (uintptr_t)ports) {
-            qatomic_cmpxchg(&shadow_running[i], was, RUNNING_ENDED);
-        }
-    }
-}
-
-bool shadow_binding_remove(ShadowPorts *ports)
-{
-    bool any;
-
-    WITH_QEMU_LOCK_GUARD(&shadow_matches_lock) {
-        any = ports->lost;
-        ports->lost = false;
-        while (ports->matches->len) {
-            shadow_match_drop_locked(g_ptr_array_index(ports->matches, 0));
-            any = true;
-        }
-        ports->bound_since = qatomic_read(&shadow_generation);
-    }
-    shadow_binding_recall(ports);
-    qatomic_set(&ports->unsure_since, 0);
+    ports->bound_since = qatomic_read(&shadow_generation);
     return any;
 }
 
-void shadow_binding_end(ShadowPorts *ports)
+unsigned shadow_binding_generation(void)
 {
-    shadow_binding_remove(ports);
-    shadow_claim_remove(ports);
-    shadow_binding_forget(ports);
-}
-
-/*
- * A CPU inside the guest that finds the port gone sees either that it is just
- * being released, or that its entry is over.
- */
-void shadow_binding_release(ShadowPorts *ports, ShadowDevice *dev)
-{
-    qatomic_set(&ports->releasing, true);
-    shadow_ports_release(ports, dev);
-    shadow_binding_recall(ports);
-    qatomic_set(&ports->releasing, false);
-    shadow_accel()->changed();
+    return qatomic_read(&shadow_generation);
 }
 
 /* L1 uses the page table for another process now. */
@@ -472,11 +420,7 @@ void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry)
 
 /* Nested entries */
 
-/*
- * A tag's binding holds for the nested root, whichever virtual CPU enters,
- * and for the VMCB, when L1 gives it a new root: learn the other one.
- */
-static void shadow_binding_follow(const ShadowEntry *entry)
+void shadow_binding_follow(const ShadowEntry *entry)
 {
     QEMU_LOCK_GUARD(&shadow_matches_lock);
     ShadowMatch *root = shadow_match_find(SHADOW_MATCH_ROOT, entry->root);
@@ -510,169 +454,29 @@ static void shadow_match_settle(uint64_t process)
     }
 }
 
-/*
- * A VMCB or root that L1 uses anew may be that of a guest for which a claim
- * waits.
- */
-static uintptr_t shadow_binding_find_tag(const ShadowEntry *entry)
-{
-    ShadowMatch *root = shadow_match_find(SHADOW_MATCH_ROOT, entry->root);
-    ShadowMatch *vmcb = shadow_match_find(SHADOW_MATCH_VMCB, entry->vmcb);
-    ShadowMatch *match = root ?: vmcb;
-    ShadowLife life = match ? shadow_claim_look(match->ports, entry) :
-                      SHADOW_LIFE_NO_COOKIE;
-    ShadowPorts *claimed = life == SHADOW_LIFE_SEEN ? NULL :
-                           shadow_claim_find(entry);
-
-    if (claimed || !match) {
-        return (uintptr_t)claimed;
-    }
-    if (life == SHADOW_LIFE_UNSURE || life == SHADOW_LIFE_OVER) {
-        return (uintptr_t)match->ports | RUNNING_UNSURE;
-    }
-    if (!root != !vmcb) {
-        shadow_binding_follow(entry);
-    }
-    return (uintptr_t)match->ports;
-}
-
-static uintptr_t shadow_binding_find(const ShadowEntry *entry,
-                                     ShadowPeek *peek, void *cpu)
+ShadowPorts *shadow_binding_of_process(const ShadowEntry *entry,
+                                       ShadowPeek *peek, void *cpu, bool *sure)
 {
     ShadowMatch *match = shadow_match_find(SHADOW_MATCH_PROCESS,
                                            entry->process);
 
-    if (match) {
-        if (shadow_match_look(match, peek, cpu) != SHADOW_LIFE_SEEN) {
-            return (uintptr_t)match->ports | RUNNING_UNSURE;
-        }
-        if (unlikely(!qatomic_read(&match->alone))) {
-            shadow_match_settle(entry->process);
-        }
-        return (uintptr_t)match->ports;
+    if (!match) {
+        return NULL;
     }
-    return shadow_binding_find_tag(entry);
-}
-
-/* Since when it cannot be seen whether it is the guest, ms; 0: it can */
-static void shadow_binding_note(ShadowPorts *ports, bool sure)
-{
-    int64_t since = qatomic_read(&ports->unsure_since);
-
-    if (sure ? since : !since) {
-        qatomic_set(&ports->unsure_since,
-                    sure ? 0 : qemu_clock_get_ms(QEMU_CLOCK_REALTIME));
+    *sure = shadow_match_look(match, peek, cpu) == SHADOW_LIFE_SEEN;
+    if (*sure && unlikely(!qatomic_read(&match->alone))) {
+        shadow_match_settle(entry->process);
     }
+    return match->ports;
 }
 
-void shadow_binding_enter(unsigned cpu_index, const ShadowEntry *entry,
-                          ShadowPeek *peek, void *cpu)
+ShadowPorts *shadow_binding_of_tag(const ShadowEntry *entry, bool *half)
 {
-    ShadowPorts *ports;
-    unsigned generation;
-    uintptr_t running;
+    ShadowMatch *root = shadow_match_find(SHADOW_MATCH_ROOT, entry->root);
+    ShadowMatch *vmcb = shadow_match_find(SHADOW_MATCH_VMCB, entry->vmcb);
 
-    if (cpu_index >= SHADOW_MAX_CPUS) {
-        return;
-    }
-    do {
-        generation = qatomic_read(&shadow_generation);
-        running = shadow_binding_find(entry, peek, cpu);
-        qatomic_set(&shadow_running[cpu_index], running);
-        smp_mb(); /* pairs with shadow_binding_recall() */
-    } while (running && generation != qatomic_read(&shadow_generation));
-
-    ports = (ShadowPorts *)(running & ~RUNNING_FLAGS);
-    if (!ports) {
-        return;
-    }
-    shadow_binding_note(ports, !(running & RUNNING_UNSURE));
-    if (qatomic_read(&ports->entry_armed) && !(running & RUNNING_UNSURE)) {
-        qatomic_set(&ports->entered_at, generation);
-        shadow_ports_schedule(ports, SHADOW_PORTS_ENTERED);
-    }
-}
-
-/* An unbinding since then has made the generation a newer one. */
-bool shadow_binding_entered_since(ShadowPorts *ports)
-{
-    return (int)(qatomic_read(&ports->entered_at) - ports->bound_since) >= 0;
-}
-
-static uintptr_t shadow_binding_running(unsigned cpu_index)
-{
-    return cpu_index < SHADOW_MAX_CPUS ?
-           qatomic_read(&shadow_running[cpu_index]) : 0;
-}
-
-ShadowPorts *shadow_binding_entered(unsigned cpu_index, bool *sure)
-{
-    uintptr_t running = shadow_binding_running(cpu_index);
-
-    if (sure) {
-        *sure = !(running & RUNNING_UNSURE);
-    }
-    return running & RUNNING_ENDED ? NULL :
-           (ShadowPorts *)(running & ~RUNNING_FLAGS);
-}
-
-static bool shadow_binding_may_wait(ShadowPorts *ports)
-{
-    int64_t since = qatomic_read(&ports->unsure_since);
-
-    return !since || qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - since <
-                     SHADOW_UNSURE_MS;
-}
-
-/* Whether a port is unclaimed only since the CPU has entered the guest */
-static bool shadow_binding_released(unsigned cpu_index, ShadowPorts *ports)
-{
-    smp_rmb(); /* pairs with shadow_binding_release() */
-    return qatomic_read(&ports->releasing) ||
-           shadow_binding_running(cpu_index) & RUNNING_ENDED;
-}
-
-ShadowAnswer shadow_binding_ask(unsigned cpu_index, uint16_t port,
-                                unsigned size)
-{
-    uintptr_t running = shadow_binding_running(cpu_index);
-    ShadowPorts *ports = (ShadowPorts *)(running & ~RUNNING_FLAGS);
-    ShadowAnswer answer = { .server = SHADOW_SERVER_OTHER };
-
-    if (!running || !shadow_ports_ever_claimed(port, size)) {
-        return answer;
-    }
-    if (running & RUNNING_ENDED) {
-        answer.server = SHADOW_SERVER_NOBODY;
-    } else if (!shadow_ports_claimed(ports, port, size)) {
-        if (shadow_binding_released(cpu_index, ports)) {
-            answer.server = SHADOW_SERVER_NOBODY;
-        }
-    } else if (running & RUNNING_UNSURE) {
-        answer.server = shadow_binding_may_wait(ports) ?
-                        SHADOW_SERVER_LATER : SHADOW_SERVER_NOBODY;
-    } else if (!qatomic_read(&ports->proved)) {
-        answer.server = SHADOW_SERVER_NOBODY;
-    } else {
-        answer = (ShadowAnswer) { SHADOW_SERVER_DEVICE, ports };
-    }
-    return answer;
-}
-
-uint32_t shadow_answer_read(const ShadowAnswer *answer, uint16_t port,
-                            unsigned size)
-{
-    return answer->server == SHADOW_SERVER_DEVICE ?
-           shadow_ports_read(answer->ports, port, size) :
-           UINT32_MAX >> (32 - 8 * size);
-}
-
-void shadow_answer_write(const ShadowAnswer *answer, uint16_t port,
-                         unsigned size, uint32_t val)
-{
-    if (answer->server == SHADOW_SERVER_DEVICE) {
-        shadow_ports_write(answer->ports, port, size, val);
-    }
+    *half = !root != !vmcb;
+    return root ? root->ports : vmcb ? vmcb->ports : NULL;
 }
 
 static void __attribute__((constructor)) shadow_binding_init(void)

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which nested guest a virtual CPU is running, and who serves its I/O ports.
- *
- * The cloud VM's CPUs ask on each nested entry and once for each nested port
- * access, without a lock; the answers change rarely, under the BQL.  An answer
- * stays valid for the CPU's RCU read section.
- *
- * It fails closed.  While L0 cannot see whether an entry is a bound guest's,
- * and when a binding has ended under a CPU that has entered the guest, the
- * claimed ports of that entry are served by nobody, until the next entry.
+ * By what nested guests are recognized: the process of the cloud VM that runs
+ * one, or its VMCBs and nested page tables.  What the CPUs run by that is in
+ * shadow-running.h, which also has the end of bindings.
  */
 #ifndef SHADOW_BINDING_H
 #define SHADOW_BINDING_H
@@ -57,45 +51,35 @@ extern bool shadow_bindings_used;
  */
 typedef bool ShadowPeek(void *cpu, uint64_t va, uint64_t *val);
 
-/*
- * A CPU enters a nested guest: find out whose ports it has.  Called by the
- * CPU's own thread in an RCU read section, without the BQL.
- */
-void shadow_binding_enter(unsigned cpu_index, const ShadowEntry *entry,
-                          ShadowPeek *peek, void *cpu);
+/* What a cookie tells */
+typedef enum ShadowLife {
+    SHADOW_LIFE_NO_COOKIE,  /* there is none to look for */
+    SHADOW_LIFE_SEEN,
+    SHADOW_LIFE_UNSURE,     /* it cannot be read */
+    SHADOW_LIFE_OVER,       /* something else is there */
+} ShadowLife;
 
-/* Who serves an access to a port of the nested guest that a CPU runs */
-typedef enum ShadowServer {
-    SHADOW_SERVER_OTHER,    /* not ours: as if there were no shadow guests */
-    SHADOW_SERVER_DEVICE,
-    SHADOW_SERVER_NOBODY,   /* reads are ones, writes go nowhere */
-    SHADOW_SERVER_LATER,    /* make the access again after the next entry, or
-                               else as NOBODY */
-} ShadowServer;
-
-typedef struct ShadowAnswer {
-    ShadowServer server;
-    ShadowPorts *ports;     /* of a device */
-} ShadowAnswer;
-
-/* To be asked once for an access of @size bytes: the access uses the answer. */
-ShadowAnswer shadow_binding_ask(unsigned cpu_index, uint16_t port,
-                                unsigned size);
+/* What follows is called by the CPU that makes @entry, in an RCU section. */
 
 /*
- * Do what the answer, which is not SHADOW_SERVER_OTHER, says: an access of 1, 2
- * or 4 bytes.  Takes the BQL.
+ * The guest that is bound to the entry's process, or NULL.  *@sure tells
+ * whether its cookie was seen; if there is another, on_stale() will be called.
  */
-uint32_t shadow_answer_read(const ShadowAnswer *answer, uint16_t port,
-                            unsigned size);
-void shadow_answer_write(const ShadowAnswer *answer, uint16_t port,
-                         unsigned size, uint32_t val);
+ShadowPorts *shadow_binding_of_process(const ShadowEntry *entry,
+                                       ShadowPeek *peek, void *cpu,
+                                       bool *sure);
+
+/* The guest that is known by the entry's root or VMCB, *@half: by one of them */
+ShadowPorts *shadow_binding_of_tag(const ShadowEntry *entry, bool *half);
 
 /*
- * The bound guest that the CPU entered last, or NULL; *@sure, unless @sure is
- * NULL, tells whether it was seen to be that guest.
+ * A tag's binding holds for the nested root, whichever virtual CPU enters,
+ * and for the VMCB, when L1 gives it a new root: learn the other one.
  */
-ShadowPorts *shadow_binding_entered(unsigned cpu_index, bool *sure);
+void shadow_binding_follow(const ShadowEntry *entry);
+
+/* Changes whenever somebody is no longer recognized. */
+unsigned shadow_binding_generation(void);
 
 /* What follows is called with the BQL held. */
 
@@ -122,26 +106,16 @@ void shadow_binding_replace_cookie(ShadowPorts *ports, uint64_t cookie_va,
 void shadow_binding_add_tag(ShadowPorts *ports, const ShadowEntry *entry);
 
 /*
- * End all of the guest's bindings.  CPUs that have entered it are served by
- * nobody until their next entry.  Returns whether there were any bindings.
+ * Forget all that the guest is recognized by.  Returns whether there was
+ * anything.  For shadow_running_unbind(), which sees to the CPUs.
  */
-bool shadow_binding_remove(ShadowPorts *ports);
-
-/* The same; and no CPU is to know of @ports any more, which can be freed. */
-void shadow_binding_end(ShadowPorts *ports);
-
-/* Release the ports of @dev, also for a CPU that is inside the guest. */
-void shadow_binding_release(ShadowPorts *ports, ShadowDevice *dev);
+bool shadow_binding_clear(ShadowPorts *ports);
 
 /*
  * Forget address spaces that are now another process's.  Returns whether that
- * was all that the guest was bound to by process, or whether the nested guest
- * that it was bound to has ended; nothing is forgotten then.
+ * was all that the guest was bound to; nothing is forgotten then.
  */
 bool shadow_binding_is_stale(ShadowPorts *ports);
-
-/* Whether a nested entry was noted since @ports were last unbound. */
-bool shadow_binding_entered_since(ShadowPorts *ports);
 
 bool shadow_binding_by_process(ShadowPorts *ports);
 bool shadow_binding_by_tag(ShadowPorts *ports);
@@ -157,9 +131,17 @@ void shadow_binding_foreach_process(ShadowPorts *ports,
                                     void *opaque);
 
 /*
- * Look at the cookies, as a nested entry would, and whether who has them lives.
- * For accelerators that have has_tables().
+ * As in struct ShadowAccel; and whether a process has page tables for the GiB
+ * around @va: it has died if not.
  */
-void shadow_binding_look(ShadowPorts *ports);
+typedef bool ShadowProcessPeek(uint64_t process, uint64_t va, uint64_t *val);
+typedef bool ShadowProcessTables(uint64_t process, uint64_t va);
+
+/*
+ * Look at the cookies, as a nested entry would, and whether who has them lives:
+ * where one that makes no entry would not be missed.
+ */
+void shadow_binding_look(ShadowPorts *ports, ShadowProcessPeek *peek,
+                         ShadowProcessTables *has_tables);
 
 #endif /* SHADOW_BINDING_H */

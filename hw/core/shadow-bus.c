@@ -9,6 +9,7 @@
 #include "shadow/hw/core/shadow-arrival.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-protection.h"
+#include "shadow/hw/core/shadow-running.h"
 #include "shadow/include/compat-qdev.h"
 
 /* Sorted by port, so that the saved state does not depend on hot-plugging. */
@@ -82,7 +83,7 @@ static void shadow_bus_remove(ShadowDevice *dev)
     if (g) {
         shadow_guest_changed(g);
         shadow_arrival_forget(g);
-        shadow_binding_release(g->ports, dev);
+        shadow_running_release(g->ports, dev);
         QTAILQ_REMOVE(&g->devices, dev, next);
         dev->guest = NULL;
     }

@@ -14,14 +14,6 @@
 
 #include "shadow/hw/core/shadow-binding.h"
 
-/* What a cookie tells */
-typedef enum ShadowLife {
-    SHADOW_LIFE_NO_COOKIE,  /* there is none to look for */
-    SHADOW_LIFE_SEEN,
-    SHADOW_LIFE_UNSURE,     /* it cannot be read */
-    SHADOW_LIFE_OVER,       /* something else is there */
-} ShadowLife;
-
 /*
  * Both by the CPU that makes @entry, in an RCU read section, and without
  * shadow_matches_lock.

@@ -6,13 +6,13 @@
 #include "qapi/error.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
-#include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-protection.h"
 #include "shadow/hw/core/shadow-proof.h"
+#include "shadow/hw/core/shadow-running.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/hw/core/shadow-transfer.h"
 #include "shadow/trace.h"
@@ -128,7 +128,7 @@ static void shadow_guest_finalize(Object *obj)
 {
     ShadowGuest *g = SHADOW_GUEST(obj);
 
-    shadow_binding_end(g->ports);
+    shadow_running_end(g->ports);
     shadow_ports_free(g->ports);
     shadow_proof_stop(g);
     shadow_keys_stop(g);

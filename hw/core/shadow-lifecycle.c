@@ -12,6 +12,7 @@
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-running.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/trace.h"
 
@@ -177,14 +178,14 @@ bool shadow_guest_is(ShadowGuest *g, unsigned cpu_index)
 {
     bool sure;
 
-    return shadow_binding_entered(cpu_index, &sure) == g->ports && sure;
+    return shadow_running_entered(cpu_index, &sure) == g->ports && sure;
 }
 
 int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 {
     bool back = shadow_life_allows(g, SHADOW_STEP_UNBIND);
     /* in this order: who is known by a claim is known by its cookie only */
-    bool bound = shadow_binding_remove(g->ports);
+    bool bound = shadow_running_unbind(g->ports);
     bool claimed = shadow_claim_remove(g->ports);
 
     if (back) {
@@ -207,7 +208,7 @@ int shadow_guest_unbind(ShadowGuest *g, const char *reason)
 /* A notice that comes late finds a binding that is not stale. */
 void shadow_lifecycle_stale(ShadowGuest *g)
 {
-    if (shadow_binding_is_stale(g->ports)) {
+    if (shadow_binding_is_stale(g->ports) || shadow_claim_is_stale(g->ports)) {
         shadow_guest_unbind(g, shadow_binding_by_process(g->ports) ?
                             "the bound process has ended" :
                             "the bound virtual machine has ended");
@@ -247,7 +248,7 @@ static void lifecycle_activate(ShadowGuest *g)
 
 void shadow_lifecycle_seen(ShadowGuest *g)
 {
-    if (lifecycle_unseen(g) && shadow_binding_entered_since(g->ports)) {
+    if (lifecycle_unseen(g) && shadow_running_entered_since(g->ports)) {
         lifecycle_protected(g, "entered");
         lifecycle_arm(g);
     }

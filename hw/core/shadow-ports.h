@@ -30,7 +30,7 @@ struct ShadowPorts {
     ShadowClaim *claim;         /* RCU, or NULL; see shadow-claim.h */
     bool entry_armed;
     bool proved;                /* atomic: the guest's ports are its own */
-    bool releasing;             /* atomic: see shadow_binding_release() */
+    bool releasing;             /* atomic: see shadow_running_release() */
     int64_t unsure_since;       /* atomic; ms, 0: it is seen who runs */
     uint64_t map;               /* of an accelerator (BQL); 0: bound anew */
     int pending;                /* SHADOW_PORTS_*, atomic */

@@ -12,6 +12,7 @@
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
+#include "shadow/hw/core/shadow-running.h"
 #include "shadow/hw/misc/shadow-testdev.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-memory.h"
@@ -72,7 +73,7 @@ static bool testdev_peek(void *cpu, uint64_t addr, uint64_t *val)
 
 static void testdev_bind_late(ShadowTestdev *s, uint64_t addr)
 {
-    shadow_binding_enter(0, &s->entry, testdev_peek, s);
+    shadow_running_enter(0, &s->entry, testdev_peek, s);
     s->regs.arg[2] = addr;
     ultracall_dispatch(&s->caller, ULTRACALL_BIND, &s->regs);
 }
@@ -83,9 +84,9 @@ static ShadowAnswer testdev_ask(ShadowTestdev *s, hwaddr port, unsigned size)
     ShadowAnswer answer;
 
     if (s->enters) {
-        shadow_binding_enter(0, &s->entry, testdev_peek, s);
+        shadow_running_enter(0, &s->entry, testdev_peek, s);
     }
-    answer = shadow_binding_ask(0, port, size);
+    answer = shadow_running_ask(0, port, size);
     s->missed += answer.server == SHADOW_SERVER_OTHER;
     s->unserved += answer.server == SHADOW_SERVER_NOBODY ||
                    answer.server == SHADOW_SERVER_LATER;
@@ -97,10 +98,35 @@ static void testdev_protect(ShadowTestdev *s, uint64_t protection)
 {
     ShadowPorts *ports;
 
-    shadow_binding_enter(0, &s->entry, testdev_peek, s);
-    ports = shadow_binding_entered(0, NULL);
+    shadow_running_enter(0, &s->entry, testdev_peek, s);
+    ports = shadow_running_entered(0, NULL);
     if (ports && protection < SHADOW_PROTECTION__MAX) {
         shadow_guest_set_protection(ports->guest, protection, "as tested");
+    }
+}
+
+static bool testdev_peek_nothing(uint64_t process, uint64_t va, uint64_t *val)
+{
+    return false;
+}
+
+static bool testdev_lives(uint64_t process, uint64_t va)
+{
+    return true;
+}
+
+static bool testdev_is_dead(uint64_t process, uint64_t va)
+{
+    return false;
+}
+
+static void testdev_look(bool tables)
+{
+    ShadowPorts *ports = shadow_running_entered(0, NULL);
+
+    if (ports) {
+        shadow_binding_look(ports, testdev_peek_nothing,
+                            tables ? testdev_lives : testdev_is_dead);
     }
 }
 
@@ -217,7 +243,7 @@ static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
         s->caller.nested = val & TESTDEV_NESTED;
         s->caller.no_process = val & TESTDEV_NO_PROCESS;
         if (s->caller.nested && s->enters) {
-            shadow_binding_enter(0, &s->entry, testdev_peek, s);
+            shadow_running_enter(0, &s->entry, testdev_peek, s);
         }
         if (val & TESTDEV_APART) {
             s->nr = val;
@@ -227,6 +253,8 @@ static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
         }
     } else if (addr == TESTDEV_BIND_LATE) {
         testdev_bind_late(s, val);
+    } else if (addr == TESTDEV_LOOK) {
+        testdev_look(val);
     } else if (addr == TESTDEV_PROTECTION) {
         testdev_protect(s, val);
     } else {

@@ -51,6 +51,13 @@
  * last call again with its cookie there.
  */
 #define TESTDEV_BIND_LATE   0x10088
+
+/*
+ * Look, as an accelerator does from time to time, at the guest that is entered,
+ * when its process's cookie cannot be read.  Write whether that has page tables.
+ */
+#define TESTDEV_LOOK        0x10090
+
 #define TESTDEV_SIZE        0x11000
 
 #endif /* SHADOW_TESTDEV_H */

@@ -21,6 +21,7 @@
 #include "system/kvm_int.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-ports.h"
+#include "shadow/hw/core/shadow-running.h"
 #include "shadow/target/i386/shadow-kvm.h"
 #include "shadow/target/i386/shadow-kvm-claims.h"
 #include "shadow/target/i386/shadow-kvm-host.h"
@@ -57,7 +58,7 @@ static void do_access(const ShadowAnswer *answer, struct kvm_run *run)
 static void handle_access(CPUState *cpu, struct kvm_run *run, KvmNested *n,
                           bool bound)
 {
-    ShadowAnswer answer = shadow_binding_ask(cpu->cpu_index, run->io.port,
+    ShadowAnswer answer = shadow_running_ask(cpu->cpu_index, run->io.port,
                                              run->io.size);
 
     if (answer.server == SHADOW_SERVER_LATER) {
@@ -110,7 +111,7 @@ static void check_map(CPUState *cpu, ShadowPorts *ports, KvmNested *n,
     BQL_LOCK_GUARD();
     /* it may have been unbound meanwhile */
     if (ports->guest &&
-        shadow_binding_entered(cpu->cpu_index, NULL) == ports) {
+        shadow_running_entered(cpu->cpu_index, NULL) == ports) {
         if (ports->map) {
             other_map(ports, n);
         } else if (sure) {
@@ -132,8 +133,8 @@ void shadow_kvm_post_run(CPUState *cpu, struct kvm_run *run)
     if (!kvm_nested_get(cpu, &n)) {
         return;
     }
-    shadow_binding_enter(cpu->cpu_index, &n.entry, shadow_x86_peek, &n.walk);
-    ports = shadow_binding_entered(cpu->cpu_index, &sure);
+    shadow_running_enter(cpu->cpu_index, &n.entry, shadow_x86_peek, &n.walk);
+    ports = shadow_running_entered(cpu->cpu_index, &sure);
     if (ports) {
         check_map(cpu, ports, &n, sure);
     }
@@ -159,7 +160,7 @@ static void look_at_guest(ShadowGuest *g, void *opaque)
     look->any = true;
     look->soon |= (!shadow_kvm_claims_work() && !g->ports->map) ||
                   g->ports->entry_armed;
-    shadow_binding_look(g->ports);
+    shadow_binding_look(g->ports, shadow_kvm_peek, shadow_kvm_has_tables);
 }
 
 /* At times that the cloud VM cannot foresee */

@@ -300,6 +300,5 @@ const ShadowAccel shadow_accel_kvm = {
     .start = kvm_start,
     .changed = shadow_kvm_changed,
     .peek = shadow_kvm_peek,
-    .has_tables = shadow_kvm_has_tables,
     .doorbell = kvm_doorbell,
 };

@@ -42,7 +42,7 @@ void shadow_tcg_vmrun(CPUX86State *env)
                              offsetof(struct vmcb, control.nested_cr3)) : 0,
         .vmcb = env->vm_vmcb,
     };
-    shadow_binding_enter(cs->cpu_index, &entry, shadow_tcg_peek, cs);
+    shadow_running_enter(cs->cpu_index, &entry, shadow_tcg_peek, cs);
 }
 
 __thread ShadowAnswer shadow_tcg_answer;
@@ -54,7 +54,7 @@ __thread ShadowAnswer shadow_tcg_answer;
 bool shadow_tcg_take(CPUX86State *env, uint16_t port, unsigned size,
                      uintptr_t ra)
 {
-    shadow_tcg_answer = shadow_binding_ask(env_cpu(env)->cpu_index, port,
+    shadow_tcg_answer = shadow_running_ask(env_cpu(env)->cpu_index, port,
                                            size);
     if (shadow_tcg_answer.server == SHADOW_SERVER_LATER &&
         cpu_svm_has_intercept(env, SVM_EXIT_INTR)) {

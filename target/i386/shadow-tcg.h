@@ -7,7 +7,7 @@
 #define TARGET_I386_SHADOW_TCG_H
 
 #include "cpu.h"
-#include "shadow/hw/core/shadow-binding.h"
+#include "shadow/hw/core/shadow-running.h"
 
 /* VMRUN of env->vm_vmcb, while the CPU's state is still that of L1. */
 void shadow_tcg_vmrun(CPUX86State *env);

@@ -11,6 +11,7 @@
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
+#include "shadow/hw/core/shadow-running.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/tests/fuzz/fuzz-claims.h"
@@ -208,8 +209,8 @@ static void operate_port(uint8_t op, FuzzInput *in)
     unsigned size = 1 << (where >> 4) % 3;
     ShadowAnswer answer;
 
-    shadow_binding_enter(0, &entry, fuzz_memory_peek, NULL);
-    answer = shadow_binding_ask(0, port, size);
+    shadow_running_enter(0, &entry, fuzz_memory_peek, NULL);
+    answer = shadow_running_ask(0, port, size);
     if (answer.server == SHADOW_SERVER_OTHER) {
         return;
     }

@@ -167,6 +167,19 @@ static void test_absent(void)
     qobject_unref(g);
 }
 
+/* But one whose page tables are gone has died. */
+static void test_dead(void)
+{
+    QTestState *qts = shadow_renew_com1();
+
+    port_out(qts, COM1 + UART_SCR, 0x5a);
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_LOOK, true);
+    shadow_assert_bound(qts, "vm1", true, false);
+    qtest_writeq(qts, TESTDEV_BASE + TESTDEV_LOOK, false);
+    shadow_assert_bound(qts, "vm1", false, false);
+    g_assert_false(entry_claimed(qts, SHADOW_PROCESS, 0, 0));
+}
+
 /* A CPU in the guest does not turn to L1 before it makes another entry. */
 static void test_tombstone(void)
 {
@@ -326,6 +339,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-binding/page-table-again", test_page_table_again);
     qtest_add_func("/shadow-binding/late-notice", test_late_notice);
     qtest_add_func("/shadow-binding/absent", test_absent);
+    qtest_add_func("/shadow-binding/dead", test_dead);
     qtest_add_func("/shadow-binding/tombstone", test_tombstone);
     qtest_add_func("/shadow-binding/alias", test_alias);
     qtest_add_func("/shadow-binding/two-guests", test_two_guests);
