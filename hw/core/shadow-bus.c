@@ -69,6 +69,7 @@ static bool shadow_bus_add(ShadowGuest *g, ShadowDevice *dev, Error **errp)
     shadow_guest_changed(g);
     shadow_arrival_forget(g);
     dev->guest = g;
+    dev->irq_changed = shadow_guest_irq_changed;
     shadow_bus_insert(g, dev);
     sdc->protection(dev, shadow_protection_lacks(g), NULL);
     shadow_access_hold(dev, g->state != SHADOW_GUEST_STATE_ACTIVE);

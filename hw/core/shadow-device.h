@@ -36,6 +36,7 @@ struct ShadowDevice {
 
     char *guest_id;
     ShadowGuest *guest;
+    void (*irq_changed)(ShadowGuest *guest);    /* of a line; with @guest */
     MemoryRegion io;            /* all I/O ports of the guest, and its own */
     uint32_t iobase;            /* the lowest of them; 0: none */
     ShadowLine *line[SHADOW_DEVICE_MAX_LINES];

@@ -3,7 +3,7 @@
  * When an interrupt line's edges are told to the cloud VM.
  */
 #include "qemu/osdep.h"
-#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-device.h"
 
 /*
  * How often a guest that makes accesses is left to find out, each time for
@@ -15,7 +15,7 @@ static void line_tell(ShadowLine *line)
 {
     line->edges++;
     if (line->dev->guest) {
-        shadow_guest_irq_changed(line->dev->guest);
+        line->dev->irq_changed(line->dev->guest);
     }
 }
 
