@@ -16,6 +16,7 @@ CLOUDS = {
     'kvm': ('pair', 'Pair'),
     'plugin': ('debian', 'DebianPair'),
     'libvirt': ('libvirt', 'LibvirtPair'),
+    'xen': ('xen', 'TwoXens'),
 }
 
 
@@ -29,13 +30,13 @@ def type_secret(console):
     console.command(f'echo {SECRET} > /tmp/note')
 
 
-def show_seen(plain, shadow):
+def show_seen(seen_by, plain, shadow):
     """What root of L1 has of the same session on either console."""
     def tail(data):
         return '...' + printable(data)[-29:] if data else '(nothing)'
 
     rows = [('', 'isa-serial', 'shadow-serial'),
-            ('port accesses seen by KVM', plain.total, shadow.total),
+            (f'port accesses seen by {seen_by}', plain.total, shadow.total),
             ('of them at 0x3f8-0x3ff', plain.serial, shadow.serial),
             ('what the user typed', printable(plain.read)[:32] or '(nothing)',
              printable(shadow.read)[:32] or '(nothing)'),
@@ -61,7 +62,7 @@ def watch_shadow(pair):
     # From the first instruction on: not one access of the firmware is missed.
     trace = pair.watch()
     console = pair.boot('vm1')
-    console.expect('SeaBIOS')
+    console.expect(pair.FIRMWARE)
     say('  firmware messages arrive on the shadow console')
     console.expect('Linux version [^ ]*')
     say('  kernel log arrives on the shadow console')
@@ -170,7 +171,8 @@ def table(data):
          f'{console["lost"]} / {console["duplicated"]} / {console["reordered"]}'),
         ('login session survived', 'yes' if data['login_survived'] else 'NO'),
         ('migration, total / down',
-         f'{migration["total_ms"]} ms / {migration["downtime_ms"]} ms'),
+         ' / '.join('not told' if value is None else f'{value} ms'
+                    for value in (migration['total_ms'], migration['downtime_ms']))),
         ('state saved / restored in',
          f'{ms(state["save_us"])} / {ms(state["restore_us"])}'),
         ('sealed envelope', f'{state["bytes"]} bytes'),
@@ -189,7 +191,7 @@ def main():
     parser = lab.Config.parser(__doc__)
     parser.add_argument('--cloud', choices=CLOUDS, default='kvm',
                         help='what runs the user VM in the cloud VMs: our QEMU by hand (kvm), '
-                        "Debian's own QEMU (plugin), or libvirt (default: kvm)")
+                        "Debian's own QEMU (plugin), libvirt, or Xen (default: kvm)")
     parser.add_argument('--json', metavar='FILE', help='write the results there too')
     parser.add_argument('--cpus', type=int, default=1, help='vCPUs of each cloud VM')
     args = parser.parse_args()
@@ -209,7 +211,7 @@ def main():
         pair.add_guest('vm1')
         console, shadow = watch_shadow(pair)
         say("  what L1's root has of it:")
-        show_seen(plain, shadow)
+        show_seen(pair.SEEN_BY, plain, shadow)
         say('4. transfer and live migration to the other host')
         result = migrate_in_transfer(pair, console, size)
         say('5. done, stopping the hosts')

@@ -15,6 +15,9 @@ from .trace import PioTrace
 class Pair:
     """Hosts a and b, started in parallel; self.source has the user VM."""
 
+    FIRMWARE = 'SeaBIOS'        # what is heard of it on the console
+    SEEN_BY = 'KVM'             # whose trace watch() is
+
     def __init__(self, config, say=lambda text: None, cpus=1, **options):
         self.say = say
         self.key = secrets.token_bytes(32)

@@ -10,6 +10,18 @@ TRACING = '/sys/kernel/tracing'
 LINE = re.compile(r'pio_(read|write) at (0x[0-9a-f]+) size \d+ count \d+ val (0x[0-9a-f]+)')
 
 
+def console_bytes(accesses):
+    """(what the guest sent to its user, what the user typed), of accesses to a serial port's
+    registers, each as (whether it is a write, register, value)"""
+    written, read, divisor = bytearray(), bytearray(), False
+    for write, register, value in accesses:
+        if register == 3 and write:
+            divisor = bool(value & 0x80)    # registers 0 and 1 are the speed
+        elif register == 0 and not divisor and (value or write):
+            (written if write else read).append(value & 0xff)
+    return bytes(written), bytes(read)
+
+
 @dataclasses.dataclass
 class Seen:
     total: int              # port accesses of any kind
@@ -46,12 +58,8 @@ class PioTrace:
         import gzip
         total, lost, *rest = output.split('\n')
         text = gzip.decompress(base64.b64decode(''.join(rest))).decode()
-        written, read, divisor = bytearray(), bytearray(), False
         lines = LINE.findall(text)
-        for direction, port, value in lines:
-            offset, value = int(port, 16) - self.base, int(value, 16) & 0xff
-            if offset == 3 and direction == 'write':
-                divisor = bool(value & 0x80)    # registers 0 and 1 are the speed
-            elif offset == 0 and not divisor and (value or direction == 'write'):
-                (written if direction == 'write' else read).append(value)
-        return Seen(int(total), len(lines), int(lost), bytes(written), bytes(read))
+        written, read = console_bytes(
+            (direction == 'write', int(port, 16) - self.base, int(value, 16))
+            for direction, port, value in lines)
+        return Seen(int(total), len(lines), int(lost), written, read)

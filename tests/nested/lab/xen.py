@@ -12,11 +12,18 @@ import sys
 from . import ROOT
 from .console import ConsoleClient
 from .host import CloudHost
+from .kvmhost import files_under
 from .machine import HostError
+from .pair import Pair
 from .patience import LONG, longest, wait_until
+from .xentrace import XenTrace
 
 MIGRATION = 9402        # TCP port of the control domain that xl migrate comes to
+PLAIN_CONSOLE = 4002    # and to the serial port of a domain's device model
 DOM0_MEMORY = 768       # MiB
+SHIM_COMMAND = 16       # where xen/shim.c has Linux' command line, which begins with "quiet"
+# A folder with programs that take the place of those of contrib/xen
+VARIANT = os.environ.get('SHADOW_XEN')
 # What the device model's serial port is given goes to a file: what L1 gets to see.
 CONFIG = {'type': 'hvm', 'vcpus': 1, 'memory': 128, 'vga': 'none', 'nographic': 1, 'vnc': 0,
           'on_crash': 'destroy', 'on_reboot': 'destroy', 'tsc_mode': 'native',
@@ -44,11 +51,15 @@ class XenHost(CloudHost):
     """As a CloudHost, but that commands are run in Xen's control domain, and user VMs are
     its domains."""
 
-    def __init__(self, config, name='host', memory=1536, xen='', extra=()):
-        super().__init__(config, name, memory=memory, extra=extra)
+    def __init__(self, config, name='host', memory=1536, xen='', extra=(), dom0=''):
+        """xen, dom0: further options of Xen, and of the control domain's kernel"""
+        files = files_under(VARIANT, 'bin/') if VARIANT else ()
+        super().__init__(config, name, memory=memory, extra=extra, files=files,
+                         images=('xen/dom0.cpio',))
+        initrd = self.command[self.command.index('-initrd') + 1]
         self._set('-kernel', f'{config.images}/xen/xen')
-        self._set('-initrd', f'{config.images}/vmlinuz console=hvc0 loglevel=4 panic=-1,'
-                             f'{config.images}/xen/dom0.cpio')
+        self._set('-initrd', f'{config.images}/vmlinuz console=hvc0 loglevel=4 panic=-1 {dom0},'
+                             f'{initrd}')
         self._set('-append', 'com1=115200,8n1 console=com1 loglvl=warning '
                              f'dom0_mem={DOM0_MEMORY}M,max:{DOM0_MEMORY}M dom0_max_vcpus=1 '
                              f'noreboot {xen}'.strip())
@@ -94,6 +105,12 @@ class XenHost(CloudHost):
         self.run(f'xl create {"-p" if paused else ""} {path}', 2 * LONG, check=True)
         domain = Domain(self, name)
         return domain.wait_bound(guest) if guest else domain
+
+    def quiet(self, on):
+        """Whether the kernel of Linux domains that are created from now on is"""
+        word = 'quiet' if on else '     '
+        self.run(f'printf "{word}" | dd of=/l2/linux bs=1 seek={SHIM_COMMAND} conv=notrunc',
+                 check=True)
 
     def domid(self, name):
         status, text = self.run(f'xl domid {name}')
@@ -151,16 +168,23 @@ class Domain:
     def migrate_start(self, command):
         """By xl migrate, with its connection made by a command, which is in the background"""
         inner = shlex.quote(f'shadow-xl-migrate {self.name} --command {shlex.quote(command)}')
-        self.host.run(f'rm -f /tmp/migrate.rc; (xl migrate -s "" {self.name} {inner} '
-                      '>/tmp/migrate.log 2>&1; echo $? >/tmp/migrate.rc) & ', check=True)
+        self.host.run(f'rm -f /tmp/migrate.rc; (read from _ </proc/uptime; '
+                      f'xl migrate -s "" {self.name} {inner} >/tmp/migrate.log 2>&1; rc=$?; '
+                      'read to _ </proc/uptime; echo "$from $to $rc" >/tmp/migrate.rc) & ',
+                      check=True)
+
+    def migrate_ended(self):
+        return self.host.run('test -s /tmp/migrate.rc')[0] == 0
 
     def migrate_finish(self):
         """The exit status of xl, and what it and shadow-xl-migrate have said"""
         self.host.run(f'n=0; until [ -s /tmp/migrate.rc ] || [ $n -gt {longest(4 * LONG)} ]; do '
                       'sleep 1; n=$((n + 1)); done', longest(4 * LONG), check=True)
         text = self.host.run('cat /tmp/migrate.log; cat /tmp/migrate.rc')[1]
-        lines = text.splitlines()
-        return int(lines[-1]), '\n'.join(lines[:-1])
+        *lines, last = text.splitlines()
+        since, until, status = last.split()
+        self.migrate_ms = round(1000 * (float(until) - float(since)))
+        return int(status), '\n'.join(lines)
 
     def migrate(self, command):
         self.migrate_start(command)
@@ -225,3 +249,57 @@ class XenPair:
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
+
+
+class TwoXens(Pair):
+    """As a Pair: two such cloud VMs, and one domain with a shadow that xl migrates. xl does not
+    tell for how long it stands still."""
+
+    FIRMWARE = 'shim'
+    SEEN_BY = 'Xen'
+
+    def __init__(self, config, say=lambda text: None):
+        self.say, self.key = say, secrets.token_bytes(32)
+        self.hosts = [XenHost(config, name) for name in ('host-a', 'host-b')]
+        self.source, self.target = self.hosts
+
+    def boot(self, guest='vm1', client=True, **options):
+        console = ConsoleClient().connect(self.source, guest) if client else None
+        self.source.quiet(False)
+        self.domain = self.source.create(guest, 'linux', guest, **options).unpause()
+        return console
+
+    def start_plain(self):
+        self.source.quiet(True)
+        port = f'tcp:0.0.0.0:{PLAIN_CONSOLE},server=on,wait=off'
+        domain = self.source.create('plain', 'linux', serial=port).unpause()
+        address = '127.0.0.1', self.source.forward(PLAIN_CONSOLE)
+        return ConsoleClient().connect_plain(address), domain.destroy
+
+    def watch(self):
+        return XenTrace(self.source).start()
+
+    def migrate_start(self):
+        self.say(f'  the serial port of its device model got '
+                 f'{len(self.domain.seen_by_l1())} bytes until now')
+        self._marks = self.source.qmp.mark(), self.target.qmp.mark()
+        self.domain.migrate_start(self.target.listen())
+
+    def migrate_finish(self, console):
+        """As a Pair's"""
+        while not console.closed_within(1):
+            if self.domain.migrate_ended():
+                break
+        else:
+            console.go_on(self.target)
+        status, said = self.domain.migrate_finish()
+        if status:
+            return {'status': 'failed', 'error-desc': said}, None, None
+        saved, restored = (
+            host.qmp.wait_event(event, mark, guest=self.domain.name)['data']
+            for host, event, mark in (
+                (self.source, 'SHADOW_GUEST_SAVED', self._marks[0]),
+                (self.target, 'SHADOW_GUEST_RESTORED', self._marks[1])))
+        self.source, self.target = self.target, self.source
+        return ({'status': 'completed', 'total-time': self.domain.migrate_ms}, saved,
+                restored)

@@ -12,6 +12,7 @@
 #define PARAMS      0x90000u    /* Linux' boot_params */
 #define COMMAND     0x99000u    /* its command line */
 #define KERNEL      0x1000000u
+#define SERIAL      0x3f8
 
 struct start_info {
     uint32_t magic, version, flags, modules;
@@ -46,6 +47,30 @@ static void put8(uint32_t at, uint8_t val)
     *(volatile uint8_t *)at = val;
 }
 
+static void out8(uint16_t port, uint8_t val)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(val), "Nd"(port));
+}
+
+static uint8_t in8(uint16_t port)
+{
+    uint8_t val;
+
+    __asm__ volatile("inb %1, %0" : "=a"(val) : "Nd"(port));
+    return val;
+}
+
+/* At the serial port, as firmware does: each byte when there is room for it */
+static void say(const char *text)
+{
+    for (; *text; text++) {
+        while (!(in8(SERIAL + 5) & 0x20)) {
+            continue;
+        }
+        out8(SERIAL, *text);
+    }
+}
+
 /* A range of RAM in the table that a BIOS gives */
 static void add_ram(unsigned n, uint32_t from, uint32_t to)
 {
@@ -71,6 +96,7 @@ void start_linux(const struct start_info *info)
     for (uint32_t at = PARAMS; at < PARAMS + 4096; at += 4) {
         put32(at, 0);
     }
+    say("shim: here is Linux\r\n");
     copy(initrd, kernel + h->kernel, h->initrd);
     copy(COMMAND, (const uint8_t *)h->command, sizeof(h->command));
     copy(PARAMS + 0x1f1, kernel + 0x1f1, 0x202 + kernel[0x201] - 0x1f1);
