@@ -65,7 +65,7 @@ def test_agent():
     with tempfile.TemporaryDirectory() as folder:
         control, found = check(AGENT, folder)
         assert f'qemu-system-x86 (= {version})' in control['Depends'].split(', '), control
-        assert PLUGIN in found and 'usr/lib/udev/rules.d/70-shadow-agent.rules' in found, found
+        assert PLUGIN in found and 'usr/lib/udev/rules.d/70-shadow.rules' in found, found
         for script in ('DEBIAN/postinst', 'usr/bin/qemu-shadow-agent'):
             run('sh', '-n', f'{folder}/{script}')
         text = run('nm', '-D', '--defined-only', f'{folder}/{PLUGIN}')
