@@ -38,15 +38,6 @@ find_there() { # PATH
     die "$libvirt has no $1"
 }
 
-libraries() { # FILE...: all that they need
-    local there=$libvirt/lib/x86_64-linux-gnu:$libvirt/usr/lib/x86_64-linux-gnu file listed
-    for file; do
-        listed=$("$libvirt/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$there" --list "$file")
-        ! grep 'not found' <<< "$listed" || die "$file lacks libraries in $libvirt"
-        grep -o "=> ${libvirt}[^ ]*" <<< "$listed" | cut -c 4-
-    done | sort -u
-}
-
 # As a script that starts it with its libraries
 add_program() { # PATH [NAME]
     local name=${2:-$1}
@@ -68,8 +59,8 @@ add_programs() {
     cp "$libvirt/$drivers/connection-driver/libvirt_driver_qemu.so" "$root/$drivers/connection-driver/"
     cp -r "$libvirt/usr/share/libvirt/cpu_map" "$root/usr/share/libvirt/"
     cp "$libvirt/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" "$root/$lib/"
-    libraries "${all[@]}" "$libvirt/$drivers/connection-driver/libvirt_driver_qemu.so" |
-        xargs cp -L -t "$root/$lib"
+    copy_libraries "$libvirt" "$root/$lib" "${all[@]}" \
+        "$libvirt/$drivers/connection-driver/libvirt_driver_qemu.so"
 }
 
 # Debian's files, with what contrib/libvirt says, and a TCP port for the other cloud VM's libvirt

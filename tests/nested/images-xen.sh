@@ -70,28 +70,8 @@ build_linux() { # MEMORY-IN-MIB
     } > "$out/xen/l2/linux"
 }
 
-find_library() { # NAME
-    find "$xen/lib" "$xen/usr/lib" -name "$1" ! -path '*/python*' -print -quit
-}
-
-needed() { # FILE
-    readelf -d "$1" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
-}
-
-# All libraries into one folder, where they take the place of this machine's.
-copy_libraries() { # ROOT FILE
-    local root=$1 name file
-    for name in $(needed "$2"); do
-        [ -e "$root/$libdir/$name" ] && continue
-        file=$(find_library "$name")
-        [ -n "$file" ] || die "$2 needs $name: in no package of scripts/xen.sh"
-        cp -L "$file" "$root/$libdir/$name"
-        copy_libraries "$root" "$file"
-    done
-}
-
 copy_programs() { # ROOT
-    local root=$1 name file
+    local root=$1 name
     mkdir -p "$root"/{bin,lib64,usr/libexec,$libdir,usr/lib/xen-4.17/{bin,boot}}
     for name in $programs; do
         cp "$xen/usr/lib/xen-4.17/bin/$name" "$root/usr/lib/xen-4.17/bin/"
@@ -100,10 +80,9 @@ copy_programs() { # ROOT
     cp "$xen/usr/lib/xen-4.17/boot/hvmloader" "$root/usr/lib/xen-4.17/boot/"
     cp -L "$xen/usr/libexec/xen-qemu-system-i386" "$root/usr/libexec/"
     cp "$out"/xen/bin/* "$here"/xen/fake-* "$root/bin/"
-    for file in "$root"/{bin,usr/lib/xen-4.17/bin,usr/libexec}/*; do
-        copy_libraries "$root" "$file"
-    done
-    cp -L "$(find_library ld-linux-x86-64.so.2)" "$root/lib64/"
+    # in one folder, where they take the place of this machine's
+    copy_libraries "$xen" "$root/$libdir" "$root"/{bin,usr/lib/xen-4.17/bin,usr/libexec}/*
+    cp -L "$xen/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" "$root/lib64/"
 }
 
 copy_firmware() { # ROOT
