@@ -7,9 +7,11 @@
 #include <sys/mman.h>
 #include "shadow-xend.h"
 #include <xen/hvm/params.h>
+#include <xen/hvm/save.h>
 
 #define COOKIE_OFFSET   (XC_PAGE_SIZE - sizeof(uint64_t))
 #define PFN_MAX         (ULTRACALL_BIND_ADDRESS >> XC_PAGE_SHIFT)
+#define CR0_PG          (1u << 31)
 
 /* The domain's xenstore page, mapped, and its guest-physical address */
 static void *map_store_page(struct xend *x, struct domain *d, uint64_t *gpa)
@@ -71,6 +73,35 @@ static bool claim(struct xend *x, struct domain *d, const char *tag)
 }
 
 /*
+ * Whether it is a new machine, which has not executed anything yet; one that
+ * xl has restored has.  Xen starts a domain without paging and a stack.
+ */
+static bool domain_fresh(struct xend *x, const struct domain *d)
+{
+    HVM_SAVE_TYPE(CPU) cpu;
+
+    return !xc_domain_hvm_getcontext_partial(x->xc, d->domid,
+                                             HVM_SAVE_CODE(CPU), 0, &cpu,
+                                             sizeof(cpu)) &&
+           !cpu.rsp && !cpu.cr3 && !(cpu.cr0 & CR0_PG);
+}
+
+/*
+ * A domain that reboots is another one to Xen, and nobody else says to L0 that
+ * its machine was reset.  Where the console is not active it has none to reset.
+ */
+static void domain_reset(struct xend *x, struct domain *d)
+{
+    int64_t ret = shadow_call(&x->client, d->tag, ULTRACALL_RESET, 0, NULL, 0,
+                              NULL);
+
+    if (ret && ret != -EBUSY) {
+        shadow_say("%s (domain %u): cannot reset '%s': %s", d->name, d->domid,
+                   d->tag, strerror(-ret));
+    }
+}
+
+/*
  * The domain stands still meanwhile.  If it ran before, and was not bound by
  * a shadow-xend before this one, what it did went to the cloud VM.
  */
@@ -87,6 +118,9 @@ void domain_bind(struct xend *x, struct domain *d, const char *tag)
     late = late && !(flags & ULTRACALL_GUEST_BOUND);
     if (irq_layout(x, d, tag) && claim(x, d, tag)) {
         snprintf(d->tag, sizeof(d->tag), "%s", tag);
+        if (domain_fresh(x, d)) {
+            domain_reset(x, d);
+        }
         domain_state(x, d, "bound %u to %s%s", d->domid, tag,
                      late ? ", but it ran before: the cloud VM has served its "
                             "console until now" : "");

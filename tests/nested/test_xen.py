@@ -7,6 +7,8 @@ import contextlib
 import lab
 
 HELLO = 'the guest is here\r\n'
+KEPT = 'the serial port is as it was left\r\n'
+RESET, ASK = '\x12', '\x13'     # typed to the guest: see xen/echo.S
 
 
 @contextlib.contextmanager
@@ -142,6 +144,60 @@ def test_daemon_ends(xen):
         xen.source.start_xend()
         console.come_back(xen.source)
         check_echo(console, 'with the next')
+        assert domain.seen_by_l1() == ''
+
+
+@lab.long
+def test_bound_late(xen):
+    """A domain that was not created paused: what it did before is L1's, and that is said."""
+    host = xen.source
+    with xen.guest() as console, host.create('one', 'echo', paused=False) as domain:
+        assert lab.wait_until(lambda: domain.seen_by_l1() == HELLO)
+        host.shadow('one', 'vm1')
+        domain.wait_bound()
+        assert 'but it ran before' in host.binding('one'), host.binding('one')
+        check_echo(console, 'typed by the user')
+        assert domain.seen_by_l1() == HELLO
+
+
+@lab.long
+def test_reboot(xen):
+    """The guest resets itself. To Xen that is another domain, which xl does not create paused;
+    it is bound before it runs, or else it is said that it ran before."""
+    host = xen.source
+    with xen.guest() as console, \
+            host.create('one', 'echo', 'vm1', on_reboot='restart') as domain:
+        domain.unpause()
+        console.expect(HELLO)
+        domid = domain.domid
+        console.send(RESET)
+        console.come_back(host)
+        assert lab.wait_until(lambda: host.domid('one') not in (None, domid))
+        domain.domid = host.domid('one')
+        domain.wait_bound()
+        late = 'but it ran before' in host.binding('one')
+        print(f'# bound again: {host.binding("one")}', flush=True)
+        if not late:
+            console.expect(HELLO)       # and the port has been reset
+            assert domain.seen_by_l1() == ''
+        check_echo(console, 'typed after it')
+
+
+@lab.long
+def test_saved_as_it_is(xen):
+    """xl save and restore, without SAVE: the port is where it was, and as it was."""
+    with echo_guest(xen) as (domain, console):
+        domain.unpause()
+        console.expect(HELLO)
+        domain.xl('save', '/tmp/one.save')
+        console.wait_closed()
+        domain.restore('/tmp/one.save').wait_bound()
+        xen.source.run('rm /tmp/one.save', check=True)
+        console.go_on(xen.source)
+        domain.unpause()
+        console.send(ASK)
+        console.expect(KEPT)
+        check_echo(console, 'typed after it')
         assert domain.seen_by_l1() == ''
 
 
