@@ -35,6 +35,8 @@ MUTANTS = TOP / 'tests' / 'mutants'
 NESTED = 'nested '
 # Sources of what runs in the cloud VM, in the inner QEMU or as a plug-in of Debian's
 AGENT = ('shadow/hw/misc/shadow-agent', 'shadow/contrib/plugin/')
+# and in Xen's control domain
+XEN = 'shadow/contrib/xen/'
 
 # Seconds: what a mutant has broken may never come
 HANGS, NESTED_HANGS = '30', '60'
@@ -91,6 +93,11 @@ def is_agent(mutant):
     return any(source.startswith(AGENT) for source in mutant.texts)
 
 
+def is_xen(mutant):
+    """Whether what it weakens runs in Xen's control domain"""
+    return any(source.startswith(XEN) for source in mutant.texts)
+
+
 def add_mutant(made, mutant, tests):
     for source, text in mutant.texts.items():
         path = pathlib.Path(made.path(mutant.name, source))
@@ -105,17 +112,19 @@ def add_mutant(made, mutant, tests):
                                      source=f'{folder}/{source}' if source in mutant.texts else None)
                    for obj, source in made.build.objects(program).items()
                    if source in mutant.texts or obj in including}
-        if mutant.texts and not objects and not is_agent(mutant):
+        if mutant.texts and not (objects or is_agent(mutant) or is_xen(mutant)):
             refuse(mutant.name, f'{program} has nothing of what it changes')
         made.link(program, objects, into=mutant.name, flags=['-Wl,--strip-debug'])
     if is_agent(mutant):
         subprocess.run([TOP / 'scripts' / 'plugin.sh', '--host', '--variant',
                         made.path(mutant.name)], check=True)
+    if is_xen(mutant):
+        subprocess.run([TOP / 'scripts' / 'xen.sh', '--variant', made.path(mutant.name)], check=True)
 
 
-def try_nested(pattern, emulator, log, agent):
+def try_nested(pattern, emulator, log, agent, xen):
     """Names of the nested tests that failed; agent: the folder with the plug-in to be used, and
-    the emulator is the inner one too."""
+    the emulator is the inner one too; xen: that with programs for Xen's control domain."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, 'w', encoding='utf-8') as file:
         inner = ['--inner', emulator] if agent else []
@@ -123,7 +132,8 @@ def try_nested(pattern, emulator, log, agent):
                                 stdout=file, stderr=subprocess.STDOUT,
                                 stdin=subprocess.DEVNULL, check=False,
                                 env=os.environ | {'SHADOW_HANGS': NESTED_HANGS} |
-                                ({'SHADOW_PLUGIN': agent} if agent else {})).returncode
+                                ({'SHADOW_PLUGIN': agent} if agent else {}) |
+                                ({'SHADOW_XEN': xen} if xen else {})).returncode
     output = log.read_text(encoding='utf-8', errors='replace')
     failed = re.findall(r'(?m)^not ok \d+ (\S+)', output)
     if bool(status) != bool(failed) or not re.search(r'(?m)^(not )?ok ', output):
@@ -138,7 +148,8 @@ def try_test(made, mutant, name, tests):
     if name.startswith(NESTED):
         name = name.removeprefix(NESTED)
         return try_nested(name, emulator, log / name,
-                          made.path(mutant.name) if is_agent(mutant) else None)
+                          made.path(mutant.name) if is_agent(mutant) else None,
+                          made.path(mutant.name, 'xen') if is_xen(mutant) else None)
     test = tests[name]
     if 'QTEST_QEMU_BINARY' in test['env']:
         test = test | {'env': test['env'] | {'QTEST_QEMU_BINARY': emulator}}

@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
+#   xen.sh [--newest | --variant DIR]
+#
 # What a cloud VM with Xen needs: unpack Debian 12's Xen into build/xen/root, compile contrib/xen for
 # it, and pack the images into build/images/xen. The images of images.sh must be there. With
-# --newest, look for newer packages.
+# --newest, look for newer packages. With --variant, also compile contrib/xen, into DIR/xen, with the
+# sources that are under DIR/shadow instead of ours.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"
@@ -50,3 +53,15 @@ if [[ ${1:-} == --newest || "${packages[*]}" != "$(cat "$xen/unpacked" 2>/dev/nu
     unpack
 fi
 "$top/tests/nested/images-xen.sh" "$build/images" "$tools" "$xen/root" >&2 8>&-
+
+make_variant() { # DIR
+    local copy=$1/xen-source
+    rm -rf "$copy"
+    mkdir -p "$copy/contrib" "$copy/include" "$1/xen"
+    cp -r "$top/contrib/xen" "$copy/contrib/"
+    cp "$top/include/ultracall.h" "$copy/include/"
+    cp -r "$1"/shadow/* "$copy/"
+    make -s -C "$copy/contrib/xen" BUILD="$(realpath "$1/xen")" CC="gcc --sysroot=$xen/root"
+}
+
+[[ ${1:-} != --variant ]] || make_variant "${2:?DIR is missing}"
