@@ -193,8 +193,8 @@ def test_saved_as_it_is(xen):
         console.wait_closed()
         domain.restore('/tmp/one.save').wait_bound()
         xen.source.run('rm /tmp/one.save', check=True)
-        console.go_on(xen.source)
         domain.unpause()
+        console.go_on(xen.source)       # it is served when its domain runs
         console.send(ASK)
         console.expect(KEPT)
         check_echo(console, 'typed after it')
