@@ -19,6 +19,15 @@ GAP = 0.005, 0.025      # seconds, at random: no key in step with a guest's cloc
 END_OF_FILE = b'\x04'   # ends the program
 
 
+def keystroke(wire, rng):
+    """How long it takes, in ms"""
+    time.sleep(rng.uniform(*GAP))
+    start = time.monotonic()
+    wire.send(b'k')
+    end, _ = wire.read_until(b'k')
+    return (end - start) * 1000
+
+
 class Bench(Nested):
     def __enter__(self):
         super().__enter__()
@@ -32,13 +41,6 @@ class Bench(Nested):
         with self.wire(name) as wire:
             wire.run('measure echo', b'@READY@')
             wire.settle()
-            times = sorted(self.keystroke(wire) for _ in range(KEYS))
+            times = sorted(keystroke(wire, self.random) for _ in range(KEYS))
             wire.send(END_OF_FILE)
         return {'median': times[KEYS // 2], 'p99': times[KEYS * 99 // 100]}
-
-    def keystroke(self, wire):
-        time.sleep(self.random.uniform(*GAP))
-        start = time.monotonic()
-        wire.send(b'k')
-        end, _ = wire.read_until(b'k')
-        return (end - start) * 1000

@@ -14,6 +14,7 @@ from lab.host import CloudHost
 from lab.usage import usage
 
 from . import Goal
+from ._door import DoorWire, door, door_connection
 from ._wire import console_wire, shell_wire
 
 NAME = 'scale'
@@ -23,12 +24,13 @@ NUMBERS = {'1 guest': 1, '10 guests': 10, '100 guests': 100, '1,000 guests': 100
 ONE, *MORE = NUMBERS
 ALL = MORE[-1]
 USERS = f'{ALL}, each with a user'
+READERS = '1 guest with 1,000 readers'
 FLAT = {'peer': ONE, 'at_most': 1.2}
 GOALS = [
     *(Goal(name, figure='call', title=f'an ultracall, of {name}', **FLAT)
-      for name in (*MORE, USERS)),
+      for name in (*MORE, USERS, READERS)),
     *(Goal(name, figure='port', title=f'a port access, of {name}', **FLAT)
-      for name in (*MORE, USERS)),
+      for name in (*MORE, USERS, READERS)),
     *(Goal(name, figure='memory', title=f'memory of one of {name}', unit='KiB', limit=64)
       for name in MORE),
 ]
@@ -89,6 +91,17 @@ class Guests:
         assert lab.wait_until(seen)
 
 
+@contextlib.contextmanager
+def readers(host, number):
+    """So many at one console, who have read all that there is"""
+    with contextlib.ExitStack() as stack:
+        path = stack.enter_context(door(host, 'vm1', 'vm1-com1', role='read',
+                                        max_clients=number))
+        for _ in range(number):
+            DoorWire(stack.enter_context(door_connection(path)), reads_only=True)
+        yield
+
+
 def memory_each(env, number):
     """What an outer QEMU that has never run takes for each, in KiB: what else changes its
     memory is not there, nor what earlier guests have left."""
@@ -123,6 +136,7 @@ class Bench:
     def series(self):
         series = {name: lambda name=name: self.measure(name) for name in NUMBERS}
         series[USERS] = self.measure_with_users
+        series[READERS] = self.measure_with_readers
         return series
 
     def measure(self, name):
@@ -137,6 +151,11 @@ class Bench:
         self.guests.set(NUMBERS[ALL])
         with self.guests.users():
             return self.figures(USERS)
+
+    def measure_with_readers(self):
+        self.guests.set(1)
+        with readers(self.host, NUMBERS[ALL]):
+            return self.figures(READERS)
 
     def figures(self, name):
         last = f'scale-{self.guests.number - 1}' if self.guests.number > 1 else 'vm1'

@@ -193,10 +193,19 @@ class ConsoleClient:
     def take_back(self, connection, sent, received):
         """What went over it meanwhile was not for expect(), but counts."""
         with self._lock:
-            self.input_base += sent
-            self.sent += sent
-            self.base += received
+            self._count(sent, received)
             self._run(connection)
+
+    def come_back_after(self, host, sent, received):
+        """The same, of what went over a connection that was not this one's."""
+        with self._lock:
+            self._count(sent, received)
+        return self.go_on(host)
+
+    def _count(self, sent, received):
+        self.input_base += sent
+        self.sent += sent
+        self.base += received
 
     @property
     def connected(self):
