@@ -6,8 +6,16 @@
 #include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
 #include "shadow/hw/char/shadow-console-device.h"
+#include "shadow/hw/core/shadow-guest.h"
 
 #define CONSOLE_CHILD "console"
+
+ShadowConsole *shadow_console_device_console(ShadowDevice *dev)
+{
+    Object *obj = object_resolve_path_component(OBJECT(dev), CONSOLE_CHILD);
+
+    return (ShadowConsole *)object_dynamic_cast(obj, TYPE_SHADOW_CONSOLE);
+}
 
 static ShadowConsole *device_console(ShadowDevice *dev)
 {
@@ -25,6 +33,14 @@ void shadow_console_device_init(ShadowDevice *dev, ShadowConsole *c)
     object_initialize_child(OBJECT(dev), CONSOLE_CHILD, c,
                             TYPE_SHADOW_CONSOLE);
     c->notices.type = object_get_typename(OBJECT(dev));
+}
+
+void shadow_console_device_name(ShadowDevice *dev)
+{
+    ShadowConsole *c = device_console(dev);
+
+    g_free(c->name);
+    c->name = device_full_name(dev);
 }
 
 bool shadow_console_device_check(const char *name, uint32_t size,
@@ -59,10 +75,19 @@ void shadow_console_device_moved(ShadowDevice *dev)
     shadow_console_moved(device_console(dev), name);
 }
 
+static void device_forked(ShadowDevice *dev)
+{
+    shadow_console_new_life(device_console(dev));
+}
+
 static void device_restored(ShadowDevice *dev, bool snapshot)
 {
     g_autofree char *name = device_full_name(dev);
 
+    if (snapshot && dev->guest->state != SHADOW_GUEST_STATE_ACTIVE) {
+        /* it can be restored elsewhere, too */
+        device_forked(dev);
+    }
     shadow_console_restored(device_console(dev), snapshot, name);
 }
 
@@ -97,6 +122,24 @@ static uint64_t device_arrived(ShadowDevice *dev)
     return device_console(dev)->arrived;
 }
 
+static void device_state_changed(ShadowDevice *dev, ShadowGuestState state)
+{
+    static const ShadowDoorEvent events[] = {
+        [SHADOW_GUEST_STATE_ACTIVE] = SHADOW_DOOR_EVENT_RESUMED,
+        [SHADOW_GUEST_STATE_FROZEN] = SHADOW_DOOR_EVENT_FREEZING,
+        [SHADOW_GUEST_STATE_GONE] = SHADOW_DOOR_EVENT_CHANGED,
+        [SHADOW_GUEST_STATE_INCOMING] = SHADOW_DOOR_EVENT_CHANGED,
+        [SHADOW_GUEST_STATE_RESTORED] = SHADOW_DOOR_EVENT_CHANGED,
+    };
+
+    shadow_readers_tell(&device_console(dev)->readers, events[state], NULL);
+}
+
+static ShadowDoorClientInfoList *device_clients(ShadowDevice *dev)
+{
+    return shadow_console_query_clients(device_console(dev));
+}
+
 static void device_query(ShadowDevice *dev, ShadowDeviceInfo *info)
 {
     shadow_console_query(device_console(dev), info);
@@ -112,4 +155,7 @@ void shadow_console_device_class_init(ShadowDeviceClass *sdc)
     sdc->leave_out = device_leave_out;
     sdc->arrived = device_arrived;
     sdc->query = device_query;
+    sdc->state_changed = device_state_changed;
+    sdc->forked = device_forked;
+    sdc->clients = device_clients;
 }

@@ -8,6 +8,9 @@
 #include "shadow/hw/char/shadow-console.h"
 #include "shadow/hw/core/shadow-device.h"
 
+/* The console of @dev, or NULL if it has none */
+ShadowConsole *shadow_console_device_console(ShadowDevice *dev);
+
 /* Have @c, which @dev contains, as its console. */
 void shadow_console_device_init(ShadowDevice *dev, ShadowConsole *c);
 
@@ -17,6 +20,9 @@ void shadow_console_device_init(ShadowDevice *dev, ShadowConsole *c);
  */
 bool shadow_console_device_check(const char *name, uint32_t size,
                                  const char *replay, Error **errp);
+
+/* Before shadow_console_start(): what users know the console by */
+void shadow_console_device_name(ShadowDevice *dev);
 
 /* To be called back by the console of the device @opaque */
 void shadow_console_device_connected(void *opaque, size_t notice);

@@ -42,8 +42,43 @@ static int console_pre_load(void *opaque)
     ShadowConsole *c = opaque;
 
     c->breaks.n = 0;
+    c->life = (ShadowConsoleLife) { };
     return 0;
 }
+
+static bool console_life_needed(void *opaque)
+{
+    ShadowConsole *c = opaque;
+
+    return c->life.known;
+}
+
+static int console_life_post_load(void *opaque, int version_id)
+{
+    ShadowConsole *c = opaque;
+
+    c->life.known = true;
+    return c->life.breaks <= INT64_MAX ? 0 : -EINVAL;
+}
+
+#define CONSOLE_LIFE(_name) {                                           \
+    .name = _name,                                                      \
+    .version_id = 1,                                                    \
+    .minimum_version_id = 1,                                            \
+    .needed = console_life_needed,                                      \
+    .post_load = console_life_post_load,                                \
+    .fields = (const VMStateField[]) {                                  \
+        VMSTATE_UINT8_ARRAY(life.id, ShadowConsole,                     \
+                            SHADOW_CONSOLE_LIFE_LEN),                   \
+        VMSTATE_UINT64(life.breaks, ShadowConsole),                     \
+        VMSTATE_END_OF_LIST()                                           \
+    }                                                                   \
+}
+
+static const VMStateDescription vmstate_console_life =
+    CONSOLE_LIFE("shadow-console/life");
+static const VMStateDescription vmstate_console_user_life =
+    CONSOLE_LIFE("shadow-console/user/life");
 
 static bool console_breaks_needed(void *opaque)
 {
@@ -99,6 +134,7 @@ const VMStateDescription vmstate_shadow_console = {
     },
     .subsections = (const VMStateDescription * const []) {
         &vmstate_console_breaks,
+        &vmstate_console_life,
         NULL
     }
 };
@@ -117,6 +153,7 @@ const VMStateDescription vmstate_shadow_console_user = {
     },
     .subsections = (const VMStateDescription * const []) {
         &vmstate_console_user_breaks,
+        &vmstate_console_user_life,
         NULL
     }
 };

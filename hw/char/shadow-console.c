@@ -103,10 +103,11 @@ static uint32_t console_room(const ShadowConsole *c)
 {
     uint32_t used = shadow_ring_used(&c->in);
 
-    if (used >= c->input_size || shadow_breaks_full(&c->breaks)) {
+    if (!c->input_enabled || used >= c->input_size ||
+        shadow_breaks_full(&c->breaks)) {
         return 0;
     }
-    return c->one_by_one ? 1 : c->input_size - used;
+    return c->input_size - used;
 }
 
 /* There may be room for input again. */
@@ -152,10 +153,11 @@ static void console_flush(ShadowConsole *c)
 {
     uint32_t len;
     const uint8_t *run;
-    /* held for good: users may be told so */
-    bool moved = c->notices.farewell[SHADOW_FAREWELL_MOVED];
+    /* held for good, or no matter of the guest's: users may be told so */
+    bool may = c->notices.farewell[SHADOW_FAREWELL_MOVED] ||
+               c->notices.farewell[SHADOW_FAREWELL_TAKEN];
 
-    if (!c->connected || c->watch || (c->held && !moved) || !console_tell(c)) {
+    if (!c->connected || c->watch || (c->held && !may) || !console_tell(c)) {
         return;
     }
     if (c->notices.parting) {
@@ -181,6 +183,7 @@ static void console_flush_due(void *opaque)
     c->flush_due = false;
     c->flushed = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     console_flush(c);
+    shadow_readers_all_due(&c->readers);
 }
 
 static void console_flush_soon(ShadowConsole *c)
@@ -208,7 +211,7 @@ static bool console_give(ShadowConsole *c)
     uint32_t len;
     int room;
 
-    if (console_stopped(c) || (c->flow_control && c->rts_used && !c->rts) ||
+    if (console_stopped(c) || !c->input_enabled || (c->flow_control && c->rts_used && !c->rts) ||
         !c->may_receive(c->opaque, brk)) {
         return false;
     }
@@ -251,9 +254,46 @@ static void console_pump(ShadowConsole *c)
         }
     }
     c->pumping = false;
-    if (!console_stopped(c) && c->connected && console_room(c)) {
+    if (c->keyboard.holder) {
+        /* to be told how far the guest has come */
+        shadow_readers_due(c->keyboard.holder);
+    } else if (!console_stopped(c) && c->connected && console_room(c)) {
         console_accept_input(c);
     }
+}
+
+/* Whoever has the keyboard */
+
+uint32_t shadow_console_room(ShadowConsole *c)
+{
+    return console_stopped(c) ? 0 : console_room(c);
+}
+
+void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len)
+{
+    shadow_ring_push(&c->in, buf, len);
+    c->arrived += len;
+    console_pump(c);
+}
+
+void shadow_console_type_break(ShadowConsole *c)
+{
+    shadow_breaks_add(&c->breaks, c->in.end);
+    c->life.breaks++;
+    c->arrived++;
+    console_pump(c);
+}
+
+void shadow_console_writer_changed(ShadowConsole *c)
+{
+    shadow_notices_set_writer(&c->notices,
+                              shadow_keyboard_greeting(c, c->name));
+    if (c->keyboard.holder && !c->detached) {
+        /* he has come since, and was told where he is */
+        c->severed = false;
+    }
+    console_pump(c);
+    qemu_bh_schedule(c->flush);
 }
 
 /* The user's side */
@@ -261,9 +301,12 @@ static void console_pump(ShadowConsole *c)
 static int console_user_can_read(void *opaque)
 {
     ShadowConsole *c = opaque;
-    int room = console_stopped(c) || shadow_notices_due(&c->notices)
-               ? 0 : console_room(c);
+    int room = console_stopped(c) || shadow_notices_due(&c->notices) ||
+               c->keyboard.holder ? 0 : console_room(c);
 
+    if (c->one_by_one) {
+        room = MIN(room, 1);
+    }
     c->waiting |= !room;
     return room;
 }
@@ -272,9 +315,7 @@ static void console_user_read(void *opaque, const uint8_t *buf, int size)
 {
     ShadowConsole *c = opaque;
 
-    shadow_ring_push(&c->in, buf, size);
-    c->arrived += size;
-    console_pump(c);
+    shadow_console_type(c, buf, size);
 }
 
 static void console_announce(ShadowConsole *c)
@@ -292,6 +333,19 @@ static void console_announce(ShadowConsole *c)
     qemu_bh_schedule(c->flush);
 }
 
+/* He has come or gone. */
+static void console_user_changed(ShadowConsole *c)
+{
+    c->user_since = g_get_real_time() / G_USEC_PER_SEC;
+    /* who comes next is greeted with it */
+    shadow_notices_drop(&c->notices, SHADOW_FAREWELL_TAKEN);
+    if (c->keyboard.holder) {
+        shadow_readers_changed(&c->readers);
+    } else {
+        shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_WRITER, NULL);
+    }
+}
+
 static void console_user_event(void *opaque, QEMUChrEvent event)
 {
     ShadowConsole *c = opaque;
@@ -300,6 +354,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
     case CHR_EVENT_OPENED:
         c->connected = true;
         c->announced = false;
+        console_user_changed(c);
         shadow_notices_connect(&c->notices);
         console_announce(c);
         console_pump(c);
@@ -307,13 +362,14 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
         break;
     case CHR_EVENT_CLOSED:
         c->connected = false;
+        console_user_changed(c);
         console_unwatch(c);
         console_lines(c);
         break;
     case CHR_EVENT_BREAK:
-        shadow_breaks_add(&c->breaks, c->in.end);
-        c->arrived++;
-        console_pump(c);
+        if (c->input_enabled && !c->keyboard.holder) {
+            shadow_console_type_break(c);
+        }
         break;
     default:
         break;
@@ -422,6 +478,8 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
     c->held = true;
     c->input_size = MIN(input_size, SHADOW_RING_MAX_CAPACITY -
                                     SHADOW_CONSOLE_PUT_BACK_MAX);
+    c->input_enabled &= input_size > 0;
+    shadow_readers_start(&c->readers);
     shadow_ring_init(&c->in, c->input_size + SHADOW_CONSOLE_PUT_BACK_MAX);
     shadow_ring_init(&c->out, output_size);
     c->flush = qemu_bh_new(console_flush_due, c);
@@ -431,6 +489,8 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
 
 void shadow_console_stop(ShadowConsole *c)
 {
+    c->keyboard = (ShadowKeyboard) { };
+    shadow_readers_stop(&c->readers, "the console was removed");
     console_unwatch(c);
     shadow_log_return(&c->log, c->user->chr);
     qemu_chr_fe_deinit(c->user, false);
@@ -447,6 +507,10 @@ void shadow_console_hold(ShadowConsole *c, bool held)
 {
     c->held = held;
     shadow_notices_drop(&c->notices, SHADOW_FAREWELL_MOVED);
+    if (c->keyboard.holder) {
+        /* how much would be accepted has changed */
+        shadow_readers_due(c->keyboard.holder);
+    }
     if (held) {
         return;
     }
@@ -487,15 +551,31 @@ static void console_farewell(ShadowConsole *c, ShadowFarewell kind,
     qemu_bh_schedule(c->flush);
 }
 
+void shadow_console_taken_over(ShadowConsole *c, const char *who)
+{
+    g_autofree char *what = NULL;
+
+    what = g_strdup_printf("the keyboard was taken over by %s", who);
+    c->announced = false;
+    console_farewell(c, SHADOW_FAREWELL_TAKEN, c->name, what);
+}
+
 void shadow_console_moved(ShadowConsole *c, const char *name)
 {
     c->announced = false;
+    shadow_keyboard_end(c, "moved to another host");
+    shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_MOVED, NULL);
     shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
     console_farewell(c, SHADOW_FAREWELL_MOVED, name, "moved to another host");
 }
 
 void shadow_console_restored(ShadowConsole *c, bool snapshot, const char *name)
 {
+    shadow_keyboard_end(c, snapshot ? "went back to a snapshot" :
+                                      "its state has arrived");
+    shadow_readers_tell(&c->readers, snapshot ? SHADOW_DOOR_EVENT_SNAPSHOT :
+                                                SHADOW_DOOR_EVENT_RESTORED,
+                        NULL);
     if (snapshot) {
         console_farewell(c, SHADOW_FAREWELL_SNAPSHOT, name,
                          "went back to a snapshot");
@@ -522,7 +602,9 @@ void shadow_console_protection(ShadowConsole *c, bool exposed,
         what = g_strdup_printf("no longer protected from the cloud VM: %s",
                                broken);
         console_farewell(c, SHADOW_FAREWELL_BROKEN, name, what);
+        shadow_keyboard_end(c, what);
     }
+    shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_PROTECTION, broken);
 }
 
 void shadow_console_attached(ShadowConsole *c, bool attached,
@@ -533,6 +615,9 @@ void shadow_console_attached(ShadowConsole *c, bool attached,
     }
     c->detached = !attached;
     if (attached) {
+        /* one who has taken the keyboard since */
+        c->severed &= !c->keyboard.holder;
+        shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_ATTACHED, NULL);
         console_announce(c);
         console_pump(c);
         qemu_bh_schedule(c->flush);
@@ -540,6 +625,8 @@ void shadow_console_attached(ShadowConsole *c, bool attached,
     }
     c->announced = false;
     c->severed = true;
+    shadow_keyboard_end(c, "detached from its virtual machine");
+    shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_DETACHED, reason);
     console_lines(c);
     /* who comes later has connected anew, and is not sent away */
     if (c->connected) {
@@ -551,29 +638,22 @@ void shadow_console_attached(ShadowConsole *c, bool attached,
     }
 }
 
-void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info)
-{
-    info->connected = c->connected;
-    info->input_accepted = c->in.end;
-    info->input_taken = c->in.start;
-    info->output_produced = c->out.end;
-    info->output_sent = c->sent;
-    info->output_start = c->out.start;
-    info->output_dropped = c->dropped;
-}
-
 static void console_init(Object *obj)
 {
     ShadowConsole *c = SHADOW_CONSOLE(obj);
 
     shadow_log_init(&c->log);
     c->cts = true;
+    c->input_enabled = true;
     shadow_notices_init(&c->notices);
 }
 
 static void console_finalize(Object *obj)
 {
-    shadow_notices_free(&SHADOW_CONSOLE(obj)->notices);
+    ShadowConsole *c = SHADOW_CONSOLE(obj);
+
+    shadow_notices_free(&c->notices);
+    g_free(c->name);
 }
 
 static void console_class_init(ObjectClass *oc, ShadowClassData *data)

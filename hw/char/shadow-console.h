@@ -13,14 +13,25 @@
 #include "chardev/char.h"
 #include "qapi/qapi-types-shadow.h"
 #include "shadow/hw/char/shadow-breaks.h"
+#include "shadow/hw/char/shadow-keyboard.h"
 #include "shadow/hw/char/shadow-log.h"
 #include "shadow/hw/char/shadow-loop.h"
 #include "shadow/hw/char/shadow-notice.h"
+#include "shadow/hw/char/shadow-readers.h"
 #include "shadow/hw/char/shadow-ring.h"
 #include "shadow/include/compat.h"
 
 #define TYPE_SHADOW_CONSOLE "chardev-shadow-console"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowConsole, SHADOW_CONSOLE)
+
+/* Which life of the console its counts belong to, see docs/door.rst */
+#define SHADOW_CONSOLE_LIFE_LEN 16
+
+typedef struct ShadowConsoleLife {
+    bool known;                 /* it is when a door was used */
+    uint8_t id[SHADOW_CONSOLE_LIFE_LEN];
+    uint64_t breaks;            /* accepted, from the first start on */
+} ShadowConsoleLife;
 
 struct ShadowConsole {
     Chardev parent_obj;
@@ -34,11 +45,18 @@ struct ShadowConsole {
 
     bool rts;                   /* request to send, as the guest set it */
     bool rts_used;              /* the guest's driver handles RTS */
+    ShadowConsoleLife life;
 
     /* what follows is not part of the saved state */
+    char *name;                 /* for users: guest and device */
     bool replay_history;
     bool flow_control;
+    bool input_enabled;         /* it reads what is typed */
     bool connected;
+    int64_t user_since;         /* he is, seconds since 1970 */
+    ShadowReaders readers;
+    ShadowKeyboard keyboard;
+    int64_t keyboard_since;     /* a reader has it, seconds since 1970 */
     bool announced;             /* the user's position has been told */
     uint64_t ahead;             /* output before it was sent to another host */
     bool cts;                   /* clear to send, as the guest sees it */
@@ -132,6 +150,31 @@ void shadow_console_attached(ShadowConsole *c, bool attached,
                              const char *reason, const char *name);
 
 void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
+ShadowDoorClientInfoList *shadow_console_query_clients(ShadowConsole *c);
+/* The user of the chardev, who is connected */
+ShadowDoorClient *shadow_console_query_user(ShadowConsole *c);
+
+/*
+ * The console's life; made when it is asked for the first time.  NULL if there
+ * is no randomness.
+ */
+const uint8_t *shadow_console_life(ShadowConsole *c);
+/* The same in hexadecimal digits; to be freed */
+char *shadow_console_life_text(ShadowConsole *c);
+/*
+ * Another host may go on with the state that this one has, or had: no count of
+ * before means anything to who is told another life.
+ */
+void shadow_console_new_life(ShadowConsole *c);
+
+/* How many bytes of input, or one BREAK instead, would be accepted now */
+uint32_t shadow_console_room(ShadowConsole *c);
+/* Input, of which there is room for all, from whom has the keyboard */
+void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len);
+void shadow_console_type_break(ShadowConsole *c);
+/* Another has the keyboard; tell the chardev's user that @who took it. */
+void shadow_console_writer_changed(ShadowConsole *c);
+void shadow_console_taken_over(ShadowConsole *c, const char *who);
 
 /*
  * Upper bound of the bytes that vmstate_shadow_console takes; and for queues of

@@ -71,6 +71,7 @@ static bool debugcon_setup(ShadowDevice *dev, Error **errp)
         return false;
     }
     s->console.replay_history = s->replay && !strcmp(s->replay, "history");
+    shadow_console_device_name(dev);
     shadow_console_start(&s->console, &s->user, 0, s->output_size,
                          shadow_console_device_connected, debugcon_nothing,
                          debugcon_may_receive, debugcon_nothing, dev);

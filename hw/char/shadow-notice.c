@@ -16,6 +16,7 @@ void shadow_notices_free(ShadowNotices *n)
         g_free(n->farewell[kind]);
     }
     g_free(n->greeting);
+    g_free(n->writer);
     g_string_free(n->line, true);
 }
 
@@ -29,6 +30,7 @@ void shadow_notices_connect(ShadowNotices *n)
 size_t shadow_notices_greet(ShadowNotices *n)
 {
     g_string_append(n->line, n->greeting ?: "");
+    g_string_append(n->line, n->writer ?: "");
     return n->line->len;
 }
 
@@ -36,6 +38,12 @@ void shadow_notices_set_greeting(ShadowNotices *n, const char *line)
 {
     g_free(n->greeting);
     n->greeting = g_strdup(line);
+}
+
+void shadow_notices_set_writer(ShadowNotices *n, char *line)
+{
+    g_free(n->writer);
+    n->writer = line;
 }
 
 void shadow_notices_add(ShadowNotices *n, ShadowFarewell kind,

@@ -15,6 +15,7 @@ typedef enum ShadowFarewell {
     SHADOW_FAREWELL_SNAPSHOT,
     SHADOW_FAREWELL_BROKEN,
     SHADOW_FAREWELL_DETACHED,
+    SHADOW_FAREWELL_TAKEN,
     SHADOW_FAREWELL_MOVED,
     SHADOW_FAREWELL__MAX
 } ShadowFarewell;
@@ -22,6 +23,7 @@ typedef enum ShadowFarewell {
 typedef struct ShadowNotices {
     const char *type;           /* of the device, in all lines */
     char *greeting;             /* or NULL */
+    char *writer;               /* a line about who has the keyboard, or NULL */
     char *farewell[SHADOW_FAREWELL__MAX];   /* what is to be told, or NULL */
     bool begun[SHADOW_FAREWELL__MAX];       /* on this connection */
     bool parting;               /* this connection has to end */
@@ -34,9 +36,11 @@ void shadow_notices_free(ShadowNotices *n);
 /* A new connection: what the last one was told in part is to be told anew. */
 void shadow_notices_connect(ShadowNotices *n);
 
-/* It starts to work.  Returns the length of the line that it begins with. */
+/* It starts to work.  Returns the length of the lines that it begins with. */
 size_t shadow_notices_greet(ShadowNotices *n);
 void shadow_notices_set_greeting(ShadowNotices *n, const char *line);
+/* The second of them, which is taken over */
+void shadow_notices_set_writer(ShadowNotices *n, char *line);
 
 void shadow_notices_add(ShadowNotices *n, ShadowFarewell kind,
                         const char *what);

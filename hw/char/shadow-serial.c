@@ -199,6 +199,7 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
     memset(u->xmit_fifo.data, 0, u->xmit_fifo.capacity);
     s->console.replay_history = s->replay && !strcmp(s->replay, "history");
     s->console.flow_control = s->flow_control;
+    shadow_console_device_name(dev);
     shadow_console_start(&s->console, &s->user, s->input_size, s->output_size,
                          shadow_console_device_connected,
                          shadow_serial_input_idle,

@@ -120,6 +120,15 @@ static bool device_no_acpi(ShadowDevice *dev, unsigned n,
     return false;
 }
 
+static void device_no_state(ShadowDevice *dev, ShadowGuestState state)
+{
+}
+
+static ShadowDoorClientInfoList *device_no_clients(ShadowDevice *dev)
+{
+    return NULL;
+}
+
 static void device_no_query(ShadowDevice *dev, ShadowDeviceInfo *info)
 {
 }
@@ -141,4 +150,7 @@ void shadow_device_set_defaults(ShadowDeviceClass *sdc)
     sdc->arrived = device_no_input;
     sdc->acpi = device_no_acpi;
     sdc->query = device_no_query;
+    sdc->state_changed = device_no_state;
+    sdc->forked = device_no_event;
+    sdc->clients = device_no_clients;
 }

@@ -94,7 +94,10 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  * @arrived: total input so far; equal twice in a row means input has settled
  * @acpi: fill in _UID, _HID and name that it, the guest's device @n, has in
  *        the nested guest's ACPI tables; returns false if it is not there
- * @query: fill in all but id, iobase and interrupts
+ * @query: fill in all but id, iobase, interrupts and clients
+ * @state_changed: the guest is now in @state
+ * @forked: another host may go on with the state too
+ * @clients: who is connected to it
  */
 struct ShadowDeviceClass {
     DeviceClass parent_class;
@@ -125,6 +128,9 @@ struct ShadowDeviceClass {
     bool (*acpi)(ShadowDevice *dev, unsigned n,
                  struct ultracall_resource *acpi);
     void (*query)(ShadowDevice *dev, ShadowDeviceInfo *info);
+    void (*state_changed)(ShadowDevice *dev, ShadowGuestState state);
+    void (*forked)(ShadowDevice *dev);
+    ShadowDoorClientInfoList *(*clients)(ShadowDevice *dev);
 };
 
 /*

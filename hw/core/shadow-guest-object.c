@@ -17,6 +17,18 @@
 #include "shadow/hw/core/shadow-transfer.h"
 #include "shadow/trace.h"
 
+/* Events do without: there may be many of them, and of clients. */
+static void guest_query_clients(ShadowGuest *g, ShadowDeviceInfoList *list)
+{
+    ShadowDevice *dev;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        list->value->clients = SHADOW_DEVICE_GET_CLASS(dev)->clients(dev);
+        list->value->has_clients = true;
+        list = list->next;
+    }
+}
+
 ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
 {
     ShadowGuestInfo *info = g_new0(ShadowGuestInfo, 1);
@@ -49,6 +61,7 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
         info->destination = shadow_host_key_to_text(g->destination);
     }
     info->devices = shadow_guest_query_devices(g);
+    guest_query_clients(g, info->devices);
     return info;
 }
 
@@ -137,6 +150,7 @@ static void shadow_guest_finalize(Object *obj)
     g_free(g->secret_id);
     g_free(g->bind_secret_id);
     g_free(g->state_file);
+    g_free(g->moved_to);
 }
 
 static char *get_state_file(Object *obj, Error **errp)

@@ -75,6 +75,7 @@ struct ShadowGuest {
     strList *old_secret_ids;
     char *bind_secret_id;
     char *state_file;
+    char *moved_to;             /* what the operator says, or NULL */
     bool incoming;
     bool snapshots;
     bool unprotected;           /* nothing needs to protect it */

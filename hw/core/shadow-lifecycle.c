@@ -55,10 +55,19 @@ static void lifecycle_arm(ShadowGuest *g)
 
 void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state)
 {
+    ShadowDevice *dev;
+
     trace_shadow_guest_state(g->id, ShadowGuestState_str(g->state),
                              ShadowGuestState_str(state));
     g->state = state;
     shadow_lifecycle_attach(g, "no virtual machine is bound to it");
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        SHADOW_DEVICE_GET_CLASS(dev)->state_changed(dev, state);
+    }
+    if (state == SHADOW_GUEST_STATE_RESTORED) {
+        /* it is here again */
+        g_clear_pointer(&g->moved_to, g_free);
+    }
     shadow_guest_changed(g);
     lifecycle_arm(g);
 }
@@ -339,6 +348,7 @@ int shadow_guest_abort(ShadowGuest *g, const ShadowEntry *caller)
 
 int shadow_guest_resume(ShadowGuest *g, Error **errp)
 {
+    ShadowDevice *dev;
     int ret = shadow_life_check(g, SHADOW_STEP_RESUME, errp);
 
     if (ret) {
@@ -346,6 +356,9 @@ int shadow_guest_resume(ShadowGuest *g, Error **errp)
     }
     if (!shadow_epoch_store(g, g->accepted, false, errp)) {
         return -EIO;
+    }
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        SHADOW_DEVICE_GET_CLASS(dev)->forked(dev);
     }
     lifecycle_activate(g);
     return 0;

@@ -16,6 +16,8 @@
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/hw/core/shadow-keys.h"
 
+#define MOVED_TO_MAX 256
+
 static ShadowGuest *qmp_find_guest(const char *id, Error **errp)
 {
     ShadowGuest *g = shadow_guest_find(id);
@@ -42,6 +44,20 @@ ShadowGuestInfoList *qmp_query_shadow_guests(Error **errp)
     return list;
 }
 
+static void hmp_print_client(GString *buf, ShadowDoorClientInfo *c)
+{
+    g_autoptr(GDateTime) since = g_date_time_new_from_unix_utc(c->since);
+    g_autofree char *time = since ?
+        g_date_time_format(since, "%Y-%m-%d %H:%M:%S") : g_strdup("?");
+
+    g_string_append_printf(buf, "    client %u: %s%s%s%s%s, %s since %s UTC, "
+                           "output up to %" PRIu64 ", %" PRIu64 " dropped%s\n",
+                           c->client, c->name, *c->name ? " " : "", c->peer,
+                           c->door ? " at " : "", c->door ?: "",
+                           ShadowDoorRole_str(c->role), time, c->position,
+                           c->dropped, c->keyboard ? ", has the keyboard" : "");
+}
+
 static void hmp_print_device(GString *buf, ShadowDeviceInfo *d)
 {
     uint8List *irq;
@@ -50,14 +66,18 @@ static void hmp_print_device(GString *buf, ShadowDeviceInfo *d)
     for (irq = d->irqs; irq; irq = irq->next) {
         g_string_append_printf(buf, " irq %u", irq->value);
     }
-    g_string_append_printf(buf, ", user %s\n",
-                           d->connected ? "connected" : "not connected");
+    g_string_append_printf(buf, ", user %s%s\n",
+                           d->connected ? "connected" : "not connected",
+                           d->input_enabled ? "" : ", takes no input");
     g_string_append_printf(buf, "    input:  %" PRIu64 " accepted, %" PRIu64
                            " taken\n", d->input_accepted, d->input_taken);
     g_string_append_printf(buf, "    output: %" PRIu64 " produced, %" PRIu64
                            " sent, %" PRIu64 " dropped, history from %" PRIu64
                            "\n", d->output_produced, d->output_sent,
                            d->output_dropped, d->output_start);
+    for (ShadowDoorClientInfoList *c = d->clients; c; c = c->next) {
+        hmp_print_client(buf, c->value);
+    }
 }
 
 HumanReadableText *qmp_x_query_shadow(Error **errp)
@@ -214,6 +234,26 @@ void qmp_shadow_guest_set_destination(const char *guest,
 
     if (g) {
         shadow_keys_set_destination(g, encryption_key, errp);
+    }
+}
+
+void qmp_shadow_door_set_moved_to(const char *guest, const char *moved_to,
+                                  Error **errp)
+{
+    ShadowGuest *g = qmp_find_guest(guest, errp);
+    ShadowDevice *dev;
+
+    if (!g) {
+        return;
+    }
+    if (moved_to && strlen(moved_to) > MOVED_TO_MAX) {
+        error_setg(errp, "moved-to has at most %d bytes", MOVED_TO_MAX);
+        return;
+    }
+    g_free(g->moved_to);
+    g->moved_to = g_strdup(moved_to);
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        SHADOW_DEVICE_GET_CLASS(dev)->state_changed(dev, g->state);
     }
 }
 
