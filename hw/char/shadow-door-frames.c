@@ -63,12 +63,20 @@ static void door_reader_flush(ShadowReader *r)
     door_client_flush(door_client_of(r));
 }
 
+/* A protection that is lost has a reason; that it has come is no more news. */
+static unsigned door_event_weight(ShadowDoorEvent event, const char *reason)
+{
+    return event == SHADOW_DOOR_EVENT_PROTECTION && !reason ?
+           door_weight[SHADOW_DOOR_EVENT_CHANGED] : door_weight[event];
+}
+
 static void door_reader_tell(ShadowReader *r, ShadowDoorEvent event,
                              const char *reason)
 {
     DoorClient *c = door_client_of(r);
 
-    if (c->news && door_weight[event] < door_weight[c->event]) {
+    if (c->news && door_event_weight(event, reason) <
+                   door_event_weight(c->event, c->reason)) {
         return;
     }
     c->news = true;

@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qobject/qjson.h"
+#include "qobject/qlist.h"
 #include "shadow-door-user.h"
 
 void door_add(QTestState *qts, const char *props)
@@ -136,8 +137,12 @@ const ShadowWireFrame *door_next(DoorUser *u)
 
 const ShadowWireFrame *door_expect(DoorUser *u, ShadowWireType type)
 {
-    const ShadowWireFrame *f = door_next(u);
+    const ShadowWireFrame *f;
 
+    do {
+        f = door_next(u);
+        /* how far the guest is comes whenever it gets there */
+    } while (f->type != type && f->type == SHADOW_WIRE_ACCEPTED);
     if (f->type != type && f->len) {
         g_test_message("%c: %.*s", f->type, f->len, f->payload);
     }
@@ -237,4 +242,22 @@ void door_ping(DoorUser *u)
     door_send_frame(u, SHADOW_WIRE_PING, 0, 0, "ping", 4);
     f = door_expect(u, SHADOW_WIRE_PING);
     g_assert_cmpmem(f->payload, f->len, "ping", 4);
+}
+
+/* Until so many are there, the chardev's user included */
+void shadow_wait_clients(QTestState *qts, const char *device, unsigned n)
+{
+    gint64 end = g_get_monotonic_time() + SHADOW_HANGS_US;
+
+    for (;;) {
+        QDict *info = shadow_query_device(qts, device);
+        size_t have = qlist_size(qdict_get_qlist(info, "clients"));
+
+        qobject_unref(info);
+        if (have == n) {
+            return;
+        }
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
 }

@@ -41,6 +41,7 @@ void door_start(DoorUser *u, ShadowWireMode mode, uint64_t count);
 
 /* The next frame but notices */
 const ShadowWireFrame *door_next(DoorUser *u);
+/* One of this type; those that say what was accepted are passed over */
 const ShadowWireFrame *door_expect(DoorUser *u, ShadowWireType type);
 /* One with a text that contains @what */
 void door_expect_text(DoorUser *u, ShadowWireType type, const char *what);
@@ -56,6 +57,9 @@ void door_expect_end(DoorUser *u);
 
 /* Take the keyboard, and have it */
 void door_take(DoorUser *u, ShadowWireKeyboard how);
+/* Until so many are at the device, the chardev's user included */
+void shadow_wait_clients(QTestState *qts, const char *device, unsigned n);
+
 /* Until all that was sent has been heard */
 void door_ping(DoorUser *u);
 
