@@ -211,14 +211,15 @@ static void test_broken(void)
 static void test_taken_away(void)
 {
     QTestState *qts = shadow_renew_com1();
+    QDict *info;
     DoorUser *u;
     int64_t client;
 
     door_add(qts, "");
     /* the operator's word */
     u = door_enter("door", "alice");
-    door_take(u, SHADOW_WIRE_TAKE_FREE);
     client = qdict_get_int(u->said, "client");
+    door_take(u, SHADOW_WIRE_TAKE_FREE);
     qtest_qmp_assert_success(qts, "{ 'execute': 'shadow-door-disconnect',"
                              " 'arguments': { 'client': %d,"
                              " 'reason': 'go home' } }", (int)client);
@@ -245,7 +246,9 @@ static void test_taken_away(void)
     /* the door */
     shadow_object_del(qts, "d1");
     door_expect_error(u, "the door was closed");
-    g_assert_false(qdict_haskey(shadow_query_device(qts, "com1"), "writer"));
+    info = shadow_query_device(qts, "com1");
+    g_assert_false(qdict_haskey(info, "writer"));
+    qobject_unref(info);
 }
 
 int main(int argc, char **argv)
