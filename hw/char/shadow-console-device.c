@@ -58,6 +58,16 @@ bool shadow_console_device_check(const char *name, uint32_t size,
     return true;
 }
 
+bool shadow_console_device_check_first(uint32_t size, Error **errp)
+{
+    if (size > SHADOW_CONSOLE_FIRST_MAX) {
+        error_setg(errp, "first-size must be 0 to %" PRIu64,
+                   (uint64_t)SHADOW_CONSOLE_FIRST_MAX);
+        return false;
+    }
+    return true;
+}
+
 void shadow_console_device_connected(void *opaque, size_t notice)
 {
     ShadowDevice *dev = opaque;

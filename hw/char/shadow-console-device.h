@@ -21,6 +21,9 @@ void shadow_console_device_init(ShadowDevice *dev, ShadowConsole *c);
 bool shadow_console_device_check(const char *name, uint32_t size,
                                  const char *replay, Error **errp);
 
+/* The same for the output's first bytes, which may also be none */
+bool shadow_console_device_check_first(uint32_t size, Error **errp);
+
 /* Before shadow_console_start(): what users know the console by */
 void shadow_console_device_name(ShadowDevice *dev);
 

@@ -59,6 +59,7 @@ void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info)
     info->output_dropped = c->dropped;
     info->input_enabled = c->input_enabled;
     info->life = c->life.known ? shadow_console_life_text(c) : NULL;
+    info->first = c->first.end;
     info->writer = shadow_keyboard_query(c);
 }
 

@@ -8,17 +8,20 @@
 
 size_t shadow_console_state_max(ShadowConsole *c)
 {
-    return c->input_size + c->out.capacity + SHADOW_CONSOLE_STATE_OVERHEAD;
+    return c->input_size + c->out.capacity + c->first_size +
+           SHADOW_CONSOLE_STATE_OVERHEAD;
 }
 
 void shadow_console_sent_ahead(ShadowConsole *c)
 {
     c->ahead = c->out.end;
+    c->first_ahead = c->first.end;
 }
 
 void shadow_console_leave_out(ShadowConsole *c, bool leave_out)
 {
     c->out.from = leave_out ? MIN(c->ahead, c->sent) : 0;
+    c->first_left_out = leave_out && c->first_ahead == c->first.end;
 }
 
 /*
@@ -43,8 +46,47 @@ static int console_pre_load(void *opaque)
 
     c->breaks.n = 0;
     c->life = (ShadowConsoleLife) { };
+    shadow_ring_reset(&c->first);
     return 0;
 }
+
+static bool console_first_needed(void *opaque)
+{
+    ShadowConsole *c = opaque;
+
+    return c->first.end && !c->first_left_out;
+}
+
+/* Part of them would be none: a ring that is too small keeps the last ones. */
+static int console_first_post_load(void *opaque, int version_id)
+{
+    ShadowConsole *c = opaque;
+
+    if (c->first.start || c->first.end > MIN(c->first_size, c->out.end)) {
+        shadow_ring_reset(&c->first);
+    }
+    return 0;
+}
+
+#define CONSOLE_FIRST(_name) {                                          \
+    .name = _name,                                                      \
+    .version_id = 1,                                                    \
+    .minimum_version_id = 1,                                            \
+    .needed = console_first_needed,                                     \
+    .post_load = console_first_post_load,                               \
+    .fields = (const VMStateField[]) {                                  \
+        VMSTATE_STRUCT(first, ShadowConsole, 1, vmstate_shadow_ring,    \
+                       ShadowRing),                                     \
+        VMSTATE_END_OF_LIST()                                           \
+    }                                                                   \
+}
+
+static const VMStateDescription vmstate_console_first =
+    CONSOLE_FIRST("shadow-console/first");
+static const VMStateDescription vmstate_console_user_first =
+    CONSOLE_FIRST("shadow-console/user/first");
+static const VMStateDescription vmstate_console_history_first =
+    CONSOLE_FIRST("shadow-console/history/first");
 
 static bool console_life_needed(void *opaque)
 {
@@ -135,6 +177,7 @@ const VMStateDescription vmstate_shadow_console = {
     .subsections = (const VMStateDescription * const []) {
         &vmstate_console_breaks,
         &vmstate_console_life,
+        &vmstate_console_first,
         NULL
     }
 };
@@ -154,6 +197,7 @@ const VMStateDescription vmstate_shadow_console_user = {
     .subsections = (const VMStateDescription * const []) {
         &vmstate_console_user_breaks,
         &vmstate_console_user_life,
+        &vmstate_console_user_first,
         NULL
     }
 };
@@ -166,5 +210,9 @@ const VMStateDescription vmstate_shadow_console_history = {
         VMSTATE_STRUCT(out, ShadowConsole, 1, vmstate_shadow_ring_before,
                        ShadowRing),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &vmstate_console_history_first,
+        NULL
     }
 };

@@ -273,6 +273,7 @@ void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len)
 {
     shadow_ring_push(&c->in, buf, len);
     c->arrived += len;
+    shadow_carrier_typed(&c->carrier);
     console_pump(c);
 }
 
@@ -292,6 +293,8 @@ void shadow_console_writer_changed(ShadowConsole *c)
         /* he has come since, and was told where he is */
         c->severed = false;
     }
+    shadow_carrier_writer(&c->carrier, c->keyboard.holder || c->connected,
+                          c->held);
     console_pump(c);
     qemu_bh_schedule(c->flush);
 }
@@ -343,6 +346,7 @@ static void console_user_changed(ShadowConsole *c)
         shadow_readers_changed(&c->readers);
     } else {
         shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_WRITER, NULL);
+        shadow_carrier_writer(&c->carrier, c->connected, c->held);
     }
 }
 
@@ -419,6 +423,10 @@ static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
     ShadowConsole *c = SHADOW_CONSOLE(chr);
 
     shadow_log_write(&c->log, c->user->chr, buf, len);
+    if (c->first.end == c->out.end && c->first.end < c->first_size) {
+        shadow_ring_push(&c->first, buf, MIN(len, c->first_size -
+                                                  c->first.end));
+    }
     shadow_ring_push(&c->out, buf, len);
     if (c->sent < c->out.start) {
         c->dropped += c->out.start - c->sent;
@@ -435,8 +443,8 @@ static void console_chr_accept_input(Chardev *chr)
 }
 
 /*
- * The modem lines: DSR and DCD are always up, so that a session does not end
- * when its user disconnects.  A driver that has once raised RTS is taken to
+ * The modem lines: DSR is always up, and so is DCD unless the operator wants a
+ * session to end with its user.  A driver that has once raised RTS is taken to
  * mean it when it lowers it; firmware that never does gets its input all the
  * same.
  */
@@ -447,7 +455,8 @@ static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
 
     switch (cmd) {
     case CHR_IOCTL_SERIAL_GET_TIOCM:
-        *lines = (c->cts ? CHR_TIOCM_CTS : 0) | CHR_TIOCM_DSR | CHR_TIOCM_CAR;
+        *lines = (c->cts ? CHR_TIOCM_CTS : 0) | CHR_TIOCM_DSR |
+                 (c->carrier.down ? 0 : CHR_TIOCM_CAR);
         return 0;
     case CHR_IOCTL_SERIAL_SET_TIOCM:
         c->rts = *lines & CHR_TIOCM_RTS;
@@ -457,6 +466,16 @@ static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
         return 0;
     default:
         return -ENOTSUP;
+    }
+}
+
+static void console_carrier_changed(void *opaque, bool down)
+{
+    ShadowConsole *c = opaque;
+
+    c->on_lines(c->opaque);
+    if (down) {
+        shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_HANGUP, NULL);
     }
 }
 
@@ -480,8 +499,10 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
                                     SHADOW_CONSOLE_PUT_BACK_MAX);
     c->input_enabled &= input_size > 0;
     shadow_readers_start(&c->readers);
+    shadow_carrier_start(&c->carrier, console_carrier_changed, c);
     shadow_ring_init(&c->in, c->input_size + SHADOW_CONSOLE_PUT_BACK_MAX);
     shadow_ring_init(&c->out, output_size);
+    shadow_ring_init(&c->first, MAX(c->first_size, 1));
     c->flush = qemu_bh_new(console_flush_due, c);
     c->flush_later = timer_new_ns(QEMU_CLOCK_REALTIME, console_flush_due, c);
     console_attach_user(c);
@@ -490,6 +511,7 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
 void shadow_console_stop(ShadowConsole *c)
 {
     c->keyboard = (ShadowKeyboard) { };
+    shadow_carrier_stop(&c->carrier);
     shadow_readers_stop(&c->readers, "the console was removed");
     console_unwatch(c);
     shadow_log_return(&c->log, c->user->chr);
@@ -501,6 +523,7 @@ void shadow_console_stop(ShadowConsole *c)
     c->flush_later = NULL;
     shadow_ring_free(&c->in);
     shadow_ring_free(&c->out);
+    shadow_ring_free(&c->first);
 }
 
 void shadow_console_hold(ShadowConsole *c, bool held)
@@ -514,6 +537,7 @@ void shadow_console_hold(ShadowConsole *c, bool held)
     if (held) {
         return;
     }
+    shadow_carrier_goes_on(&c->carrier);
     console_announce(c);
     console_pump(c);
     /* a guest that comes from elsewhere may wait for another user */
@@ -564,6 +588,7 @@ void shadow_console_moved(ShadowConsole *c, const char *name)
 {
     c->announced = false;
     shadow_keyboard_end(c, "moved to another host");
+    shadow_carrier_moved(&c->carrier);
     shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_MOVED, NULL);
     shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
     console_farewell(c, SHADOW_FAREWELL_MOVED, name, "moved to another host");

@@ -13,6 +13,7 @@
 #include "chardev/char.h"
 #include "qapi/qapi-types-shadow.h"
 #include "shadow/hw/char/shadow-breaks.h"
+#include "shadow/hw/char/shadow-carrier.h"
 #include "shadow/hw/char/shadow-keyboard.h"
 #include "shadow/hw/char/shadow-log.h"
 #include "shadow/hw/char/shadow-loop.h"
@@ -39,6 +40,7 @@ struct ShadowConsole {
     ShadowChr *user;
     ShadowRing in;              /* [taken by the UART, accepted) */
     ShadowRing out;             /* [history starts, produced) */
+    ShadowRing first;           /* the first bytes of the output, and no more */
     ShadowBreaks breaks;        /* within the input */
     uint64_t sent;              /* output position */
     uint64_t dropped;
@@ -57,8 +59,12 @@ struct ShadowConsole {
     ShadowReaders readers;
     ShadowKeyboard keyboard;
     int64_t keyboard_since;     /* a reader has it, seconds since 1970 */
+    ShadowCarrier carrier;
     bool announced;             /* the user's position has been told */
+    uint32_t first_size;        /* so many of them are kept */
     uint64_t ahead;             /* output before it was sent to another host */
+    uint64_t first_ahead;       /* and so much of the first bytes was */
+    bool first_left_out;        /* of the state that is saved */
     bool cts;                   /* clear to send, as the guest sees it */
     bool held;
     bool detached;              /* from the nested guest */
@@ -84,6 +90,8 @@ struct ShadowConsole {
     void (*on_lines)(void *opaque);
     void *opaque;
 };
+
+#define SHADOW_CONSOLE_FIRST_MAX MiB
 
 /* What a UART can hold of the input, and give back */
 #define SHADOW_CONSOLE_PUT_BACK_MAX 16
@@ -182,7 +190,8 @@ void shadow_console_taken_over(ShadowConsole *c, const char *who);
  */
 #define SHADOW_CONSOLE_STATE_OVERHEAD 256
 #define SHADOW_CONSOLE_STATE_LIMIT \
-    (2 * SHADOW_RING_MAX_CAPACITY + SHADOW_CONSOLE_STATE_OVERHEAD)
+    (2 * SHADOW_RING_MAX_CAPACITY + SHADOW_CONSOLE_FIRST_MAX + \
+     SHADOW_CONSOLE_STATE_OVERHEAD)
 size_t shadow_console_state_max(ShadowConsole *c);
 
 /* All output that there is now has been sent to another host. */

@@ -66,6 +66,7 @@ static bool debugcon_setup(ShadowDevice *dev, Error **errp)
     }
     if (!shadow_console_device_check("output-size", s->output_size, s->replay,
                                      errp) ||
+        !shadow_console_device_check_first(s->console.first_size, errp) ||
         !shadow_device_add_ports(dev, &s->io, dev->iobase, errp) ||
         !qemu_chr_fe_init(&s->chr, CHARDEV(&s->console), errp)) {
         return false;
@@ -147,6 +148,7 @@ static const Property debugcon_properties[] = {
     DEFINE_PROP_UINT32("iobase", ShadowDebugcon, parent_obj.iobase, 0x402),
     DEFINE_PROP_UINT32("readback", ShadowDebugcon, readback, 0xe9),
     DEFINE_PROP_UINT32("output-size", ShadowDebugcon, output_size, 32 * KiB),
+    DEFINE_PROP_UINT32("first-size", ShadowDebugcon, console.first_size, 0),
     DEFINE_PROP_STRING("replay", ShadowDebugcon, replay),
 };
 

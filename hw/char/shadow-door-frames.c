@@ -173,10 +173,29 @@ static bool door_say_accepted(DoorClient *c)
     return true;
 }
 
-/* Output that was overwritten is skipped, and counted. */
-static bool door_say_output(DoorClient *c)
+/* What comes next; what was overwritten is skipped, and counted. */
+static const uint8_t *door_peek(DoorClient *c, uint32_t *len)
 {
     const ShadowRing *ring = &c->console->out;
+    ShadowReader *r = &c->reader;
+
+    if (r->position > ring->end) {
+        /* a state has come that had less */
+        r->position = ring->end;
+    }
+    if (r->position >= ring->start) {
+        return shadow_ring_peek(ring, r->position, len);
+    }
+    if (r->position < c->console->first.end) {
+        return shadow_ring_peek(&c->console->first, r->position, len);
+    }
+    r->dropped += ring->start - r->position;
+    r->position = ring->start;
+    return shadow_ring_peek(ring, r->position, len);
+}
+
+static bool door_say_output(DoorClient *c)
+{
     ShadowReader *r = &c->reader;
     const uint8_t *run;
     uint64_t pos;
@@ -185,16 +204,8 @@ static bool door_say_output(DoorClient *c)
     if (!c->reads) {
         return false;
     }
-    if (r->position > ring->end) {
-        /* a state has come that had less */
-        r->position = ring->end;
-    }
-    if (r->position < ring->start) {
-        r->dropped += ring->start - r->position;
-        r->position = ring->start;
-    }
+    run = door_peek(c, &len);
     pos = r->position;
-    run = shadow_ring_peek(ring, pos, &len);
     if (!run) {
         return false;
     }
@@ -277,6 +288,8 @@ static const char *door_start(DoorClient *c, const ShadowWireStart *start)
         pos = ring->end - MIN(start->count, shadow_ring_used(ring));
         break;
     case SHADOW_WIRE_FROM_FIRST:
+        pos = c->console->first.end ? 0 : ring->start;
+        break;
     case SHADOW_WIRE_FROM_OLDEST:
         pos = ring->start;
         break;

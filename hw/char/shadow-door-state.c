@@ -48,6 +48,7 @@ static ShadowDoorState *door_state(DoorClient *client, unsigned max)
     s->breaks = c->life.breaks;
     s->output_start = c->out.start;
     s->output_end = c->out.end;
+    s->first = c->first.end;
     s->writer = shadow_keyboard_query(c);
     s->clients = state_clients(c, max);
     s->clients_total = c->readers.n + c->connected;

@@ -35,6 +35,7 @@ struct ShadowSerial {
     uint32_t output_size;
     char *replay;
     bool flow_control;
+    char *hangup;
 };
 
 static uint64_t shadow_serial_read(void *opaque, hwaddr reg, unsigned size)
@@ -183,6 +184,8 @@ static bool shadow_serial_setup(ShadowDevice *dev, Error **errp)
                                      errp) ||
         !shadow_console_device_check("output-size", s->output_size, s->replay,
                                      errp) ||
+        !shadow_console_device_check_first(s->console.first_size, errp) ||
+        !shadow_carrier_parse(&s->console.carrier, s->hangup, errp) ||
         !shadow_device_add_ports(dev, &s->io, dev->iobase, errp) ||
         !shadow_device_add_line(dev, &s->line, s->irq, shadow_serial_interval,
                                 errp) ||
@@ -306,6 +309,9 @@ static const Property shadow_serial_properties[] = {
     DEFINE_PROP_UINT32("output-size", ShadowSerial, output_size, 192 * KiB),
     DEFINE_PROP_STRING("replay", ShadowSerial, replay),
     DEFINE_PROP_BOOL("flow-control", ShadowSerial, flow_control, true),
+    DEFINE_PROP_UINT32("first-size", ShadowSerial, console.first_size, 0),
+    DEFINE_PROP_BOOL("input", ShadowSerial, console.input_enabled, true),
+    DEFINE_PROP_STRING("hangup", ShadowSerial, hangup),
 };
 
 static void shadow_serial_init(Object *obj)

@@ -37,6 +37,7 @@ enum {
 #define LSR_THRE    0x20
 #define LSR_TEMT    0x40
 #define MSR_CTS     0x10
+#define MSR_DCD     0x80
 
 static uint8_t uart_chip_read(ShadowUart *u, unsigned reg)
 {
@@ -241,7 +242,8 @@ void shadow_uart_lines(ShadowUart *u)
     int lines = 0;
 
     qemu_chr_fe_ioctl(&chip->chr, CHR_IOCTL_SERIAL_GET_TIOCM, &lines);
-    if (!(lines & CHR_TIOCM_CTS) != !(chip->msr & MSR_CTS)) {
+    if (!(lines & CHR_TIOCM_CTS) != !(chip->msr & MSR_CTS) ||
+        !(lines & CHR_TIOCM_CAR) != !(chip->msr & MSR_DCD)) {
         timer_mod(chip->modem_status_poll,
                   qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL));
     }

@@ -13,6 +13,21 @@ static QTestState *start(const char *props)
     return qts;
 }
 
+#define MSR_DDCD 0x08
+#define MSR_DCD  0x80
+
+/* The chip looks at its lines in the guest's time. */
+static void wait_msr(QTestState *qts, uint8_t bits, uint8_t value)
+{
+    gint64 end = g_get_monotonic_time() + SHADOW_HANGS_US;
+
+    while ((port_in(qts, COM1 + UART_MSR) & bits) != value) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        qtest_clock_step(qts, 1000000);
+        g_usleep(1000);
+    }
+}
+
 static void stop(QTestState *qts)
 {
     shadow_object_del(qts, "d1");
@@ -68,10 +83,134 @@ static void test_read_and_write(void)
     stop(qts);
 }
 
+/* The first bytes are kept, here and there, however much comes after them. */
+static void expect_first(QTestState *qts, const char *door)
+{
+    DoorUser *u = door_enter(door, "late");
+    g_autofree char *text = shadow_pattern(300);
+    const ShadowWireFrame *f;
+
+    door_start(u, SHADOW_WIRE_FROM_FIRST, 0);
+    f = door_expect(u, SHADOW_WIRE_OUTPUT);
+    g_assert_cmpuint(f->position, ==, 0);
+    g_assert_cmpmem(f->payload, f->len, text, 100);
+    u->position = 300 - 128;
+    door_expect_output(u, text + u->position);
+    u->position = 300 - 128;
+    door_start(u, SHADOW_WIRE_FROM_OLDEST, 0);
+    door_expect_output(u, text + u->position);
+    g_assert_cmpuint(shadow_count(qts, "com1", "first"), ==, 100);
+    door_leave(u);
+}
+
+static void test_first(void)
+{
+    QTestState *from = shadow_renew_com1_with(",output-size=128,first-size=100");
+    QTestState *to = shadow_start_incoming(",output-size=128,first-size=100");
+    QTestState *small = shadow_start_incoming(",output-size=128,first-size=99");
+    g_autofree char *text = shadow_pattern(300);
+    g_autofree char *path = shadow_path("door2");
+    g_autoptr(GByteArray) env = NULL;
+
+    door_add(from, "");
+    uart_write(from, COM1, text);
+    expect_first(from, "door");
+    env = shadow_envelope(from, "vm1");
+    g_assert_cmpint(shadow_restore(to, "vm1", env->data, env->len), ==, 0);
+    qtest_qmp_assert_success(to, "{ 'execute': 'object-add', 'arguments': {"
+                             " 'qom-type': 'shadow-door', 'id': 'd2',"
+                             " 'guest': 'vm1', 'device': 'com1',"
+                             " 'addr': { 'type': 'unix', 'path': %s } } }",
+                             path);
+    expect_first(to, "door2");
+    /* one that keeps fewer has none */
+    g_assert_cmpint(shadow_restore(small, "vm1", env->data, env->len), ==, 0);
+    g_assert_cmpuint(shadow_count(small, "com1", "first"), ==, 0);
+    qtest_quit(to);
+    qtest_quit(small);
+    stop(from);
+}
+
+/* A console that takes no input says so, and does not. */
+static void test_no_input(void)
+{
+    QTestState *qts = shadow_renew_com1_with(",input=off");
+    int user = user_connect("c0");
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    DoorUser *u;
+
+    door_add(qts, "");
+    user_send(user, "x");
+    u = door_enter("door", "alice");
+    g_assert_false(qdict_get_bool(qdict_get_qdict(u->said, "state"),
+                                  "input-enabled"));
+    shadow_wire_put_keyboard(out, SHADOW_WIRE_TAKE_OVER);
+    door_send(u, out);
+    door_expect_text(u, SHADOW_WIRE_KEYBOARD, "takes no input");
+    g_assert_cmpuint(u->frame.lease, ==, 0);
+    uart_write(qts, COM1, "out");
+    user_expect(user, "out");
+    g_assert_cmpuint(shadow_count(qts, "com1", "input-accepted"), ==, 0);
+    door_leave(u);
+    close(user);
+    stop(qts);
+}
+
+/* The guest sees the carrier fall when the last who could type has gone. */
+static void test_hangup(void)
+{
+    QTestState *qts = shadow_renew_com1_with(",hangup=last-writer");
+    DoorUser *alice, *bob;
+    int user;
+
+    door_add(qts, "");
+    alice = door_enter("door", "alice");
+    bob = door_enter("door", "bob");
+    port_in(qts, COM1 + UART_MSR);
+    door_take(alice, SHADOW_WIRE_TAKE_FREE);
+    door_take(bob, SHADOW_WIRE_TAKE_OVER);
+    door_leave(alice);
+    shadow_wait_clients(qts, "com1", 1);
+    g_assert_cmphex(port_in(qts, COM1 + UART_MSR) & (MSR_DCD | MSR_DDCD), ==,
+                    MSR_DCD);
+    door_leave(bob);
+    wait_msr(qts, MSR_DCD, 0);
+    wait_msr(qts, MSR_DCD, MSR_DCD);
+
+    user = user_connect("c0");
+    shadow_wait_connected(qts, "com1", true);
+    close(user);
+    wait_msr(qts, MSR_DCD, 0);
+    wait_msr(qts, MSR_DCD, MSR_DCD);
+    stop(qts);
+}
+
+/* Or when he has typed nothing for so long */
+static void test_hangup_idle(void)
+{
+    QTestState *qts = shadow_renew_com1_with(",hangup=idle=1");
+    DoorUser *u;
+
+    door_add(qts, "");
+    u = door_enter("door", "alice");
+    door_take(u, SHADOW_WIRE_TAKE_FREE);
+    door_type(u, "x");
+    wait_msr(qts, MSR_DCD, 0);
+    door_expect(u, SHADOW_WIRE_ACCEPTED);
+    door_expect_event(u, "hangup");
+    wait_msr(qts, MSR_DCD, MSR_DCD);
+    door_leave(u);
+    stop(qts);
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-door/hello", test_hello);
     qtest_add_func("/shadow-door/read-and-write", test_read_and_write);
+    qtest_add_func("/shadow-door/first", test_first);
+    qtest_add_func("/shadow-door/no-input", test_no_input);
+    qtest_add_func("/shadow-door/hangup", test_hangup);
+    qtest_add_func("/shadow-door/hangup-idle", test_hangup_idle);
     return shadow_test_run();
 }
