@@ -34,7 +34,10 @@ static bool door_receive(DoorUser *u)
         if (got == SHADOW_WIRE_FRAME) {
             return true;
         }
-        n = user_receive(u->fd, (char *)u->buf, sizeof(u->buf));
+        n = u->transport ? u->transport->receive(u->transport->opaque, u->buf,
+                                                 sizeof(u->buf)) :
+                           user_receive(u->fd, (char *)u->buf,
+                                        sizeof(u->buf));
         if (n <= 0) {
             return false;
         }
@@ -52,15 +55,21 @@ static void door_said(DoorUser *u)
     g_assert_nonnull(u->said);
 }
 
-DoorUser *door_connect_fd(int fd)
+DoorUser *door_connect_by(int fd, const DoorTransport *transport)
 {
     DoorUser *u = g_new0(DoorUser, 1);
 
     u->fd = fd;
+    u->transport = transport;
     shadow_wire_reader_init(&u->wire, SHADOW_WIRE_BY_DOOR);
     door_expect(u, SHADOW_WIRE_HELLO);
     door_said(u);
     return u;
+}
+
+DoorUser *door_connect_fd(int fd)
+{
+    return door_connect_by(fd, NULL);
 }
 
 DoorUser *door_connect(const char *name)
@@ -86,6 +95,10 @@ void door_leave(DoorUser *u)
 
 void door_send(DoorUser *u, const GByteArray *frames)
 {
+    if (u->transport) {
+        u->transport->send(u->transport->opaque, frames->data, frames->len);
+        return;
+    }
     g_assert_cmpint(send(u->fd, frames->data, frames->len, MSG_NOSIGNAL), ==,
                     frames->len);
 }

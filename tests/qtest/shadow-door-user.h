@@ -8,8 +8,16 @@
 #include "shadow-common.h"
 #include "shadow/hw/char/shadow-wire.h"
 
+/* What frames travel in, if it is not the socket itself */
+typedef struct DoorTransport {
+    ssize_t (*receive)(void *opaque, void *buf, size_t len);
+    void (*send)(void *opaque, const void *buf, size_t len);
+    void *opaque;
+} DoorTransport;
+
 typedef struct DoorUser {
     int fd;
+    const DoorTransport *transport;
     ShadowWireReader wire;
     uint8_t buf[4096];
     const uint8_t *next;        /* what has come and was not looked at */
@@ -28,6 +36,8 @@ void door_add(QTestState *qts, const char *props);
 DoorUser *door_connect(const char *name);
 /* The same, at the socket @fd, which it then owns */
 DoorUser *door_connect_fd(int fd);
+/* The same by a transport that uses it and is ready */
+DoorUser *door_connect_by(int fd, const DoorTransport *transport);
 /* One who has said it, too */
 DoorUser *door_enter(const char *name, const char *user);
 void door_leave(DoorUser *u);
