@@ -13,7 +13,9 @@
  */
 #define READERS_A_TURN 16
 
-#define READERS_CHANGED_NS NANOSECONDS_PER_SECOND
+/* Each of them is told of all: the more there are, the more rarely */
+#define READERS_CHANGED_NS  NANOSECONDS_PER_SECOND
+#define READERS_CHANGED_EACH_NS (20 * SCALE_MS)
 
 static void readers_turn(void *opaque)
 {
@@ -121,7 +123,8 @@ void shadow_readers_changed(ShadowReaders *rs)
 {
     if (!timer_pending(rs->later)) {
         timer_mod(rs->later, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
-                             READERS_CHANGED_NS);
+                             READERS_CHANGED_NS +
+                             rs->n * READERS_CHANGED_EACH_NS);
     }
 }
 

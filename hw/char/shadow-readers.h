@@ -69,7 +69,7 @@ void shadow_readers_all_due(ShadowReaders *rs);
 void shadow_readers_tell(ShadowReaders *rs, ShadowDoorEvent event,
                          const char *reason);
 
-/* Someone has come or gone: this is told at most once a second. */
+/* Someone has come or gone: this is told once a second, or more rarely. */
 void shadow_readers_changed(ShadowReaders *rs);
 
 /* For a person: the name, if he gave one, and the transport's word for him */

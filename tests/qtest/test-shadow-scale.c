@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include "qobject/qdict.h"
-#include "shadow-common.h"
+#include "shadow-door-user.h"
 
 #define GUESTS 1000
 
@@ -223,6 +223,60 @@ static QTestState *start_com1(unsigned *idle)
     return qts;
 }
 
+/* As many as the test itself has open */
+static bool raise_files(unsigned n)
+{
+    struct rlimit files;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max < n) {
+        return false;
+    }
+    files.rlim_cur = files.rlim_max;
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &files), ==, 0);
+    return true;
+}
+
+/*
+ * Many who read one console: each costs what a console costs, all get what is
+ * written, and when they have gone nothing is left of them.
+ */
+static void test_readers(void)
+{
+    static DoorUser *users[GUESTS];
+    struct rlimit files;
+    QTestState *qts;
+    Descriptors before;
+    unsigned idle, memory;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (!raise_files(3 * GUESTS)) {
+        g_test_skip("too few files may be open");
+        return;
+    }
+    qts = start_com1(&idle);
+    door_add(qts, ", 'max-clients': 1000");
+    wait_watched(qts, idle + WATCHED_IDLE);
+    before = descriptors(qts);
+    memory = own_memory(qts);
+    for (unsigned n = 0; n < GUESTS; n++) {
+        users[n] = door_enter("door", "reader");
+        door_start(users[n], SHADOW_WIRE_FROM_END, 0);
+        door_ping(users[n]);
+    }
+    assert_memory(own_memory(qts) - memory);
+    wait_watched(qts, before.watched + GUESTS * WATCHED_IDLE);
+    uart_write(qts, COM1, "to all");
+    for (unsigned n = 0; n < GUESTS; n++) {
+        door_expect_output(users[n], "to all");
+        door_leave(users[n]);
+    }
+    wait_watched(qts, before.watched);
+    g_assert_cmpuint(descriptors(qts).open, ==, before.open);
+    qtest_quit(qts);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &files), ==, 0);
+}
+
 /* The main loop has no part in it: see shadow-loop.h */
 static void test_watched(void)
 {
@@ -328,6 +382,7 @@ int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-scale/no-view", test_no_view);
+    qtest_add_func("/shadow-scale/readers", test_readers);
     qtest_add_func("/shadow-scale/idle", test_idle);
     qtest_add_func("/shadow-scale/watched", test_watched);
     qtest_add_func("/shadow-scale/kept-open", test_kept_open);
