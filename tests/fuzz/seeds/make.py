@@ -209,9 +209,45 @@ ULTRACALL = {
     'late-writes': BOUND + SAVED + port_write(2, 65) + call(ABORT) + port_read(7),
 }
 
+TAKE, TAKE_OVER, RELEASE = bytes([0x40, 0]), bytes([0x40, 1]), bytes([0x40, 2])
+OTHER_TAKES_OVER = bytes([0x41, 1])
+TYPE, OTHER_TYPES, TYPE_AGAIN, TYPE_GAP = (bytes([0, 0x2c]), bytes([1, 0x2c]), bytes([0, 0x28]),
+                                           bytes([0, 0x2e]))
+READ, WRITE = bytes([0xa0, 0]), bytes([0x90, 9])
+
+
+def raw(data):
+    return bytes([0x80, len(data)]) + data
+
+
+def frame(letter, payload=b'', lease=0, position=0):
+    return (letter.encode() + bytes([0]) + len(payload).to_bytes(2, 'big') +
+            lease.to_bytes(4, 'big') + position.to_bytes(8, 'big') + payload)
+
+
+DOOR = {
+    'typed': TAKE + TYPE + READ * 3 + TYPE_AGAIN + TYPE_GAP + READ * 3,
+    'full': TAKE + TYPE * 30 + READ * 70,
+    'taken-over': TAKE + TYPE + OTHER_TAKES_OVER + TYPE + OTHER_TYPES + READ * 6 + RELEASE,
+    'break': TAKE + TYPE + bytes([0x50, 0]) * 2 + TYPE + READ * 8,
+    'output': bytes([0x60, 4]) + WRITE * 12 + bytes([0x61, 2]) + WRITE,
+    'held': TAKE + TYPE + bytes([0xc1, 0]) + TYPE + OTHER_TAKES_OVER + bytes([0xc0, 0]) + READ,
+    'detached': TAKE + TYPE + bytes([0xd0, 0]) + TYPE + bytes([0xd1, 0]) + TAKE + TYPE + READ * 6,
+    'broken': TAKE + TYPE + bytes([0xe1, 0]) + TYPE + TAKE + READ * 4,
+    'new-life': TAKE + bytes([0xf2, 0]) + TYPE + bytes([0x60, 0x80]),
+    'comes-back': TAKE + TYPE + bytes([0xf0, 0]) + TYPE + TAKE + TYPE + READ * 4,
+    'raw-hello': raw(frame('H', b'\1eve')) + raw(frame('P', b'x')),
+    'raw-early': raw(frame('I', b'x', 1)),
+    'raw-version': raw(frame('H', b'\2')),
+    'raw-long': raw(frame('H', b'\1') + b'I\0\xff\xff' + bytes(12)),
+    'raw-half': raw(frame('H', b'\1') + b'I\0\0\4'),
+    'raw-types': raw(frame('H', b'\1') + frame('I', b'x', 1) + frame('B', bytes(8), 1) +
+                     frame('W', b'r') + frame('G', b'e')),
+}
+
 
 def main():
-    for target, seeds in {'open': OPEN, 'load': LOAD, 'ultracall': ULTRACALL}.items():
+    for target, seeds in {'open': OPEN, 'load': LOAD, 'ultracall': ULTRACALL, 'door': DOOR}.items():
         folder = HERE / target
         folder.mkdir(exist_ok=True)
         for name, data in seeds.items():
