@@ -193,6 +193,10 @@ void door_client_flush(DoorClient *c)
     if (frames == CLIENT_FRAMES) {
         shadow_readers_due(&c->reader);
     }
+    if (c->door && c->parting && !c->rest && !c->door->websocket) {
+        /* a websocket may have some of it still */
+        qio_channel_shutdown(c->ioc, QIO_CHANNEL_SHUTDOWN_WRITE, NULL);
+    }
     client_watch(c);
 }
 
