@@ -173,14 +173,18 @@ class Fixtures:
         """A user VM as make_vm has it, with KVM of Linux 6.1"""
         return self.start_watched(stack, self.start_emulated(stack, kernel='6.1'))
 
-    def make_kvm_exposed_vm(self, stack):
-        """On a host that can protect nothing, its operator having allowed that"""
+    def make_kvm_exposed(self, stack):
+        """A host that can protect nothing, its operator having allowed that; without a user VM"""
         from lab.emulated import EmulatedCloudHost
         host = EmulatedCloudHost(self.config)
         host.command = ['env', 'LD_PRELOAD=/lib/older-kvm.so', *host.command]
         stack.enter_context(host.launch())
         host.guest_properties = {'unprotected': True}
-        return self.start_watched(stack, host.wait_ready())
+        return host.wait_ready()
+
+    def make_kvm_exposed_vm(self, stack):
+        """A user VM on such a host"""
+        return self.start_watched(stack, self.make_kvm_exposed(stack))
 
     def make_kvm_forced_vm(self, stack):
         """With KVM of Linux 6.12 with the change in contrib/"""

@@ -99,10 +99,10 @@ def test_user_vm_exposed(kvm_exposed_vm):
 
 
 @lab.long
-def test_unprotected_with_an_ordinary_port(kvm_exposed_vm):
+def test_unprotected_with_an_ordinary_port(kvm_exposed):
     """An isa-serial would have the user's console there; before and after the agent."""
     from lab.uservm import refused
-    host = kvm_exposed_vm.host
+    host = kvm_exposed
     host.add_guest('vm2', secrets.token_bytes(32))
     for options in ({'serial': 'null'},
                     {'extra': '-chardev null,id=n -device isa-serial,chardev=n'}):
