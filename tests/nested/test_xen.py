@@ -178,7 +178,8 @@ def test_reboot(xen):
         late = 'but it ran before' in host.binding('one')
         print(f'# bound again: {host.binding("one")}', flush=True)
         if not late:
-            console.expect(HELLO)       # and the port has been reset
+            said = console.expect(f'{HELLO}|{KEPT}')[0].decode()
+            assert said == HELLO, 'the port has not been reset'
             assert domain.seen_by_l1() == ''
         check_echo(console, 'typed after it')
 
@@ -196,7 +197,8 @@ def test_saved_as_it_is(xen):
         domain.unpause()
         console.go_on(xen.source)       # it is served when its domain runs
         console.send(ASK)
-        console.expect(KEPT)
+        said = console.expect(f'{HELLO}|{KEPT}')[0].decode()
+        assert said == KEPT, 'the port has been reset'
         check_echo(console, 'typed after it')
         assert domain.seen_by_l1() == ''
 
