@@ -156,7 +156,8 @@ bool args_session(const Args *a, SessionOptions *options,
 {
     *options = (SessionOptions) {
         .hosts = a->hosts, .console = a->rest[0], .user = a->user,
-        .patience = a->patience, .keyboard = !a->read_only, .stay = a->stay,
+        .patience = a->patience, .keyboard = !a->read_only, .force = a->force,
+        .stay = a->stay,
         .wait = a->wait, .mode = otherwise };
     if (a->last >= 0) {
         options->mode = SHADOW_WIRE_FROM_LAST;

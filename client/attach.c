@@ -109,6 +109,15 @@ static void attach_say(const char *format, const char *text)
     terminal_say(line);
 }
 
+static void attach_tell_waiting(Attach *a)
+{
+    if (a->session.waiting && !a->told_waiting &&
+        typed_waiting(&a->session.keyboard.typed)) {
+        a->told_waiting = true;
+        terminal_say("the guest does not run here now; what you type waits");
+    }
+}
+
 /* Whatever the user has to know is said once, where the screen is. */
 static void attach_news(Attach *a, SessionNews news, const char *text)
 {
@@ -139,6 +148,9 @@ static void attach_news(Attach *a, SessionNews news, const char *text)
     case SESSION_LOST:
         attach_say("output was overwritten before it was read: %s", text);
         break;
+    case SESSION_WAITING:
+        attach_tell_waiting(a);
+        break;
     case SESSION_GOING:
         a->told_waiting = false;
         break;
@@ -160,12 +172,17 @@ static void attach_tell(SessionNews news, const char *text, void *opaque)
         attach_leave(a, *a->session.life ? EXIT_GOOD : EXIT_FAILED);
         return;
     }
-    if (news == SESSION_ATTACHED && a->args->force) {
-        a->args->force = false;
-        keyboard_take(&a->session.keyboard, true);
-    }
     attach_news(a, news, text);
     attach_title(a);
+}
+
+/* From a pipe all was typed that there is. */
+static void attach_check_end(Attach *a)
+{
+    if (a->ended_input && *a->session.life && !a->args->read_only &&
+        !typed_waiting(&a->session.keyboard.typed)) {
+        attach_leave(a, EXIT_GOOD);
+    }
 }
 
 static void attach_changed(void *opaque)
@@ -176,9 +193,7 @@ static void attach_changed(void *opaque)
     if (!a->keys && typed_room(&a->session.keyboard.typed) && !a->ended_input) {
         a->keys = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_keys, a);
     }
-    if (a->ended_input && !typed_waiting(&a->session.keyboard.typed)) {
-        attach_leave(a, EXIT_GOOD);
-    }
+    attach_check_end(a);
 }
 
 static const SessionClient attach_client = {
@@ -209,10 +224,7 @@ static void attach_type(Attach *a, const uint8_t *keys, size_t len)
         return;
     }
     keyboard_type(k, keys, len);
-    if (a->session.waiting && !a->told_waiting) {
-        a->told_waiting = true;
-        terminal_say("the guest does not run here now; what you type waits");
-    }
+    attach_tell_waiting(a);
 }
 
 static void attach_escape(Attach *a, uint8_t key)
@@ -276,9 +288,10 @@ static gboolean on_keys(int fd, GIOCondition condition, void *opaque)
     }
     a->keys = 0;
     a->ended_input = true;
-    if (terminal_is_raw() || !typed_waiting(&a->session.keyboard.typed)) {
+    if (terminal_is_raw()) {
         attach_leave(a, EXIT_GOOD);
     }
+    attach_check_end(a);
     return G_SOURCE_REMOVE;
 }
 

@@ -19,6 +19,7 @@ void keyboard_init(Keyboard *k, bool wants, KeyboardTell *tell, void *opaque)
 void keyboard_free(Keyboard *k)
 {
     typed_free(&k->typed);
+    g_free(k->lost);
 }
 
 void keyboard_drop(Keyboard *k)
@@ -46,8 +47,10 @@ void keyboard_attach(Keyboard *k, Link *link)
     k->link = link;
     k->lease = 0;
     k->asked = k->counted = k->refused = false;
+    g_clear_pointer(&k->lost, g_free);
     if (k->wants && s->input_enabled) {
-        keyboard_take(k, false);
+        keyboard_take(k, k->force);
+        k->force = false;
     }
 }
 
@@ -104,18 +107,56 @@ static bool keyboard_ours(Keyboard *k, const ShadowWireFrame *frame)
     return true;
 }
 
+/*
+ * It was ours.  Where a user has to know more before he types on, he takes it
+ * anew: another has it, it is not protected, or it has no virtual machine.
+ * Else it ended with the guest's stay at a host, and is asked for again.
+ */
+static void keyboard_check_lost(Keyboard *k)
+{
+    const ConsoleState *s = link_state(k->link);
+    bool other = s->writer && s->writer->client != s->client;
+
+    if (!k->lost || (s->writer && !other)) {
+        return;                 /* the notice of it has not come yet */
+    }
+    if (other || !s->attached || g_str_equal(s->protection, "broken") ||
+        !k->wants) {
+        k->wants = false;
+        k->tell(KEYBOARD_NOT_OURS, k->lost, k->opaque);
+    }
+    g_clear_pointer(&k->lost, g_free);
+}
+
+void keyboard_notice(Keyboard *k)
+{
+    const ConsoleState *s = link_state(k->link);
+
+    keyboard_check_lost(k);
+    if (k->wants && !k->lease && !k->lost && s->input_enabled && !s->writer &&
+        console_state_is(s, "active")) {
+        keyboard_take(k, false);
+    }
+    k->refused = false;
+    keyboard_pump(k);
+}
+
 static bool keyboard_not_ours(Keyboard *k, const ShadowWireFrame *frame)
 {
     g_autofree char *text = shadow_wire_get_text(frame);
-    bool good = true;
+    bool good;
 
     if (k->lease) {
         good = typed_deposed(&k->typed, frame->position);
         k->lease = k->last = 0;
+        g_free(k->lost);
+        k->lost = g_steal_pointer(&text);
+        keyboard_check_lost(k);
+        return good;
     }
     k->wants = false;
     k->tell(KEYBOARD_NOT_OURS, text, k->opaque);
-    return good;
+    return true;
 }
 
 static bool keyboard_given(Keyboard *k, const ShadowWireFrame *frame)
@@ -154,10 +195,12 @@ static bool keyboard_was_refused(Keyboard *k, const ShadowWireFrame *frame)
     g_autofree char *text = shadow_wire_get_text(frame);
 
     if (frame->lease && frame->lease == k->lease) {
+        /* It was under way when the guest stopped, say: it is kept. */
         k->refused = true;
         typed_again(&k->typed);
+    } else {
+        k->tell(KEYBOARD_REFUSED, text, k->opaque);
     }
-    k->tell(KEYBOARD_REFUSED, text, k->opaque);
     return true;
 }
 

@@ -23,7 +23,9 @@ typedef struct Keyboard {
     uint32_t lease;             /* over this link, or 0 */
     uint32_t last;              /* under which what waits may have been sent */
     bool wants;                 /* to have it */
+    bool force;                 /* and the first time even from another */
     bool asked;                 /* no answer has come yet */
+    char *lost;                 /* why it is not ours any more, or NULL */
     bool counted;               /* the numbers of this lease are known */
     bool refused;               /* until something has changed */
     bool paused;                /* nothing is to be sent */
@@ -42,7 +44,9 @@ void keyboard_new_life(Keyboard *k);
 
 /* Take one of the frames W, A, R.  False, if what it says cannot be. */
 bool keyboard_frame(Keyboard *k, const ShadowWireFrame *frame);
-/* Send what can be sent: a notice has come, or there is room again. */
+/* A notice has come. */
+void keyboard_notice(Keyboard *k);
+/* Send what can be sent. */
 void keyboard_pump(Keyboard *k);
 
 /* Ask for it, even if another has it (@force); give it back. */

@@ -109,11 +109,6 @@ static void run_tell(SessionNews news, const char *text, void *opaque)
 
     events_write(&r->session, session_news_name(news), text);
     switch (news) {
-    case SESSION_ATTACHED:
-        if (r->args->force) {
-            keyboard_take(&r->session.keyboard, true);
-        }
-        break;
     case SESSION_NO_KEYBOARD:
     case SESSION_REFUSED:
     case SESSION_TWO:

@@ -53,10 +53,13 @@ static void session_start(Session *s)
                               .count = s->next };
 
     if (!s->counted) {
+        /* what was read already can be newer than what the door said last */
+        uint64_t end = MAX(state->output_end, s->next);
+
         start = session_first(s, state);
         s->counted = start.mode == SHADOW_WIRE_FROM_POSITION;
         s->next = start.count;
-        s->client->begin(state->output_end, s->opaque);
+        s->client->begin(end, s->opaque);
     }
     for (unsigned i = 0; i < SHADOW_WIRE_LIFE_LEN; i++) {
         start.life[i] = g_ascii_xdigit_value(state->life[2 * i]) << 4 |
@@ -86,6 +89,7 @@ static void session_new_life(Session *s, const ConsoleState *state)
     session_tell(s, SESSION_NEW_LIFE, state->reason ?: state->event ?: "");
     keyboard_new_life(&s->keyboard);
     s->counted = false;
+    s->next = 0;
     /* What has passed since is of this life. */
     if (s->options.mode != SHADOW_WIRE_FROM_END) {
         s->options.mode = SHADOW_WIRE_FROM_OLDEST;
@@ -252,8 +256,7 @@ static void session_notice(Session *s)
                                state->reason ?: "");
         session_tell(s, SESSION_NOTICE, text);
     }
-    s->keyboard.refused = false;
-    keyboard_pump(&s->keyboard);
+    keyboard_notice(&s->keyboard);
 }
 
 static void on_changed(Host *host, void *opaque)
@@ -355,6 +358,7 @@ void session_init(Session *s, const SessionOptions *options,
     *s = (Session) { .options = *options, .client = client,
                      .opaque = opaque };
     keyboard_init(&s->keyboard, options->keyboard, on_keyboard, s);
+    s->keyboard.force = options->force;
     s->follow = follow_new(options->hosts, options->console, options->user,
                            options->patience, &session_follow, s);
     follow_search(s->follow);

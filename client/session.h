@@ -41,7 +41,7 @@ typedef struct SessionOptions {
     const char *console;        /* its name, for ssh hosts */
     const char *user;
     unsigned patience;          /* seconds */
-    bool keyboard;              /* is wanted */
+    bool keyboard, force;       /* is wanted, even from another */
     bool stay;                  /* with the first host: end when it has gone */
     bool wait;                  /* for hosts, when none can be reached */
     ShadowWireMode mode;        /* where output begins */
