@@ -42,13 +42,18 @@ static char *cast_event_line(Cast *c, const char *code, const char *text)
 {
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_ARRAY);
     JsonArray *array = json_array_new();
+    g_autofree char *line = NULL;
+    g_auto(GStrv) parts = NULL;
 
     json_array_add_double_element(array, (g_get_monotonic_time() - c->started)
                                   / 1e6);
     json_array_add_string_element(array, code);
     json_array_add_string_element(array, text);
     json_node_take_array(root, array);
-    return json_to_string(root, false);
+    line = json_to_string(root, false);
+    /* the one control character that json-glib 1.6 does not escape */
+    parts = g_strsplit(line, "\037", -1);
+    return g_strjoinv("\\u001f", parts);
 }
 
 static bool cast_event(Cast *c, const char *code, const char *text,

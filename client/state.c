@@ -213,8 +213,7 @@ static bool get_state(JsonObject *obj, ConsoleState *s)
            s->output_start <= s->output_end;
 }
 
-/* The parser calls itself for what is nested. */
-static bool nested_too_deep(const uint8_t *json, size_t len)
+bool console_json_too_deep(const uint8_t *json, size_t len)
 {
     bool string = false;
     int depth = 0;
@@ -242,7 +241,7 @@ static JsonParser *parse(const uint8_t *json, size_t len, JsonObject **root,
     JsonNode *node;
 
     *why = "what the door says of itself makes no sense";
-    if (nested_too_deep(json, len) ||
+    if (console_json_too_deep(json, len) ||
         !g_utf8_validate((const char *)json, len, NULL) ||
         !json_parser_load_from_data(parser, (const char *)json, len, NULL)) {
         return NULL;

@@ -65,6 +65,9 @@ bool console_state_is(const ConsoleState *s, const char *state);
 /* "alice (uid 1000), since 12:03"; to be freed */
 char *console_who_text(const ConsoleWho *who);
 
+/* Nested so deeply that json-glib's parser, which calls itself, is at risk */
+bool console_json_too_deep(const uint8_t *json, size_t len);
+
 /* @text with what is not printable made harmless, and cut; to be freed */
 char *console_printable(const char *text);
 

@@ -171,6 +171,10 @@ static bool check_event(Check *c, JsonNode *root, const char *sha256)
     if (!code || !text) {
         return wrong(c, "not an event of a recording");
     }
+    if (c->ended && !(g_str_equal(code, "m") &&
+                      g_str_has_prefix(text, "begins "))) {
+        return wrong(c, "something follows the end");
+    }
     if (g_str_equal(code, "o")) {
         c->position += strlen(text);
     } else if (g_str_equal(code, "b")) {
@@ -195,6 +199,7 @@ static bool check_line(Check *c, const char *line, size_t len)
 
     c->line++;
     if (len > LINE_MAX_BYTES || memchr(line, '\0', len) ||
+        console_json_too_deep((const uint8_t *)line, len) ||
         !json_parser_load_from_data(parser, line, len, NULL) ||
         !json_parser_get_root(parser)) {
         return wrong(c, "not a line of a recording");

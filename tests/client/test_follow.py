@@ -80,6 +80,8 @@ def test_moves_with_traffic(folder):
         user.expect('<002999>')
         seen = re.sub(rb'\x1b\]2;.*?\x1b\\|\r\n\[shadow-console: .*?\]\r\n', b'', user.data)
         assert seen == written, (len(seen), len(written))
+        user.escape('q')
+        assert user.wait() == 0
     last = events(f'{folder}/events')[-1]
     assert last['output-lost'] == 0 and last['input-waiting'] == 0, last
 
