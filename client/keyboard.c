@@ -10,9 +10,11 @@
 #define UNSENT_MAX 65536        /* bytes under way to the door */
 #define SHOWN_MAX 200           /* bytes of what is given up */
 
-void keyboard_init(Keyboard *k, bool wants, KeyboardTell *tell, void *opaque)
+void keyboard_init(Keyboard *k, const char *user, bool wants,
+                   KeyboardTell *tell, void *opaque)
 {
-    *k = (Keyboard) { .wants = wants, .tell = tell, .opaque = opaque };
+    *k = (Keyboard) { .user = user, .wants = wants, .tell = tell,
+                      .opaque = opaque };
     typed_init(&k->typed);
 }
 
@@ -141,6 +143,17 @@ void keyboard_notice(Keyboard *k)
     keyboard_pump(k);
 }
 
+/*
+ * Whether who has it is ourselves, over a connection of which the door does
+ * not know yet that it has ended: it is asked for again when it is free.
+ */
+static bool keyboard_had(const Keyboard *k)
+{
+    const ConsoleState *s = link_state(k->link);
+
+    return k->last && s->writer && g_str_equal(s->writer->name, k->user);
+}
+
 static bool keyboard_not_ours(Keyboard *k, const ShadowWireFrame *frame)
 {
     g_autofree char *text = shadow_wire_get_text(frame);
@@ -154,8 +167,10 @@ static bool keyboard_not_ours(Keyboard *k, const ShadowWireFrame *frame)
         keyboard_check_lost(k);
         return good;
     }
-    k->wants = false;
-    k->tell(KEYBOARD_NOT_OURS, text, k->opaque);
+    if (!keyboard_had(k)) {
+        k->wants = false;
+        k->tell(KEYBOARD_NOT_OURS, text, k->opaque);
+    }
     return true;
 }
 

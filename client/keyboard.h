@@ -20,6 +20,7 @@ typedef void KeyboardTell(KeyboardNews news, const char *text, void *opaque);
 typedef struct Keyboard {
     Typed typed;
     Link *link;                 /* or NULL */
+    const char *user;           /* our name there */
     uint32_t lease;             /* over this link, or 0 */
     uint32_t last;              /* under which what waits may have been sent */
     bool wants;                 /* to have it */
@@ -33,7 +34,8 @@ typedef struct Keyboard {
     void *opaque;
 } Keyboard;
 
-void keyboard_init(Keyboard *k, bool wants, KeyboardTell *tell, void *opaque);
+void keyboard_init(Keyboard *k, const char *user, bool wants,
+                   KeyboardTell *tell, void *opaque);
 void keyboard_free(Keyboard *k);
 
 /* The console is at @link from now on, with the same life as before. */

@@ -357,7 +357,8 @@ void session_init(Session *s, const SessionOptions *options,
 {
     *s = (Session) { .options = *options, .client = client,
                      .opaque = opaque };
-    keyboard_init(&s->keyboard, options->keyboard, on_keyboard, s);
+    keyboard_init(&s->keyboard, options->user, options->keyboard, on_keyboard,
+                  s);
     s->keyboard.force = options->force;
     s->follow = follow_new(options->hosts, options->console, options->user,
                            options->patience, &session_follow, s);

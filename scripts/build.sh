@@ -3,7 +3,8 @@
 #
 #   build.sh [TARGET...]
 #
-# Set up whatever is missing, then build ninja's TARGETs (the emulator, when none is named).
+# Set up whatever is missing, then build ninja's TARGETs (the emulator, when none is named), and
+# shadow-console.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -78,3 +79,4 @@ NINJA_STATUS='[%f/%t] ' ninja -C "$qemu_build" -j "$jobs" "${targets[@]}" 2>&1 9
         tail -n 20 "$logs/build.log" >&2
     die "building QEMU failed (all of it: $logs/build.log)"
 }
+"$top/scripts/client.sh"

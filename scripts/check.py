@@ -3,7 +3,7 @@
 """
 check.py [--targets | --long] QEMU_BUILD LAYER...
 
-Run the tests of each layer (style, unit, qtest, sanitize, fuzz, qemu, nested), and say what came of them: a
+Run the tests of each layer (style, unit, client, qtest, sanitize, fuzz, qemu, nested), and say what came of them: a
 line for each layer, how long each took, and "N passed, N failed[, N skipped]" as the last line. With
 --targets, only print what ninja must build first; with --long, run also the nested tests that take long.
 """
@@ -102,6 +102,7 @@ def tests_of(build, layer):
 
 
 def print_targets(build, layers):
+    layers = [layer for layer in layers if layer != 'client']      # built by client.sh
     files = {target['id']: target['filename'] for target in info(build, 'targets')}
     needed = set()
     for layer in layers:
@@ -323,6 +324,8 @@ def main():
             tally = run_nested(long)
         elif layer == 'fuzz':
             tally = run_fuzz(build)
+        elif layer == 'client':
+            tally = run_programs(os.path.join(os.environ['SHADOW_BUILD'], 'client'), layer, logs)
         else:
             tally = run_programs(build, layer, logs)
         if not (tally.passed or tally.failed):

@@ -13,10 +13,10 @@ if [[ ${1:-} == --long ]]; then
     shift
 fi
 layers=("$@")
-((${#layers[@]})) || layers=(style unit qtest sanitize fuzz qemu nested)
+((${#layers[@]})) || layers=(style unit client qtest sanitize fuzz qemu nested)
 for layer in "${layers[@]}"; do
-    [[ $layer =~ ^(style|unit|qtest|sanitize|fuzz|qemu|nested)$ ]] ||
-        die "there is no layer $layer" "layers: style unit qtest sanitize fuzz qemu nested"
+    [[ $layer =~ ^(style|unit|client|qtest|sanitize|fuzz|qemu|nested)$ ]] ||
+        die "there is no layer $layer" "layers: style unit client qtest sanitize fuzz qemu nested"
 done
 
 if [[ " ${layers[*]} " == *" fuzz "* ]]; then

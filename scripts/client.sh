@@ -10,7 +10,7 @@ source "$top/scripts/apt.sh"
 client=$build/client
 debian=$build/client-debian
 library=$debian/usr/lib/x86_64-linux-gnu
-packages=(libjson-glib-dev libjson-glib-1.0-0 libvterm-dev openssh-server)
+packages=(libjson-glib-dev libjson-glib-1.0-0 libvterm-dev openssh-server libwrap0)
 
 unpack() {
     local release wanted
@@ -30,7 +30,6 @@ unpack() {
     rm -rf "$client"
 }
 
-take_lock
 unpack
 export PKG_CONFIG_PATH=$library/pkgconfig
 if [[ ! -f $client/build.ninja ]]; then
