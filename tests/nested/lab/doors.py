@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Users of a console who come through doors, with shadow-console."""
+
+import contextlib
+import json
+import os
+import subprocess
+import threading
+import time
+
+import lab
+
+from .console import ConsoleClient
+from .patience import Moved, Patience
+
+PROGRAM = os.environ.get('SHADOW_CONSOLE', f'{lab.ROOT}/build/client/shadow-console')
+
+
+def add_door(host, guest='vm1', port=1, role='write', **options):
+    """Its address, for shadow-console"""
+    address = f'unix:{host.dir}/{guest}-door{port}-{role}'
+    host.qmp.cmd('object-add', qom_type='shadow-door', id=f'{guest}-door{port}-{role}',
+                 guest=guest, device=f'{guest}-com{port}', addr=address, role=role,
+                 host_name=host.name, **options)
+    # the user as whom an sshd runs shadow-console
+    os.chmod(host.dir, 0o755)
+    os.chmod(address.removeprefix('unix:'), 0o777)
+    return address
+
+
+def add_doors(pair, path, **options):
+    """One at each host; the file of hosts is written to @path."""
+    with open(path, 'w', encoding='utf-8') as file:
+        for host in pair.hosts:
+            file.write(add_door(host, **options) + '\n')
+    return path
+
+
+class DoorClient(ConsoleClient):
+    """As ConsoleClient, but for the connection: a program that follows the guest by
+    itself, shadow-console or an ssh to it."""
+
+    def __init__(self, command):
+        super().__init__()
+        self.base = 0
+        self.guest, self.port = 'vm1', 1
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for function in (self._copy, self._complain):
+            threading.Thread(target=function, daemon=True).start()
+        self.said = b''
+
+    def _copy(self):
+        while data := os.read(self.process.stdout.fileno(), 65536):
+            with self._lock:
+                self.output += data
+                Moved.note()
+                self._lock.notify_all()
+
+    def _complain(self):
+        while data := os.read(self.process.stderr.fileno(), 4096):
+            self.said += data
+
+    @property
+    def connected(self):
+        return self.process.poll() is None
+
+    def describe(self):
+        yield f'{self}: running={self.connected}, {len(self.output)} bytes, ' \
+              f'said {self.said[-500:]!r}'
+
+    def send(self, data):
+        if isinstance(data, str):
+            data = data.encode()
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def _readable(self):
+        return len(self.output)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Recorder:
+    """A recording of the console at one host, until it has moved away"""
+
+    def __init__(self, path, hosts, *options):
+        self.path = path
+        self.process = subprocess.Popen(
+            [PROGRAM, 'record', '--wait', '--events', f'{path}.events', *options, hosts, path],
+            stderr=subprocess.PIPE)
+
+    def finish(self, terminate=False):
+        if terminate:
+            self.process.terminate()
+        patience = Patience()
+        while self.process.poll() is None and not patience.over():
+            time.sleep(0.1)
+        assert self.process.poll() == 0, (self.process.poll(), self.process.stderr.read())
+
+    def played(self):
+        """The bytes in it"""
+        data = b''
+        with open(self.path, encoding='utf-8') as file:
+            next(file)
+            for line in file:
+                _, code, text = json.loads(line)
+                data += text.encode() if code == 'o' else \
+                    bytes.fromhex(text) if code == 'b' else b''
+        return data
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
