@@ -20,11 +20,11 @@ def running(xen, **properties):
         yield domain, console
 
 
-def fake(xen, until='never', fails='never', background=''):
+def fake(xen, until='never', fails='never'):
     """What the source's fake xl has heard"""
     command = xen.target.listen(f'fake-receiver {fails} /tmp/one--incoming.cfg')
-    return xen.source.run(f'fake-xl {until} "shadow-xl-migrate one --command \'{command}\'" 2>&1'
-                          f'{background}', 4 * lab.LONG)[1]
+    return xen.source.run(f'fake-xl {until} "shadow-xl-migrate one --command \'{command}\'" 2>&1',
+                          4 * lab.LONG)[1]
 
 
 def check_still_here(xen, console, heard):
@@ -83,25 +83,6 @@ def test_both_processes_end(xen):
         xen.source.run('shadow-xl-migrate --abort vm1', check=True)
         console.expect('typed meanwhile')
         check_still_here(xen, console, heard)
-
-
-@lab.long
-def test_cloud_vm_ends(xen):
-    """While the console is frozen: that it stays, until its operator says that it goes on."""
-    host = xen.source
-    with running(xen) as (domain, console):
-        fake(xen, 'ready-wait', background=' >/tmp/fake.log &')
-        assert lab.wait_until(lambda: host.guest()['state'] == 'frozen')
-        console.send('typed meanwhile')
-        host.reset()
-        assert host.guest()['state'] == 'frozen', host.guest()
-        assert lab.wait_until(lambda: xen.target.guest()['state'] == 'incoming')
-        host.qmp.cmd('shadow-guest-resume', guest='vm1')
-        with host.create('one', 'echo', 'vm1') as domain:
-            domain.unpause()
-            console.come_back(host)
-            console.expect('typed meanwhile')
-            check_still_here(xen, console, '')
 
 
 @lab.long
