@@ -18,11 +18,29 @@ void shadow_console_new_life(ShadowConsole *c)
 {
     if (c->life.known) {
         c->life.known = false;
+        c->life.n_leases = 0;
         shadow_console_life(c);
         shadow_keyboard_end(c, "the console has a new life");
         shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_CHANGED,
                             "the console has a new life");
     }
+}
+
+void shadow_console_note_lease(ShadowConsole *c, uint32_t lease, uint64_t pos)
+{
+    ShadowConsoleLife *l = &c->life;
+
+    if (l->n_leases && l->lease[l->n_leases - 1] == lease) {
+        return;
+    }
+    if (l->n_leases == SHADOW_CONSOLE_LEASES) {
+        l->n_leases--;
+        memmove(l->lease, l->lease + 1, l->n_leases * sizeof(l->lease[0]));
+        memmove(l->lease_start, l->lease_start + 1,
+                l->n_leases * sizeof(l->lease_start[0]));
+    }
+    l->lease[l->n_leases] = lease;
+    l->lease_start[l->n_leases++] = pos;
 }
 
 char *shadow_console_life_text(ShadowConsole *c)

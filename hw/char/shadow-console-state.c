@@ -98,9 +98,14 @@ static bool console_life_needed(void *opaque)
 static int console_life_post_load(void *opaque, int version_id)
 {
     ShadowConsole *c = opaque;
+    const ShadowConsoleLife *l = &c->life;
 
     c->life.known = true;
-    return c->life.breaks <= INT64_MAX ? 0 : -EINVAL;
+    if (l->breaks > INT64_MAX || l->n_leases > SHADOW_CONSOLE_LEASES) {
+        c->life = (ShadowConsoleLife) { };
+        return -EINVAL;
+    }
+    return 0;
 }
 
 #define CONSOLE_LIFE(_name) {                                           \
@@ -113,6 +118,11 @@ static int console_life_post_load(void *opaque, int version_id)
         VMSTATE_UINT8_ARRAY(life.id, ShadowConsole,                     \
                             SHADOW_CONSOLE_LIFE_LEN),                   \
         VMSTATE_UINT64(life.breaks, ShadowConsole),                     \
+        VMSTATE_UINT32(life.n_leases, ShadowConsole),                   \
+        VMSTATE_UINT32_ARRAY(life.lease, ShadowConsole,                 \
+                             SHADOW_CONSOLE_LEASES),                    \
+        VMSTATE_UINT64_ARRAY(life.lease_start, ShadowConsole,           \
+                             SHADOW_CONSOLE_LEASES),                    \
         VMSTATE_END_OF_LIST()                                           \
     }                                                                   \
 }

@@ -271,6 +271,7 @@ uint32_t shadow_console_room(ShadowConsole *c)
 
 void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len)
 {
+    shadow_console_note_lease(c, c->keyboard.lease, c->in.end);
     shadow_ring_push(&c->in, buf, len);
     c->arrived += len;
     shadow_carrier_typed(&c->carrier);

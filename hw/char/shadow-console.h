@@ -27,11 +27,16 @@ OBJECT_DECLARE_SIMPLE_TYPE(ShadowConsole, SHADOW_CONSOLE)
 
 /* Which life of the console its counts belong to, see docs/door.rst */
 #define SHADOW_CONSOLE_LIFE_LEN 16
+#define SHADOW_CONSOLE_LEASES 8
 
 typedef struct ShadowConsoleLife {
     bool known;                 /* it is when a door was used */
     uint8_t id[SHADOW_CONSOLE_LIFE_LEN];
     uint64_t breaks;            /* accepted, from the first start on */
+    /* by which input was accepted last, and from which position on */
+    uint32_t n_leases;
+    uint32_t lease[SHADOW_CONSOLE_LEASES];
+    uint64_t lease_start[SHADOW_CONSOLE_LEASES];
 } ShadowConsoleLife;
 
 struct ShadowConsole {
@@ -180,6 +185,8 @@ uint32_t shadow_console_room(ShadowConsole *c);
 /* Input, of which there is room for all, from whom has the keyboard */
 void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len);
 void shadow_console_type_break(ShadowConsole *c);
+/* Bytes from the position @pos on are accepted under @lease. */
+void shadow_console_note_lease(ShadowConsole *c, uint32_t lease, uint64_t pos);
 /* Another has the keyboard; tell the chardev's user that @who took it. */
 void shadow_console_writer_changed(ShadowConsole *c);
 void shadow_console_taken_over(ShadowConsole *c, const char *who);
@@ -188,7 +195,7 @@ void shadow_console_taken_over(ShadowConsole *c, const char *who);
  * Upper bound of the bytes that vmstate_shadow_console takes; and for queues of
  * any size.
  */
-#define SHADOW_CONSOLE_STATE_OVERHEAD 256
+#define SHADOW_CONSOLE_STATE_OVERHEAD 512
 #define SHADOW_CONSOLE_STATE_LIMIT \
     (2 * SHADOW_RING_MAX_CAPACITY + SHADOW_CONSOLE_FIRST_MAX + \
      SHADOW_CONSOLE_STATE_OVERHEAD)

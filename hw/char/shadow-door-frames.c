@@ -38,11 +38,30 @@ static void door_put_frame(DoorClient *c, ShadowWireType type, uint64_t pos,
 static void door_put_text(DoorClient *c, ShadowWireType type, const char *text)
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
-    bool counts = type != SHADOW_WIRE_ERROR;
 
-    shadow_wire_put_text(out, type, counts ? c->lease : 0,
-                         counts ? c->console->in.end : 0, text);
+    shadow_wire_put_text(out, type, c->lease, c->console->in.end, text);
     door_client_put(c, out);
+}
+
+static void door_put_error(DoorClient *c)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    g_autofree char *text = g_steal_pointer(&c->error);
+
+    shadow_wire_put_text(out, SHADOW_WIRE_ERROR, 0, 0, text);
+    door_client_put(c, out);
+}
+
+/* It has the keyboard no more, from the position on where it was lost. */
+static void door_put_lost(DoorClient *c)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    g_autofree char *text = g_steal_pointer(&c->lost);
+
+    if (text) {
+        shadow_wire_put_text(out, SHADOW_WIRE_KEYBOARD, 0, c->lost_at, text);
+        door_client_put(c, out);
+    }
 }
 
 static void door_refuse(DoorClient *c, const char *why)
@@ -93,6 +112,7 @@ static void door_reader_lost(ShadowReader *r, const char *reason)
     c->lease = 0;
     g_free(c->lost);
     c->lost = g_strdup(reason);
+    c->lost_at = c->console->in.end;
 }
 
 static void door_reader_ended(ShadowReader *r, const char *reason)
@@ -116,7 +136,6 @@ const ShadowReaderOps door_reader_ops = {
 /* With who has been given the keyboard, or why it has not */
 static void door_put_keyboard(DoorClient *c, const char *why)
 {
-    g_clear_pointer(&c->lost, g_free);
     door_put_text(c, SHADOW_WIRE_KEYBOARD, why);
     c->ack = c->lease;
 }
@@ -218,8 +237,7 @@ static bool door_say_output(DoorClient *c)
 bool door_client_say(DoorClient *c)
 {
     if (c->error) {
-        door_put_text(c, SHADOW_WIRE_ERROR, c->error);
-        g_clear_pointer(&c->error, g_free);
+        door_put_error(c);
         c->parting = true;
         return false;
     }
@@ -235,9 +253,7 @@ bool door_client_say(DoorClient *c)
         return false;
     }
     if (c->lost) {
-        g_autofree char *why = g_steal_pointer(&c->lost);
-
-        door_put_keyboard(c, why);
+        door_put_lost(c);
         return true;
     }
     if (c->news) {
@@ -325,6 +341,10 @@ static bool door_hear_keyboard(DoorClient *c, const ShadowWireFrame *f,
 
     if (!shadow_wire_get_keyboard(f, &what, why)) {
         return false;
+    }
+    door_put_lost(c);
+    if (!c->console) {
+        return true;
     }
     if (what == SHADOW_WIRE_RELEASE) {
         c->lease = 0;

@@ -30,6 +30,20 @@ static ShadowDoorClientList *state_clients(ShadowConsole *c, unsigned max)
     return list;
 }
 
+static ShadowDoorLeaseList *state_leases(const ShadowConsoleLife *life)
+{
+    ShadowDoorLeaseList *list = NULL;
+
+    for (unsigned i = life->n_leases; i; i--) {
+        ShadowDoorLease *lease = g_new0(ShadowDoorLease, 1);
+
+        lease->lease = life->lease[i - 1];
+        lease->start = life->lease_start[i - 1];
+        QAPI_LIST_PREPEND(list, lease);
+    }
+    return list;
+}
+
 static ShadowDoorState *door_state(DoorClient *client, unsigned max)
 {
     ShadowDoorState *s = g_new0(ShadowDoorState, 1);
@@ -46,6 +60,7 @@ static ShadowDoorState *door_state(DoorClient *client, unsigned max)
     s->input_accepted = c->in.end;
     s->input_taken = c->in.start;
     s->breaks = c->life.breaks;
+    s->leases = state_leases(&c->life);
     s->output_start = c->out.start;
     s->output_end = c->out.end;
     s->first = c->first.end;

@@ -5,9 +5,8 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-shadow.h"
-#include "qapi/qapi-visit-shadow-object.h"
-#include "qapi/clone-visitor.h"
-#include "qapi/qapi-visit-sockets.h"
+#include "qapi/qapi-types-sockets.h"
+#include "qapi/visitor.h"
 #include "qemu/main-loop.h"
 #include "qemu/sockets.h"
 #include "qemu/timer.h"
@@ -100,10 +99,15 @@ static bool door_find_creds(ShadowDoor *d, Error **errp)
 
 static bool door_listen(ShadowDoor *d, Error **errp)
 {
-    QIONetListener *listener = qio_net_listener_new();
+    g_autoptr(SocketAddress) addr = socket_parse(d->addr, errp);
+    QIONetListener *listener;
 
+    if (!addr) {
+        return false;
+    }
+    listener = qio_net_listener_new();
     qio_net_listener_set_name(listener, TYPE_SHADOW_DOOR);
-    if (qio_net_listener_open_sync(listener, d->addr, DOOR_BACKLOG, errp)) {
+    if (qio_net_listener_open_sync(listener, addr, DOOR_BACKLOG, errp)) {
         object_unref(OBJECT(listener));
         return false;
     }
@@ -171,7 +175,7 @@ static void door_finalize(Object *obj)
     ShadowDoor *d = SHADOW_DOOR(obj);
 
     object_unref(OBJECT(d->tls_creds));
-    qapi_free_SocketAddress(d->addr);
+    g_free(d->addr);
     g_free(d->guest);
     g_free(d->device);
     g_free(d->tls_creds_id);
@@ -194,6 +198,7 @@ typedef struct DoorString {
 static const DoorString door_strings[] = {
     DOOR_STRING("guest", guest, "shadow-guest whose console it leads to"),
     DOOR_STRING("device", device, "device whose console it leads to"),
+    DOOR_STRING("addr", addr, "where it listens"),
     DOOR_STRING("tls-creds", tls_creds_id, "TLS credentials"),
     DOOR_STRING("tls-authz", tls_authz, "who may come, by his certificate"),
     DOOR_STRING("host-name", host_name, "what clients know this host by"),
@@ -230,35 +235,6 @@ static void door_set_string(Object *obj, Visitor *v, const char *name,
         g_free(*field);
         *field = value;
     }
-}
-
-static void door_set_addr(Object *obj, Visitor *v, const char *name,
-                          void *opaque, Error **errp)
-{
-    ShadowDoor *d = SHADOW_DOOR(obj);
-    g_autoptr(ShadowDoorAddress) value = NULL;
-    SocketAddress *addr;
-
-    if (!door_can_set(d, name, errp) ||
-        !visit_type_ShadowDoorAddress(v, name, &value, errp)) {
-        return;
-    }
-    addr = value->type == QTYPE_QSTRING ?
-           socket_parse(value->u.text, errp) :
-           QAPI_CLONE(SocketAddress, &value->u.socket);
-    if (addr) {
-        qapi_free_SocketAddress(d->addr);
-        d->addr = addr;
-    }
-}
-
-static void door_get_addr(Object *obj, Visitor *v, const char *name,
-                          void *opaque, Error **errp)
-{
-    ShadowDoor *d = SHADOW_DOOR(obj);
-    g_autofree char *text = d->addr ? socket_uri(d->addr) : g_strdup("");
-
-    visit_type_str(v, name, &text, errp);
 }
 
 static int door_get_role(Object *obj, Error **errp)
@@ -318,8 +294,6 @@ static void door_class_init(ObjectClass *oc, ShadowClassData *data)
                                   door_set_string, NULL, (void *)s);
         object_class_property_set_description(oc, s->name, s->description);
     }
-    object_class_property_add(oc, "addr", "ShadowDoorAddress", door_get_addr,
-                              door_set_addr, NULL, NULL);
     object_class_property_add_enum(oc, "role", "ShadowDoorRole",
                                    &ShadowDoorRole_lookup, door_get_role,
                                    door_set_role);

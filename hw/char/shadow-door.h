@@ -21,7 +21,7 @@ struct ShadowDoor {
     Object parent_obj;
 
     char *guest, *device;       /* ids; they may come later */
-    SocketAddress *addr;
+    char *addr;
     ShadowDoorRole role;
     char *tls_creds_id, *tls_authz;
     bool websocket;
@@ -65,6 +65,7 @@ struct DoorClient {
     /* what is to be said */
     char *error;                /* the last thing, or NULL */
     char *lost;                 /* why it has the keyboard no more, or NULL */
+    uint64_t lost_at;           /* what was accepted then */
     bool news;
     ShadowDoorEvent event;
     char *reason;               /* or NULL */

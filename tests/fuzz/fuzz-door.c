@@ -51,8 +51,9 @@ static uint8_t printed(uint64_t pos)
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     g_autofree char *object = g_strdup_printf(
-        "shadow-door,id=d1,guest=vm1,device=com1,addr.type=unix,"
-        "addr.path=shadow-fuzz-%d,addr.abstract=on", getpid());
+        "shadow-door,id=d1,guest=vm1,device=com1,"
+        "addr=unix:/tmp/shadow-fuzz-%d", getpid());
+    g_autofree char *path = g_strdup_printf("/tmp/shadow-fuzz-%d", getpid());
     const char *args[] = {
         "-object", "shadow-guest,id=vm1,secret=key0,incoming=on",
         "-object", object,
@@ -67,6 +68,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     console = shadow_console_device_console(dev);
     door = SHADOW_DOOR(object_resolve_path_component(object_get_objects_root(),
                                                      "d1"));
+    /* nobody comes by it */
+    unlink(path);
     state_size = shadow_state_size(&guest->devices);
     power_on = fuzz_state(guest);
     return 0;

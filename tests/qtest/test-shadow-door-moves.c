@@ -11,12 +11,12 @@
 static QTestState *start_destination(const char *guest_props)
 {
     QTestState *to = shadow_start_incoming_with(guest_props, "");
-    g_autofree char *path = shadow_path("door2");
+    g_autofree char *path = g_strdup_printf("unix:%s/door2", shadow_dir);
 
     qtest_qmp_assert_success(to, "{ 'execute': 'object-add', 'arguments': {"
                              " 'qom-type': 'shadow-door', 'id': 'd2',"
-                             " 'guest': 'vm1', 'device': 'com1', 'addr': {"
-                             " 'type': 'unix', 'path': %s } } }", path);
+                             " 'guest': 'vm1', 'device': 'com1',"
+                             " 'addr': %s } }", path);
     return to;
 }
 

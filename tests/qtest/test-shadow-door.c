@@ -58,6 +58,51 @@ static void test_hello(void)
     stop(qts);
 }
 
+/* On the command line, before there is a guest or a device */
+static void test_command_line(void)
+{
+    QTestState *qts = shadow_start("", "-object shadow-door,id=d1,guest=vm1,"
+                                   "device=com1,addr=unix:%s/early,role=read,"
+                                   "max-clients=3,idle-timeout=100,"
+                                   "websocket=off " SHADOW_COM1, shadow_dir,
+                                   shadow_dir);
+    DoorUser *u = door_connect("early");
+
+    g_assert_cmpstr(qdict_get_str(u->said, "role"), ==, "read");
+    door_leave(u);
+    shadow_qmp_refused(qts, "cannot be changed",
+                       "{ 'execute': 'qom-set', 'arguments': { 'path':"
+                       " '/objects/d1', 'property': 'role',"
+                       " 'value': 'write' } }");
+    qtest_quit(qts);
+}
+
+/* What cannot be is refused, with a reason. */
+static void test_options(void)
+{
+    static const struct {
+        const char *props, *refused;
+    } options[] = {
+        { "'addr': 'nowhere'", "nowhere" },
+        { "'addr': 'unix:/nowhere/door'", "/nowhere/door" },
+        { "'addr': 'unix:x', 'max-clients': 0", "max-clients must be" },
+        { "'addr': 'unix:x', 'max-clients': 10001", "max-clients must be" },
+        { "'addr': 'unix:x', 'tls-authz': 'a'", "tls-authz needs tls-creds" },
+        { "'addr': 'unix:x', 'tls-creds': 'key0'", "no TLS credentials" },
+        { "'addr': 'unix:x', 'role': 'own'", "own" },
+    };
+    QTestState *qts = shadow_renew_com1();
+
+    for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+        g_autofree char *json = g_strdup_printf(
+            "{ 'execute': 'object-add', 'arguments': {"
+            " 'qom-type': 'shadow-door', 'id': 'd1', 'guest': 'vm1',"
+            " 'device': 'com1', %s } }", options[i].props);
+
+        shadow_qmp_refused(qts, options[i].refused, json, NULL);
+    }
+}
+
 /* Two read, one of them types, and each gets all of it once. */
 static void test_read_and_write(void)
 {
@@ -109,7 +154,7 @@ static void test_first(void)
     QTestState *to = shadow_start_incoming(",output-size=128,first-size=100");
     QTestState *small = shadow_start_incoming(",output-size=128,first-size=99");
     g_autofree char *text = shadow_pattern(300);
-    g_autofree char *path = shadow_path("door2");
+    g_autofree char *path = g_strdup_printf("unix:%s/door2", shadow_dir);
     g_autoptr(GByteArray) env = NULL;
 
     door_add(from, "");
@@ -120,8 +165,7 @@ static void test_first(void)
     qtest_qmp_assert_success(to, "{ 'execute': 'object-add', 'arguments': {"
                              " 'qom-type': 'shadow-door', 'id': 'd2',"
                              " 'guest': 'vm1', 'device': 'com1',"
-                             " 'addr': { 'type': 'unix', 'path': %s } } }",
-                             path);
+                             " 'addr': %s } }", path);
     expect_first(to, "door2");
     /* one that keeps fewer has none */
     g_assert_cmpint(shadow_restore(small, "vm1", env->data, env->len), ==, 0);
@@ -207,6 +251,8 @@ int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-door/hello", test_hello);
+    qtest_add_func("/shadow-door/command-line", test_command_line);
+    qtest_add_func("/shadow-door/options", test_options);
     qtest_add_func("/shadow-door/read-and-write", test_read_and_write);
     qtest_add_func("/shadow-door/first", test_first);
     qtest_add_func("/shadow-door/no-input", test_no_input);
