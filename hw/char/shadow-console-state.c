@@ -9,7 +9,8 @@
 size_t shadow_console_state_max(ShadowConsole *c)
 {
     return c->input_size + c->out.capacity + c->first_size +
-           SHADOW_CONSOLE_STATE_OVERHEAD;
+           SHADOW_CONSOLE_STATE_OVERHEAD +
+           (c->life.known ? SHADOW_CONSOLE_STATE_LIFE : 0);
 }
 
 void shadow_console_sent_ahead(ShadowConsole *c)

@@ -195,10 +195,11 @@ void shadow_console_taken_over(ShadowConsole *c, const char *who);
  * Upper bound of the bytes that vmstate_shadow_console takes; and for queues of
  * any size.
  */
-#define SHADOW_CONSOLE_STATE_OVERHEAD 512
+#define SHADOW_CONSOLE_STATE_OVERHEAD 256
+#define SHADOW_CONSOLE_STATE_LIFE 256   /* more, once a door was used */
 #define SHADOW_CONSOLE_STATE_LIMIT \
     (2 * SHADOW_RING_MAX_CAPACITY + SHADOW_CONSOLE_FIRST_MAX + \
-     SHADOW_CONSOLE_STATE_OVERHEAD)
+     SHADOW_CONSOLE_STATE_OVERHEAD + SHADOW_CONSOLE_STATE_LIFE)
 size_t shadow_console_state_max(ShadowConsole *c);
 
 /* All output that there is now has been sent to another host. */
