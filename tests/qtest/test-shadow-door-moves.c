@@ -5,6 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/qapi-types-shadow.h"
+#include "qobject/qlist.h"
 #include "shadow-door-user.h"
 
 /* To @to, from whom it is the door "door2" that is used */
@@ -87,6 +88,57 @@ static void test_move(void)
     door_expect_output(there, "after");
     door_leave(here);
     door_leave(there);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+static void expect_lease(DoorUser *u, unsigned n, uint32_t lease,
+                         unsigned start)
+{
+    QDict *state = qdict_get_qdict(u->said, "state");
+    const QListEntry *entry = qlist_first(qdict_get_qlist(state, "leases"));
+    QDict *is;
+
+    for (unsigned i = 0; i < n; i++) {
+        entry = qlist_next(entry);
+    }
+    g_assert_nonnull(entry);
+    is = qobject_to(QDict, entry->value);
+    g_assert_cmpuint(qdict_get_int(is, "lease"), ==, lease);
+    g_assert_cmpuint(qdict_get_int(is, "start"), ==, start);
+}
+
+/* Who comes back knows which of the accepted bytes were his. */
+static void test_leases(void)
+{
+    QTestState *from = shadow_start_com1();
+    QTestState *to = start_destination("");
+    DoorUser *alice, *bob, *there;
+    int user = user_connect("c0");
+
+    door_add(from, "");
+    alice = door_enter("door", "alice");
+    bob = door_enter("door", "bob");
+    user_send(user, "u");
+    shadow_wait_count(from, "com1", "input-accepted", 1);
+    door_take(alice, SHADOW_WIRE_TAKE_OVER);
+    door_type(alice, "ab");
+    door_expect_accepted(alice, 3, 1);
+    door_take(bob, SHADOW_WIRE_TAKE_OVER);
+    door_type(bob, "c");
+    door_expect_accepted(bob, 4, 1);
+    /* where it was lost, however much has been typed since */
+    door_expect_text(alice, SHADOW_WIRE_KEYBOARD, "taken over by bob");
+    g_assert_cmpuint(alice->frame.position, ==, 3);
+    shadow_move(from, to);
+    there = door_enter("door2", "alice");
+    expect_lease(there, 0, 0, 0);
+    expect_lease(there, 1, alice->lease, 1);
+    expect_lease(there, 2, bob->lease, 3);
+    door_leave(alice);
+    door_leave(bob);
+    door_leave(there);
+    close(user);
     qtest_quit(from);
     qtest_quit(to);
 }
@@ -255,6 +307,7 @@ int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-door/move", test_move);
+    qtest_add_func("/shadow-door/leases", test_leases);
     qtest_add_func("/shadow-door/move-break", test_move_break);
     qtest_add_func("/shadow-door/resumed", test_resumed);
     qtest_add_func("/shadow-door/snapshot", test_snapshot);
