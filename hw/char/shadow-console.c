@@ -211,7 +211,8 @@ static bool console_give(ShadowConsole *c)
     uint32_t len;
     int room;
 
-    if (console_stopped(c) || !c->input_enabled || (c->flow_control && c->rts_used && !c->rts) ||
+    if (console_stopped(c) || !c->input_enabled ||
+        (c->flow_control && c->rts_used && !c->rts) ||
         !c->may_receive(c->opaque, brk)) {
         return false;
     }

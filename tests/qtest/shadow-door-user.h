@@ -29,7 +29,7 @@ typedef struct DoorUser {
     uint64_t position;          /* of the output that comes next */
 } DoorUser;
 
-/* "com1" of vm1 has door "d1" at the socket "door", with @props after a comma */
+/* "com1" of vm1 gets door "d1" at the socket "door"; @props: after a comma */
 void door_add(QTestState *qts, const char *props);
 
 /* One who has been told hello, and has not said it */

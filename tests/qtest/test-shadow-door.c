@@ -150,7 +150,8 @@ static void expect_first(QTestState *qts, const char *door)
 
 static void test_first(void)
 {
-    QTestState *from = shadow_renew_com1_with(",output-size=128,first-size=100");
+    QTestState *from = shadow_renew_com1_with(",output-size=128,"
+                                              "first-size=100");
     QTestState *to = shadow_start_incoming(",output-size=128,first-size=100");
     QTestState *small = shadow_start_incoming(",output-size=128,first-size=99");
     g_autofree char *text = shadow_pattern(300);
