@@ -141,7 +141,7 @@ static void attach_news(Attach *a, SessionNews news, const char *text)
                    "typed: %s", text);
         break;
     case SESSION_PROTECTION:
-        if (!g_str_equal(text, "forced") && !g_str_equal(text, "watched")) {
+        if (g_str_equal(text, "broken") || g_str_equal(text, "none")) {
             attach_say("not protected from the cloud VM: %s", text);
         }
         break;

@@ -2,8 +2,8 @@
 /*
  * A recording as it is written.
  *
- * An event "o" is a text, but a guest writes bytes: those that are no UTF-8 (and
- * NUL) are in events "b" of our own, in hex, which players pass over.
+ * An event "o" is a text, but a guest writes bytes: those that are no UTF-8
+ * (and NUL) are in events "b" of our own, in hex, which players pass over.
  */
 #include <fcntl.h>
 #include <errno.h>
@@ -161,13 +161,9 @@ static size_t not_text(const uint8_t *p, size_t len)
 {
     size_t n = 0;
 
-    while (n < len && !(p[n] && g_utf8_validate((const char *)p + n, 1, NULL))) {
-        gunichar c = p[n] ? g_utf8_get_char_validated((const char *)p + n,
-                                                      len - n) : (gunichar)-1;
-
-        if (c != (gunichar)-1) {
-            break;
-        }
+    /* -1 is for what is no character, -2 for the start of one */
+    while (n < len && (!p[n] || g_utf8_get_char_validated(
+                           (const char *)p + n, len - n) == (gunichar)-1)) {
         n++;
     }
     return n;
