@@ -4,6 +4,7 @@
 import json
 import re
 import struct
+import threading
 
 from client import Person, run, wait_for
 from door import Console, Host, User, frame
@@ -165,10 +166,12 @@ def test_flood(folder):
     host = Host(folder, 'a')
     with Person('attach', host.address) as user:
         wait_for(lambda: host.writer)
-        for n in range(300):
-            host.write(b'%05d' % n * 200)
-            host.notify('changed')
-            user.read(0)
+        def flood():
+            for n in range(300):
+                host.write(b'%05d' % n * 200)
+                host.notify('changed')
+        # its own thread: it waits where the terminal is not read
+        threading.Thread(target=flood, daemon=True).start()
         user.type('still here')
         wait_for(lambda: user.read(0) and host.console.input == b'still here')
         user.expect('00299')
