@@ -161,9 +161,9 @@ static size_t not_text(const uint8_t *p, size_t len)
 {
     size_t n = 0;
 
-    /* -1 is for what is no character, -2 for the start of one */
+    /* all ones is for what is no character, one less for the start of one */
     while (n < len && (!p[n] || g_utf8_get_char_validated(
-                           (const char *)p + n, len - n) == (gunichar)-1)) {
+                           (const char *)p + n, len - n) == G_MAXUINT32)) {
         n++;
     }
     return n;

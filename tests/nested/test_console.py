@@ -123,7 +123,8 @@ def test_people_at_a_console(config):
         recorded = b''.join(recorder.played() for recorder in (first, second, third))
         assert recorded[:len(output)] == output[:len(recorded)], 'the recordings differ'
         subprocess.run(program('verify', *(r.path for r in (first, second, third))), check=True)
-        # what a person sees: three programs are started for it, on a machine with other work
+        print(f'# newcomers had an answer after {waited} s', flush=True)
+        # what a person sees: a program is started for it, on a machine with other work
         assert min(waited) < 2, waited
 
 
