@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A user at a console, which is on one of several hosts and may move between them. What it prints is
+// shown once, what is typed is sent once. Knows nothing of pages, websockets or clocks: see Link.
+
+import { Link } from './link.js';
+import { Queue, acceptedOf } from './queue.js';
+import * as wire from './wire.js';
+
+export class Session {
+    current = null;     // the Link of the host where the guest is
+    conflict = false;   // more than one host says that it is there
+    life = '';
+    position = null;    // of the next byte of output; null: whatever comes first
+    wanted = false;     // whether the user wants the keyboard
+    answer = '';        // what the door said last about the keyboard
+
+    #queue = new Queue();
+    #sentUnder = 0;     // the lease under which it was sent
+    #sentMost = 0;      // bytes from the queue's start that may have been accepted
+    #granted = false;   // the keyboard, and no A has come yet
+    #asked = false;     // for the keyboard, and not answered yet
+    #started = null;    // the Link that was told where output starts
+
+    /**
+     * @param {string[]} urls of the doors, one on each host
+     * @param screen { output(bytes), redraw(end), gap(count), unsent(text, why), tell(text), changed() }
+     */
+    constructor(urls, user, world, screen, kept = null) {
+        this.screen = screen;
+        if (kept) {
+            this.life = kept.life;
+            this.position = kept.position;
+        }
+        this.links = urls.map((url) => new Link(url, user, world, this));
+    }
+
+    start() {
+        this.links.forEach((link) => link.connect());
+    }
+
+    stop() {
+        this.links.forEach((link) => link.stop());
+    }
+
+    get hasKeyboard() {
+        return Boolean(this.current?.lease);
+    }
+
+    get waiting() {
+        return this.#queue.waiting;
+    }
+
+    get waitingBreaks() {
+        return this.#queue.breaks;
+    }
+
+    /** What the user typed, or the terminal answered. False if it goes nowhere. */
+    type(bytes) {
+        if (!this.wanted || !this.#queue.add(bytes)) {
+            return false;
+        }
+        this.#pump();
+        this.screen.changed();
+        return true;
+    }
+
+    sendBreak() {
+        if (this.wanted) {
+            this.#queue.addBreak();
+            this.#pump();
+            this.screen.changed();
+        }
+    }
+
+    take(how) {
+        this.wanted = true;
+        this.#ask(how);
+    }
+
+    release() {
+        this.wanted = false;
+        this.current?.send(wire.keyboard('r'));
+        this.#discard('you released the keyboard');
+    }
+
+    discard() {
+        this.#discard('you took it back');
+    }
+
+    /** Show the screen anew, from all that the host still has. */
+    redraw() {
+        this.position = null;
+        this.#startOutput(this.current);
+    }
+
+    opened() {
+        this.#choose();
+    }
+
+    closed(link) {
+        if (link === this.#started) {
+            this.#started = null;
+        }
+        this.#choose();
+    }
+
+    said(link, frame) {
+        if (frame.type === 'N') {
+            const said = wire.notice(frame.payload);
+            link.state = said.state;
+            if (said.reason && link === this.current) {
+                this.screen.tell(said.reason);
+            }
+            this.#choose();
+        } else if (link === this.current) {
+            this.#take(link, frame);
+        }
+        this.screen.changed();
+    }
+
+    /** The host that has the guest, or that had it last as long as no other has it */
+    #choose() {
+        const active = this.links.filter((link) => link.open && link.state.state === 'active');
+        this.conflict = active.length > 1;
+        const still = this.links.filter((link) => link.open && link.state.state === 'frozen');
+        const chosen = this.conflict ? null : active[0] ?? still[0] ??
+            (this.current?.open ? this.current : null);
+        if (chosen !== this.current) {
+            this.current = chosen;
+            this.#asked = false;
+            this.#queue.sent = 0;
+        }
+        if (chosen) {
+            this.#live(chosen);
+            if (this.#started !== chosen) {
+                this.#startOutput(chosen);
+            }
+            if (this.wanted && !chosen.lease && this.#mayAsk(chosen)) {
+                this.#ask('t');
+            }
+            this.#pump();
+        }
+        this.screen.changed();
+    }
+
+    /** If the console has another life, no count applies. */
+    #live(link) {
+        if (link.state.life !== this.life) {
+            const first = this.life === '';
+            this.life = link.state.life;
+            this.position = null;
+            this.#started = null;
+            if (!first) {
+                this.screen.tell('the console began anew: a state was used again');
+                this.#discard('the console has another life');
+            }
+        }
+    }
+
+    #startOutput(link) {
+        if (!link) {
+            return;
+        }
+        this.links.filter((other) => other !== link && other.open && other === this.#started)
+            .forEach((other) => other.send(wire.start('n')));
+        this.#started = link;
+        if (this.position === null) {
+            this.screen.redraw(link.state.outputEnd);
+            link.send(wire.start('b'));
+        } else {
+            link.send(wire.start('p', this.position, this.life));
+        }
+    }
+
+    #mayAsk(link) {
+        return !this.#asked && link.hello.role === 'write' && link.state.state === 'active' &&
+            link.state.attached;
+    }
+
+    #ask(how) {
+        if (this.current) {
+            this.#asked = true;
+            this.current.send(wire.keyboard(how));
+        }
+    }
+
+    #take(link, frame) {
+        if (frame.type === 'O') {
+            this.#output(link, frame);
+        } else if (frame.type === 'W') {
+            this.#keyboard(link, frame);
+        } else if (frame.type === 'A') {
+            this.#accepted(link);
+        } else if (frame.type === 'R') {
+            this.screen.tell(wire.text(frame.payload));
+            this.#queue.sent = 0;       // A follows, and then it is sent anew
+            this.#queue.breakSent = null;
+        }
+    }
+
+    #output(link, frame) {
+        if (link !== this.#started) {
+            return;
+        }
+        const end = frame.position + frame.payload.length;
+        if (this.position !== null && frame.position > this.position) {
+            this.screen.gap(frame.position - this.position);
+        }
+        const known = this.position === null ? 0 : Math.max(0, this.position - frame.position);
+        if (known < frame.payload.length) {
+            this.position = end;
+            this.screen.output(frame.payload.subarray(known), end);
+        }
+    }
+
+    #keyboard(link, frame) {
+        this.#asked = false;
+        this.answer = wire.text(frame.payload);
+        if (!frame.lease) {
+            this.#lost(link, frame);
+            return;
+        }
+        this.#settle(frame.position, link.state.leases);
+        this.#queue.base = frame.position;
+        this.#queue.sent = 0;
+        this.#sentMost = 0;
+        this.#granted = true;
+        this.#sentUnder = frame.lease;
+    }
+
+    /** Who has it now? Nobody: after a move it can be had anew. */
+    #lost(link, frame) {
+        const writer = link.state.writer;
+        if (!this.wanted) {
+            return;
+        }
+        if (link.state.state === 'active' && !(writer && writer.client !== link.hello.client)) {
+            if (this.#mayAsk(link)) {
+                this.#ask('t');
+            }
+            return;
+        }
+        if (writer && writer.client !== link.hello.client) {
+            this.#settle(frame.position, link.state.leases);
+            this.wanted = false;
+            this.#discard(this.answer);
+        }
+        this.screen.tell(this.answer);
+    }
+
+    /** What had been sent under the last lease: was it accepted? */
+    #settle(position, leases) {
+        const queue = this.#queue;
+        if (!this.#sentUnder || !queue.waiting) {
+            return;
+        }
+        const end = acceptedOf(this.#sentUnder, queue.base + this.#sentMost, position, leases);
+        this.#sentUnder = 0;
+        if (end === null) {
+            this.#discard('it is not known how much of it was accepted');
+        } else if (end > queue.base) {
+            queue.drop(Math.min(end - queue.base, this.#sentMost));
+        }
+        this.#sentMost = 0;
+    }
+
+    #accepted(link) {
+        const queue = this.#queue;
+        if (queue.breakSent !== null && link.breaks > queue.breakSent) {
+            queue.dropBreak();
+        }
+        if (this.#granted) {
+            this.#granted = false;
+            queue.breakSent = null;     // it was not accepted: it is sent anew, with the same number
+        }
+        const count = link.accepted - queue.base;
+        if (count < 0 || count > this.#sentMost) {
+            link.close('the host accepted what was not sent');
+            return;
+        }
+        queue.drop(count);
+        this.#sentMost -= count;
+        this.#pump();
+    }
+
+    #pump() {
+        const link = this.current;
+        const queue = this.#queue;
+        if (!link?.lease || this.conflict || this.#granted) {
+            return;
+        }
+        for (;;) {
+            const at = queue.base + queue.sent;
+            const next = queue.next(Math.min(link.limit - at, wire.PAYLOAD_MAX));
+            if (next === 'break') {
+                if (queue.breakSent === null && link.state.state === 'active') {
+                    queue.breakSent = link.breaks;
+                    link.send(wire.breakAt(link.lease, at, link.breaks));
+                }
+                return;
+            }
+            if (!next) {
+                return;
+            }
+            link.send(wire.input(link.lease, at, next));
+            queue.sent += next.length;
+            this.#sentMost = Math.max(this.#sentMost, queue.sent);
+        }
+    }
+
+    #discard(why) {
+        if (this.#queue.waiting || this.#queue.breaks) {
+            this.screen.unsent(this.#queue.clear(), why);
+        }
+        this.#sentMost = 0;
+        this.#sentUnder = 0;
+        this.screen.changed();
+    }
+}
