@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+run.py [--images DIR] [NAME...]
+
+Run the tests of the page (or those named) in Chromium. SHADOW_CHROMIUM: where that is; SHADOW_WEB: the
+page; QEMU_BINARY: the outer QEMU. With --images, leave the pictures there that the documentation has.
+"""
+
+import contextlib
+import functools
+import http.server
+import os
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import urllib.parse
+
+import test_page
+from browser import Browser
+from outer import Outer
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, '.mjs': 'text/javascript'}
+
+    def log_message(self, *_):
+        pass
+
+
+class Lab:
+    """What a test asks for; gone when it ends."""
+
+    def __init__(self, server, stack, images):
+        self._server = server
+        self._stack = stack
+        self._images = images
+        self.pages = []
+
+    def host(self, name, **options):
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        return self._stack.enter_context(contextlib.closing(Outer(folder, name, **options)))
+
+    def page(self, *hosts):
+        browser = self._stack.enter_context(contextlib.closing(Browser(os.environ['SHADOW_CHROMIUM'])))
+        query = urllib.parse.urlencode([('host', f'ws://127.0.0.1:{host.port}') for host in hosts])
+        browser.open(f'http://127.0.0.1:{self._server.server_port}/?{query}')
+        browser.wait('globalThis.shadow')
+        self.pages.append(browser)
+        return browser
+
+    def screenshot(self, page, name):
+        if self._images:
+            page.screenshot(f'{self._images}/{name}.png')
+
+
+def run(server, test, images):
+    with contextlib.ExitStack() as stack:
+        lab = Lab(server, stack, images)
+        test(lab)
+        for page in lab.pages:
+            page.run('1')
+            assert not page.errors, page.errors
+
+
+def main(arguments):
+    images = None
+    if arguments[:1] == ['--images']:
+        images = arguments[1]
+        arguments = arguments[2:]
+    tests = {name: test for name, test in vars(test_page).items() if name.startswith('test_')}
+    unknown = set(arguments) - set(tests)
+    if unknown:
+        sys.exit(f'there is no {" ".join(unknown)}')
+    handler = functools.partial(Quiet, directory=os.environ['SHADOW_WEB'])
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    failed = 0
+    chosen = arguments or list(tests)
+    for name in chosen:
+        start = time.monotonic()
+        try:
+            run(server, tests[name], images)
+            said = 'ok'
+        except Exception:    # whatever it is, the others are run
+            traceback.print_exc()
+            failed += 1
+            said = 'FAILED'
+        print(f'{name}: {said}, {time.monotonic() - start:.1f} s', flush=True)
+    print(f'{len(chosen) - failed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

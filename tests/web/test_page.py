@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page in a browser, at doors of real outer QEMUs."""
+
+def has(text):
+    return f'shadow.screen.serialize.serialize().includes({text!r})'
+
+
+def seen(text):
+    return f'document.body.innerText.includes({text!r})'
+
+
+def take(browser):
+    browser.wait('!document.getElementById("take").disabled')
+    browser.click('take')
+    browser.wait('shadow.session.hasKeyboard')
+
+
+def test_login(lab):
+    """Who comes sees the screen; what is typed comes once; what is printed is seen once."""
+    host = lab.host('alpha')
+    host.print('old\r\n\x1b[2J\x1b[Hwelcome\r\nlogin: ')
+    page = lab.page(host)
+    page.wait(has('login:'))
+    assert page.screen() == 'welcome\nlogin:', page.screen()
+    cursor = page.run('[shadow.screen.term.buffer.active.cursorX, shadow.screen.term.buffer.active.cursorY]')
+    assert cursor == [7, 1], cursor
+    page.type('lost')
+    page.wait(seen('vm1 com1 on alpha'))
+    page.wait(seen('nobody has the keyboard'))
+    take(page)
+    page.wait(seen('keyboard: you since'))
+    page.type('root\r')
+    assert host.read(5) == 'root\r'
+    host.print('root\r\n$ ')
+    page.wait(has('login: root'))
+    assert host.nothing()
+
+
+def test_break(lab):
+    host = lab.host('alpha')
+    page = lab.page(host)
+    take(page)
+    page.click('break')
+    page.wait('!shadow.session.waitingBreaks')
+    assert host.breaks()
+    assert not host.breaks()
+
+
+def test_reconnect(lab):
+    """Neither a new connection nor a new page shows anything twice."""
+    host = lab.host('alpha')
+    host.print('one\r\n')
+    page = lab.page(host)
+    page.wait(has('one'))
+    host.remove_door()
+    page.wait('!shadow.session.current')
+    host.print('two\r\n')
+    host.add_door()
+    page.wait(has('two'))
+    assert page.screen() == 'one\ntwo', page.screen()
+    page.wait('(sessionStorage[Object.keys(sessionStorage)[0]] ?? "").includes("two")')
+    page.run('globalThis.before = 1')
+    page.call('Page.reload')
+    page.wait('!globalThis.before && globalThis.shadow?.session.current')
+    host.print('three\r\n')
+    page.wait(has('three'))
+    assert page.screen() == 'one\ntwo\nthree', page.screen()
+
+
+def test_move(lab):
+    """What is typed while the guest moves waits, and comes once."""
+    here, there = lab.host('alpha'), lab.host('beta', incoming=True)
+    here.print('before\r\n')
+    page = lab.page(here, there)
+    page.wait(has('before'))
+    take(page)
+    page.type('a')
+    assert here.read(1) == 'a'
+    state = here.save()
+    page.wait(seen('frozen'))
+    page.type('bcd')
+    page.wait(seen('3 bytes wait'))
+    lab.screenshot(page, 'web-waiting')
+    there.restore(state)
+    here.call(8)
+    page.wait(seen('on beta'))
+    page.wait('shadow.session.hasKeyboard')
+    assert there.read(3) == 'bcd'
+    there.print('after\r\n')
+    page.wait(has('after'))
+    assert page.screen() == 'before\nafter', page.screen()
+    page.wait('document.getElementById("waiting").hidden')
+    assert there.nothing()
+
+
+def test_take_over(lab):
+    """Two users: the second is told who has the keyboard, and may take it."""
+    host = lab.host('alpha')
+    first, second = lab.page(host), lab.page(host)
+    take(first)
+    second.wait(seen('keyboard: web ('))
+    second.wait(seen('2 connected'))
+    second.click('take')
+    second.wait('document.getElementById("ask").open')
+    second.run('document.querySelector("#ask button[value=yes]").click()')
+    second.wait('shadow.session.hasKeyboard')
+    first.wait('!shadow.session.hasKeyboard && !shadow.session.wanted')
+    second.type('x')
+    assert host.read(1) == 'x'
+
+
+def test_two_active(lab):
+    one, other = lab.host('alpha'), lab.host('beta')
+    page = lab.page(one, other)
+    page.wait(seen('TWO HOSTS'))
+    page.type('x')
+    assert one.nothing() and other.nothing()
+
+
+def test_paste(lab):
+    """Of many lines: only when the user has said so"""
+    host = lab.host('alpha')
+    page = lab.page(host)
+    take(page)
+    paste = '''(() => {{ const d = new DataTransfer(); d.setData("text/plain", {!r});
+        document.querySelector(".xterm-helper-textarea").dispatchEvent(
+            new ClipboardEvent("paste", {{ clipboardData: d, bubbles: true, cancelable: true }})); }})()'''
+    page.run(paste.format('one'))
+    assert host.read(3) == 'one'
+    page.run(paste.format('two\nlines'))
+    page.wait('document.getElementById("ask").open')
+    assert 'Send 2 lines?' in page.text('ask-text')
+    page.run('document.querySelector("#ask button[value=no]").click()')
+    page.run(paste.format('a\nb'))
+    page.wait('document.getElementById("ask").open')
+    page.run('document.querySelector("#ask button[value=yes]").click()')
+    assert host.read(3) == 'a\rb'
+
+
+def test_hostile_guest(lab):
+    """What a guest prints is no HTML, no title, no link, no answer to an old question."""
+    host = lab.host('alpha')
+    host.print('\x1b[6n\x1b[c')
+    page = lab.page(host)
+    title = page.run('document.title')
+    take(page)
+    host.print('\x1b]0;owned\x07\x1b]8;;javascript:alert(1)\x07link\x1b]8;;\x07'
+               '<img src=x onerror="document.title=1">\x1b]52;c;ZXZpbA==\x07\r\nend')
+    page.wait(has('end'))
+    assert page.run('document.title') == title
+    assert page.run('document.querySelectorAll("img").length') == 0
+    page.type('q')
+    assert host.read(1) == 'q'
