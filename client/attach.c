@@ -16,13 +16,15 @@
 #include "screen.h"
 #include "terminal.h"
 
+#define EXPOSED_AFTER 3000      /* ms: one that starts is protected by then */
+
 typedef struct Attach {
     Session session;
     Args *args;
     GMainLoop *loop;
     Screen *screen;             /* until it is painted */
     uint64_t paint_at;          /* this position */
-    guint keys;                 /* source */
+    guint keys, exposed;        /* sources */
     bool raw_output;            /* no terminal: all as it comes */
     bool told_waiting, told_keyboard, ended_input, again;
     bool escaped;               /* the escape key was the last */
@@ -109,6 +111,25 @@ static void attach_say(const char *format, const char *text)
     terminal_say(line);
 }
 
+static gboolean on_exposed(void *opaque)
+{
+    Attach *a = opaque;
+
+    a->exposed = 0;
+    attach_say("not protected from the cloud VM: %s", "none");
+    return G_SOURCE_REMOVE;
+}
+
+static void attach_protection(Attach *a, const char *protection)
+{
+    g_clear_handle_id(&a->exposed, g_source_remove);
+    if (g_str_equal(protection, "broken")) {
+        attach_say("not protected from the cloud VM: %s", protection);
+    } else if (g_str_equal(protection, "none")) {
+        a->exposed = g_timeout_add(EXPOSED_AFTER, on_exposed, a);
+    }
+}
+
 static void attach_tell_waiting(Attach *a)
 {
     if (a->session.waiting && !a->told_waiting &&
@@ -141,9 +162,7 @@ static void attach_news(Attach *a, SessionNews news, const char *text)
                    "typed: %s", text);
         break;
     case SESSION_PROTECTION:
-        if (g_str_equal(text, "broken") || g_str_equal(text, "none")) {
-            attach_say("not protected from the cloud VM: %s", text);
-        }
+        attach_protection(a, text);
         break;
     case SESSION_LOST:
         attach_say("output was overwritten before it was read: %s", text);

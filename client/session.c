@@ -96,12 +96,13 @@ static void session_new_life(Session *s, const ConsoleState *state)
     }
 }
 
-/* A guest that is not bound has nothing to protect. */
+/* A guest that is not bound, or does not run yet, has nothing to protect. */
 static void session_protection(Session *s)
 {
     const ConsoleState *state = session_state(s);
-    bool bound = state->attached || !g_str_equal(state->protection, "none");
-    const char *now = bound ? state->protection : "unbound";
+    bool runs = state->attached && console_state_is(state, "active");
+    const char *now = runs || !g_str_equal(state->protection, "none") ?
+                      state->protection : "not running";
 
     if (g_strcmp0(s->protection, now)) {
         g_free(s->protection);

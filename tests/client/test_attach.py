@@ -89,6 +89,7 @@ def test_keys_after_the_writer_left(folder):
         with Person('attach', '--name', 'alice', '--force', host.address):
             bob.expect('has taken it over')
         wait_for(lambda: not host.writer)
+        bob.silent(b'nothing', 0.5)     # he has been told by then
         bob.type('back')
         wait_for(lambda: host.console.input == b'back')
 
@@ -157,6 +158,11 @@ def test_protection_is_told(folder):
         user.silent(b'protected')
         host.set(protection='broken', event='protection')
         user.expect('not protected from the cloud VM: broken')
+        host.set('restored', protection='none')
+        host.set(attached=False)
+        user.silent(b'cloud VM: none')
+        host.set('active', attached=True)
+        user.expect('not protected from the cloud VM: none')
 
 
 def test_paste(folder):
