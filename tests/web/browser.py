@@ -19,7 +19,8 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory()
         lib = f'{folder}/usr/lib'
         env = dict(os.environ, HOME=self._profile.name, FONTCONFIG_FILE=f'{folder}/fonts.conf',
-                   LD_LIBRARY_PATH=f'{lib}/x86_64-linux-gnu:{folder}/lib/x86_64-linux-gnu:{lib}/chromium')
+                   LD_LIBRARY_PATH=f'{lib}/x86_64-linux-gnu:{folder}/lib/x86_64-linux-gnu:'
+                                   f'{lib}/x86_64-linux-gnu/pulseaudio')
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
         self._log = open(f'{self._profile.name}/log', 'wb')

@@ -21,7 +21,7 @@ def test_login(lab):
     host.print('old\r\n\x1b[2J\x1b[Hwelcome\r\nlogin: ')
     page = lab.page(host)
     page.wait(has('login:'))
-    assert page.screen() == 'welcome\nlogin:', page.screen()
+    assert page.screen() == 'welcome\nlogin: ', repr(page.screen())
     cursor = page.run('[shadow.screen.term.buffer.active.cursorX, shadow.screen.term.buffer.active.cursorY]')
     assert cursor == [7, 1], cursor
     page.type('lost')
