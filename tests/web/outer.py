@@ -13,7 +13,7 @@ CALL, ARGUMENTS, STATUS, PROCESS = (TESTDEV + offset for offset in (0x10000, 0x1
 BIND, COMMIT = 1, 8     # include/ultracall.h
 COM1 = TESTDEV + 0x3f8
 TAG, COOKIE = 0x100000, 0x101000
-READY = 1               # LSR: a byte has come
+READY, BREAK = 1, 0x10  # LSR: a byte has come, a BREAK has
 LIMIT = 60 * int(os.environ.get('SHADOW_HANGS', 1))
 
 
@@ -116,10 +116,14 @@ class Outer:
                 time.sleep(0.01)
         return got.decode()
 
-    def breaks(self):
-        """Whether a BREAK has come, which is then taken away"""
-        status, = self._run(f'readb {COM1 + 5:#x}')
-        return bool(status & 0x10) and self.read(1) == '\0'
+    def read_break(self):
+        """Wait for one, and take it away."""
+        end = time.monotonic() + LIMIT
+        while not self._run(f'readb {COM1 + 5:#x}')[0] & BREAK:
+            if time.monotonic() > end:
+                raise TimeoutError('no BREAK has come')
+            time.sleep(0.01)
+        self._run(f'readb {COM1:#x}')
 
     def nothing(self):
         ready, = self._run(f'readb {COM1 + 5:#x}')
