@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   web.sh [--check [--long]]
+#   web.sh [--check [--images DIR] [TEST...]]
 #
 # Put the page for consoles into build/web: our modules and xterm.js, which npm downloads as
 # web/package-lock.json says. With --check, run its tests too.

@@ -16,7 +16,7 @@ class Browser:
     """One page. folder: where Chromium is unpacked"""
 
     def __init__(self, folder):
-        self._profile = tempfile.TemporaryDirectory()
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         lib = f'{folder}/usr/lib'
         env = dict(os.environ, HOME=self._profile.name, FONTCONFIG_FILE=f'{folder}/fonts.conf',
                    LD_LIBRARY_PATH=f'{lib}/x86_64-linux-gnu:{folder}/lib/x86_64-linux-gnu:'

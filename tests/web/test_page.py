@@ -132,6 +132,7 @@ def test_paste(lab):
     page.wait('document.getElementById("ask").open')
     assert 'Send 2 lines?' in page.text('ask-text')
     page.run('document.querySelector("#ask button[value=no]").click()')
+    page.wait('document.getElementById("ask").onclose === null')
     page.run(paste.format('a\nb'))
     page.wait('document.getElementById("ask").open')
     page.run('document.querySelector("#ask button[value=yes]").click()')

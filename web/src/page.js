@@ -134,6 +134,7 @@ function ask(question, what = '') {
     $('ask').showModal();
     return new Promise((resolve) => {
         $('ask').onclose = () => {
+            $('ask').onclose = null;
             resolve($('ask').returnValue === 'yes');
             screen.term.focus();
         };
@@ -145,6 +146,9 @@ async function paste(event) {
     event.preventDefault();
     event.stopPropagation();
     const lines = text.split(/\r\n|\r|\n/).length;
+    if ($('ask').open) {
+        return;
+    }
     if (lines === 1 || await ask(`Send ${lines} lines?`, text)) {
         screen.term.paste(text);
     }
