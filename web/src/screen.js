@@ -15,7 +15,8 @@ const COLS = 80;
 
 function terminal() {
     return new Terminal({
-        allowProposedApi: true, cols: COLS, rows: ROWS, scrollback: SCROLLBACK, convertEol: false,
+        allowProposedApi: true, cols: COLS, rows: ROWS, scrollback: SCROLLBACK,
+        fontFamily: '"DejaVu Sans Mono", monospace',
         linkHandler: { activate() { /* what a guest prints leads nowhere */ } },
     });
 }
