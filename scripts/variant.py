@@ -99,12 +99,16 @@ class Variant:
         headers: a folder whose headers come before all others"""
         out = self.path(into, name or obj)
         old = self.build.compiles[obj][1]
-        source = source or old[old.index('-c') + 1]
+        original = old[old.index('-c') + 1]
         args = without(old, NAMING)
         if compiler:
             args = [compiler] + [arg for arg in args[1:] if not NOT_FOR_CLANG.match(arg)]
         if headers:
             args[1:1] = ['-iquote', headers]
+        if source:
+            # for headers that stand beside the file that it takes the place of
+            flags = [*flags, '-iquote', os.path.dirname(original)]
+        source = source or original
         command = shlex.join([*args, *flags, '-MD', '-MF', f'{out}.d', '-o', out, '-c', source])
         self.edges[out] = [
             f'build {escape(out)}: compile {escape(source)}',
