@@ -7,11 +7,10 @@ import socket
 import struct
 
 from lab.patience import scaled
+from lab.wire import frame, PAYLOAD_MAX, take_frames
 
 from ._wire import Wire
 
-HEADER = struct.Struct('>cBHIQ')
-PAYLOAD_MAX = 16384
 VERSION = b'\x01'
 AT_THE_END, TAKE_FREE = b'e', b't'
 
@@ -34,7 +33,7 @@ class DoorWire(Wire):
 
     def _say(self, kind, payload, lease=0, position=0):
         self._connection.settimeout(scaled())
-        self._connection.sendall(HEADER.pack(kind, 0, len(payload), lease, position) + payload)
+        self._connection.sendall(frame(kind, payload, lease, position))
 
     def send(self, data):
         while data:
@@ -66,17 +65,10 @@ class DoorWire(Wire):
         if not data:
             raise ConnectionError('the door has closed')
         self._bytes += data
-        frames, at = [], 0
-        while len(self._bytes) - at >= HEADER.size:
-            kind, _, size, lease, position = HEADER.unpack_from(self._bytes, at)
-            if len(self._bytes) - at < HEADER.size + size:
-                break
-            start = at + HEADER.size
-            payload = bytes(self._bytes[start:start + size])
+        frames = []
+        for kind, lease, position, payload in take_frames(self._bytes):
             self._heard(kind, payload, lease, position)
             frames.append((kind, payload))
-            at = start + size
-        del self._bytes[:at]
         return frames
 
     def _heard(self, kind, payload, lease, position):
