@@ -62,21 +62,28 @@ def answered(hosts):
     return time.monotonic() - started
 
 
-def transfer_and_move(pair, console, hosts):
-    """A migration in the midst of a transfer each way; it stands still while frozen."""
-    from lab.transfer import Transfer
-    transfer = Transfer(console, SIZE, window=32).start()
-    assert lab.wait_until(lambda: transfer.progress > 0.05)
+@contextlib.contextmanager
+def frozen(pair):
+    """The user VM moves; on its way it stands still, its state saved, for as long as wanted."""
     since = pair.inner.qmp.mark()
     leave_little(pair)
     pair.migrate_start(pause_before_switchover=True)
     wait_switchover(pair, since)
     pair.new.signal('STOP')
     save(pair)
-    slow = answered(hosts)
+    yield
     pair.new.signal('CONT')
     info, _, _ = pair.migrate_finish()
     assert info['status'] == 'completed', info
+
+
+def transfer_and_move(pair, console, hosts):
+    """A migration in the midst of a transfer each way; it stands still while frozen."""
+    from lab.transfer import Transfer
+    transfer = Transfer(console, SIZE, window=32).start()
+    assert lab.wait_until(lambda: transfer.progress > 0.05)
+    with frozen(pair):
+        slow = answered(hosts)
     assert transfer.progress < 1, 'the transfer ended before the migration'
     from_guest, to_guest = transfer.finish()
     assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
@@ -132,19 +139,11 @@ def frozen_takeover(pair, hosts, alice, stack):
     """Another takes the keyboard over while the user VM is frozen, and goes on typing at
     the other host, in the same shell."""
     from lab.doors import DoorClient
-    since = pair.inner.qmp.mark()
-    leave_little(pair)
-    pair.migrate_start(pause_before_switchover=True)
-    wait_switchover(pair, since)
-    pair.new.signal('STOP')
-    save(pair)
-    bob = DoorClient(program('attach', '--force', '--name', 'bob', '--from', 'oldest', '--hosts',
-                             hosts, 'vm1'))
-    stack.callback(bob.close)
-    assert lab.wait_until(lambda: b'you do not have the keyboard' in alice.said), alice.said
-    bob.send('echo $TRANSFER_MARK-$((1+1))\r')
-    pair.new.signal('CONT')
-    info, _, _ = pair.migrate_finish()
-    assert info['status'] == 'completed', info
+    with frozen(pair):
+        bob = DoorClient(program('attach', '--force', '--name', 'bob', '--from', 'oldest',
+                                 '--hosts', hosts, 'vm1'))
+        stack.callback(bob.close)
+        assert lab.wait_until(lambda: b'you do not have the keyboard' in alice.said), alice.said
+        bob.send('echo $TRANSFER_MARK-$((1+1))\r')
     bob.expect('the-same-2\r\n')
     alice.expect('the-same-2\r\n')
