@@ -151,7 +151,7 @@ static bool args_from(const char *from, SessionOptions *options)
                                       &options->count, NULL);
 }
 
-bool args_session(const Args *a, SessionOptions *options,
+void args_session(const Args *a, SessionOptions *options,
                   ShadowWireMode otherwise)
 {
     *options = (SessionOptions) {
@@ -167,5 +167,4 @@ bool args_session(const Args *a, SessionOptions *options,
         args_fail(EXIT_USAGE, "%s: not a position, first, oldest or end",
                   a->from);
     }
-    return true;
 }

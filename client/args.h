@@ -38,7 +38,7 @@ void args_read(Args *a, int argc, char **argv, const char *usage,
                const char *help, unsigned least, unsigned most, bool console);
 
 /* What a session is told of them, with output from @otherwise on */
-bool args_session(const Args *a, SessionOptions *options,
+void args_session(const Args *a, SessionOptions *options,
                   ShadowWireMode otherwise);
 
 /* End the program with a message. */
