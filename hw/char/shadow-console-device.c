@@ -23,11 +23,6 @@ static ShadowConsole *device_console(ShadowDevice *dev)
                                                         CONSOLE_CHILD));
 }
 
-static char *device_full_name(ShadowDevice *dev)
-{
-    return g_strdup_printf("%s/%s", dev->guest_id, shadow_device_name(dev));
-}
-
 void shadow_console_device_init(ShadowDevice *dev, ShadowConsole *c)
 {
     object_initialize_child(OBJECT(dev), CONSOLE_CHILD, c,
@@ -40,7 +35,7 @@ void shadow_console_device_name(ShadowDevice *dev)
     ShadowConsole *c = device_console(dev);
 
     g_free(c->name);
-    c->name = device_full_name(dev);
+    c->name = g_strdup_printf("%s/%s", dev->guest_id, shadow_device_name(dev));
 }
 
 bool shadow_console_device_check(const char *name, uint32_t size,
@@ -80,9 +75,7 @@ void shadow_console_device_connected(void *opaque, size_t notice)
 
 void shadow_console_device_moved(ShadowDevice *dev)
 {
-    g_autofree char *name = device_full_name(dev);
-
-    shadow_console_moved(device_console(dev), name);
+    shadow_console_moved(device_console(dev));
 }
 
 static void device_forked(ShadowDevice *dev)
@@ -92,29 +85,23 @@ static void device_forked(ShadowDevice *dev)
 
 static void device_restored(ShadowDevice *dev, bool snapshot)
 {
-    g_autofree char *name = device_full_name(dev);
-
     if (snapshot && dev->guest->state != SHADOW_GUEST_STATE_ACTIVE) {
         /* it can be restored elsewhere, too */
         device_forked(dev);
     }
-    shadow_console_restored(device_console(dev), snapshot, name);
+    shadow_console_restored(device_console(dev), snapshot);
 }
 
 static void device_protection(ShadowDevice *dev, bool exposed,
                               const char *broken)
 {
-    g_autofree char *name = device_full_name(dev);
-
-    shadow_console_protection(device_console(dev), exposed, broken, name);
+    shadow_console_protection(device_console(dev), exposed, broken);
 }
 
 static void device_attached(ShadowDevice *dev, bool attached,
                             const char *reason)
 {
-    g_autofree char *name = device_full_name(dev);
-
-    shadow_console_attached(device_console(dev), attached, reason, name);
+    shadow_console_attached(device_console(dev), attached, reason);
 }
 
 static void device_sent_ahead(ShadowDevice *dev)

@@ -19,7 +19,6 @@
 
 static void console_flush(ShadowConsole *c);
 static void console_pump(ShadowConsole *c);
-static void console_announce(ShadowConsole *c);
 
 /* Whether no byte of the guest may move, in either direction */
 static bool console_stopped(const ShadowConsole *c)
@@ -50,7 +49,7 @@ static bool console_clear_to_send(const ShadowConsole *c)
            unsent <= (c->cts ? size - size / 4 : size / 2);
 }
 
-static void console_lines(ShadowConsole *c)
+void shadow_console_lines(ShadowConsole *c)
 {
     bool cts = console_clear_to_send(c);
 
@@ -127,7 +126,7 @@ static void console_hang_up(ShadowConsole *c)
     /* a transport that cannot hang up goes on */
     c->notices.parting = false;
     if (!shadow_notices_due(&c->notices)) {
-        console_announce(c);
+        shadow_console_announce(c);
         console_pump(c);
         qemu_bh_schedule(c->flush);
     }
@@ -173,7 +172,7 @@ static void console_flush(ShadowConsole *c)
         }
         c->sent += n;
     }
-    console_lines(c);
+    shadow_console_lines(c);
 }
 
 static void console_flush_due(void *opaque)
@@ -323,7 +322,7 @@ static void console_user_read(void *opaque, const uint8_t *buf, int size)
     shadow_console_type(c, buf, size);
 }
 
-static void console_announce(ShadowConsole *c)
+void shadow_console_announce(ShadowConsole *c)
 {
     if (!c->connected || c->announced || c->held || c->detached ||
         shadow_notices_due(&c->notices)) {
@@ -362,7 +361,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
         c->announced = false;
         console_user_changed(c);
         shadow_notices_connect(&c->notices);
-        console_announce(c);
+        shadow_console_announce(c);
         console_pump(c);
         qemu_bh_schedule(c->flush);
         break;
@@ -370,7 +369,7 @@ static void console_user_event(void *opaque, QEMUChrEvent event)
         c->connected = false;
         console_user_changed(c);
         console_unwatch(c);
-        console_lines(c);
+        shadow_console_lines(c);
         break;
     case CHR_EVENT_BREAK:
         if (c->input_enabled && !c->keyboard.holder) {
@@ -414,7 +413,7 @@ static int console_user_change(void *opaque)
     shadow_log_return(&c->log, c->user->chr);
     c->connected = false;
     console_attach_user(c);
-    console_lines(c);
+    shadow_console_lines(c);
     return 0;
 }
 
@@ -434,7 +433,7 @@ static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
         c->dropped += c->out.start - c->sent;
         c->sent = c->out.start;
     }
-    console_lines(c);
+    shadow_console_lines(c);
     console_flush_soon(c);
     return len;
 }
@@ -540,7 +539,7 @@ void shadow_console_hold(ShadowConsole *c, bool held)
         return;
     }
     shadow_carrier_goes_on(&c->carrier);
-    console_announce(c);
+    shadow_console_announce(c);
     console_pump(c);
     /* a guest that comes from elsewhere may wait for another user */
     c->cts = console_clear_to_send(c);
@@ -566,103 +565,6 @@ void shadow_console_put_back(ShadowConsole *c, bool brk, const uint8_t *buf,
 void shadow_console_pump(ShadowConsole *c)
 {
     console_pump(c);
-}
-
-static void console_farewell(ShadowConsole *c, ShadowFarewell kind,
-                             const char *name, const char *what)
-{
-    g_autofree char *text = g_strdup_printf("%s: %s", name, what);
-
-    shadow_notices_add(&c->notices, kind, text);
-    qemu_bh_schedule(c->flush);
-}
-
-void shadow_console_taken_over(ShadowConsole *c, const char *who)
-{
-    g_autofree char *what = NULL;
-
-    what = g_strdup_printf("the keyboard was taken over by %s", who);
-    c->announced = false;
-    console_farewell(c, SHADOW_FAREWELL_TAKEN, c->name, what);
-}
-
-void shadow_console_moved(ShadowConsole *c, const char *name)
-{
-    c->announced = false;
-    shadow_keyboard_end(c, "moved to another host");
-    shadow_carrier_moved(&c->carrier);
-    shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_MOVED, NULL);
-    shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
-    console_farewell(c, SHADOW_FAREWELL_MOVED, name, "moved to another host");
-}
-
-void shadow_console_restored(ShadowConsole *c, bool snapshot, const char *name)
-{
-    shadow_keyboard_end(c, snapshot ? "went back to a snapshot" :
-                                      "its state has arrived");
-    shadow_readers_tell(&c->readers, snapshot ? SHADOW_DOOR_EVENT_SNAPSHOT :
-                                                SHADOW_DOOR_EVENT_RESTORED,
-                        NULL);
-    if (snapshot) {
-        console_farewell(c, SHADOW_FAREWELL_SNAPSHOT, name,
-                         "went back to a snapshot");
-    } else {
-        shadow_notices_drop(&c->notices, SHADOW_FAREWELL_MOVED);
-        shadow_notices_drop(&c->notices, SHADOW_FAREWELL_SNAPSHOT);
-        /* the user has left it since, and comes back from elsewhere */
-        shadow_notices_drop(&c->notices, SHADOW_FAREWELL_DETACHED);
-        c->severed = false;
-    }
-}
-
-void shadow_console_protection(ShadowConsole *c, bool exposed,
-                               const char *broken, const char *name)
-{
-    g_autofree char *text = NULL;
-
-    text = g_strdup_printf("[%s %s: not protected from the cloud VM]\r\n",
-                           c->notices.type, name);
-    shadow_notices_set_greeting(&c->notices, exposed ? text : NULL);
-    if (broken) {
-        g_autofree char *what = NULL;
-
-        what = g_strdup_printf("no longer protected from the cloud VM: %s",
-                               broken);
-        console_farewell(c, SHADOW_FAREWELL_BROKEN, name, what);
-        shadow_keyboard_end(c, what);
-    }
-    shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_PROTECTION, broken);
-}
-
-void shadow_console_attached(ShadowConsole *c, bool attached,
-                             const char *reason, const char *name)
-{
-    if (attached != c->detached) {
-        return;
-    }
-    c->detached = !attached;
-    if (attached) {
-        /* one who has taken the keyboard since */
-        c->severed &= !c->keyboard.holder;
-        shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_ATTACHED, NULL);
-        console_announce(c);
-        console_pump(c);
-        qemu_bh_schedule(c->flush);
-        return;
-    }
-    c->announced = false;
-    c->severed = true;
-    shadow_keyboard_end(c, "detached from its virtual machine");
-    shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_DETACHED, reason);
-    console_lines(c);
-    /* who comes later has connected anew, and is not sent away */
-    if (c->connected) {
-        g_autofree char *what = NULL;
-
-        what = g_strdup_printf("detached from its virtual machine: %s",
-                               reason);
-        console_farewell(c, SHADOW_FAREWELL_DETACHED, name, what);
-    }
 }
 
 static void console_init(Object *obj)

@@ -132,18 +132,23 @@ void shadow_console_reset(ShadowConsole *c);
 void shadow_console_put_back(ShadowConsole *c, bool brk, const uint8_t *buf,
                              uint32_t len);
 
+/* What CTS depends on has changed: tell the UART if it has. */
+void shadow_console_lines(ShadowConsole *c);
+
+/* The chardev's user, if there is one, begins unless something is against it. */
+void shadow_console_announce(ShadowConsole *c);
+
 /* The UART may be able to take input again. */
 void shadow_console_pump(ShadowConsole *c);
 
 /* Tell the user that the console is now elsewhere, and hang up. */
-void shadow_console_moved(ShadowConsole *c, const char *name);
+void shadow_console_moved(ShadowConsole *c);
 
 /*
  * A state was loaded.  If it is a @snapshot's, tell the user, or else the next
  * who comes, and hang up.
  */
-void shadow_console_restored(ShadowConsole *c, bool snapshot,
-                             const char *name);
+void shadow_console_restored(ShadowConsole *c, bool snapshot);
 
 /*
  * If @exposed, each new connection begins with a line that says so.  If
@@ -151,7 +156,7 @@ void shadow_console_restored(ShadowConsole *c, bool snapshot,
  * comes, and hang up.
  */
 void shadow_console_protection(ShadowConsole *c, bool exposed,
-                               const char *broken, const char *name);
+                               const char *broken);
 
 /*
  * Whether the console is bound to its nested guest; it is at first.  When that
@@ -160,7 +165,7 @@ void shadow_console_protection(ShadowConsole *c, bool exposed,
  * connected anew.
  */
 void shadow_console_attached(ShadowConsole *c, bool attached,
-                             const char *reason, const char *name);
+                             const char *reason);
 
 void shadow_console_query(ShadowConsole *c, ShadowDeviceInfo *info);
 ShadowDoorClientInfoList *shadow_console_query_clients(ShadowConsole *c);
