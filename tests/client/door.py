@@ -114,6 +114,11 @@ class Host:
             if user is self.writer:
                 user.accepted()
 
+    def mute_writer(self):
+        """From now on it is not told what is accepted; its first count has been sent."""
+        with self.lock:
+            self.writer.accepted = lambda: None
+
     def take(self, console, state='active', event='restored'):
         """The console has come from another host."""
         with self.lock:

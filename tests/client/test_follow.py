@@ -91,7 +91,7 @@ def test_unconfirmed(folder):
     source, target, hosts = pair(folder)
     with attach(folder, hosts) as user:
         wait_for(lambda: source.writer)
-        source.writer.accepted = lambda: None       # says nothing any more
+        source.mute_writer()
         user.type('once')
         wait_for(lambda: source.console.input == b'once')
         move(source, target)
@@ -236,7 +236,7 @@ def test_break_moves(folder):
     source, target, hosts = pair(folder)
     with attach(folder, hosts) as user:
         wait_for(lambda: source.writer)
-        source.writer.accepted = lambda: None
+        source.mute_writer()
         user.type(b'a\x1db')
         wait_for(lambda: source.console.input == b'a')
         source.set('frozen', 'freezing')
@@ -253,8 +253,9 @@ def test_lost_output(folder):
         source.write(b'seen')
         user.expect('seen')
         source.close()
-        source.console.output += b'x' * 1000 + b'tail'
-        source.console.start = 1004
+        with source.lock:
+            source.console.output += b'x' * 1000 + b'tail'
+            source.console.start = 1004
         target.take(source.console)
         user.expect('1000 bytes, from 4 on')
         user.expect('tail')
