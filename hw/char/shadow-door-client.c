@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A connection to a door: its transport, and when it begins and ends.
+ * A connection to a door: when it begins and ends, what goes in and out.
  *
  * Nothing is kept for a client that does not read but the rest of what its
  * transport has taken in part.  Until that is gone nothing is read from it, so
@@ -10,8 +10,6 @@
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
-#include "io/channel-tls.h"
-#include "io/channel-websock.h"
 #include "shadow/hw/char/shadow-door.h"
 #include "shadow/hw/core/shadow-guest.h"
 #include "shadow/trace.h"
@@ -46,7 +44,7 @@ static void client_bury(void *opaque)
 }
 
 /* Not at once: a callback of the client's loop may be under way. */
-static void client_unref(void *opaque)
+void door_client_unref(void *opaque)
 {
     DoorClient *c = opaque;
 
@@ -74,7 +72,7 @@ static void client_let_go(DoorClient *c)
     }
 }
 
-static void client_close(DoorClient *c)
+void door_client_gone(DoorClient *c)
 {
     ShadowDoor *d = c->door;
 
@@ -90,7 +88,7 @@ static void client_close(DoorClient *c)
     d->n_clients--;
     /* also ends a handshake that waits for it */
     qio_channel_shutdown(c->ioc, QIO_CHANNEL_SHUTDOWN_BOTH, NULL);
-    client_unref(c);
+    door_client_unref(c);
 }
 
 static gboolean client_readable(QIOChannel *ioc, GIOCondition cond,
@@ -138,7 +136,7 @@ static size_t client_write(DoorClient *c, const uint8_t *buf, size_t len)
             break;
         }
         if (n <= 0) {
-            client_close(c);
+            door_client_gone(c);
             return len;
         }
         done += n;
@@ -224,7 +222,7 @@ void door_client_end(DoorClient *c, const char *why)
 void door_client_close(DoorClient *c, const char *why)
 {
     door_client_end(c, why);
-    client_close(c);
+    door_client_gone(c);
 }
 
 void door_client_tick(DoorClient *c, int64_t now)
@@ -233,7 +231,7 @@ void door_client_tick(DoorClient *c, int64_t now)
         return;
     }
     if (c->parting || c->error || !c->ready) {
-        client_close(c);
+        door_client_gone(c);
     } else {
         door_client_end(c, c->greeted ? "nothing was sent for too long" :
                                         "there was no hello");
@@ -283,7 +281,7 @@ static gboolean client_readable(QIOChannel *ioc, GIOCondition cond,
         return G_SOURCE_CONTINUE;
     }
     if (n <= 0) {
-        client_close(c);
+        door_client_gone(c);
         return G_SOURCE_CONTINUE;
     }
     if (c->parting || c->error) {
@@ -328,17 +326,15 @@ static const char *client_enter(DoorClient *c)
     return NULL;
 }
 
-static void client_ready(DoorClient *c)
+void door_client_ready(DoorClient *c, const char *why)
 {
-    const char *why;
-
     if (!c->door->websocket) {
         /* a websocket takes its bytes in the main loop's own context */
         c->loop = shadow_loop_new();
         c->context = c->loop ? shadow_loop_context(c->loop) : NULL;
     }
     c->ready = true;
-    why = client_enter(c);
+    why = why ?: client_enter(c);
     if (why) {
         door_client_end(c, why);
         return;
@@ -346,96 +342,6 @@ static void client_ready(DoorClient *c)
     trace_shadow_door_client_new(c->door->id, c->reader.client,
                                  c->reader.peer);
     door_client_flush(c);
-}
-
-/* The transport's own handshakes */
-
-static void client_websock_done(QIOTask *task, void *opaque)
-{
-    DoorClient *c = opaque;
-
-    if (!c->door) {
-        return;
-    }
-    if (qio_task_propagate_error(task, NULL)) {
-        client_close(c);
-        return;
-    }
-    client_ready(c);
-}
-
-static void client_websock(DoorClient *c)
-{
-    QIOChannelWebsock *ws = qio_channel_websock_new_server(c->ioc);
-
-    object_unref(OBJECT(c->ioc));
-    c->ioc = QIO_CHANNEL(ws);
-    c->refs++;
-    qio_channel_websock_handshake(ws, client_websock_done, c, client_unref);
-}
-
-static void client_connected(DoorClient *c)
-{
-    if (c->door->websocket) {
-        client_websock(c);
-    } else {
-        client_ready(c);
-    }
-}
-
-static void client_tls_done(QIOTask *task, void *opaque)
-{
-    DoorClient *c = opaque;
-    g_autofree char *name = NULL;
-
-    if (!c->door) {
-        return;
-    }
-    if (qio_task_propagate_error(task, NULL)) {
-        client_close(c);
-        return;
-    }
-    name = qcrypto_tls_session_get_peer_name(
-        qio_channel_tls_get_session(QIO_CHANNEL_TLS(c->ioc)));
-    if (name) {
-        g_free(c->reader.peer);
-        c->reader.peer = door_printable(name, DOOR_PEER_MAX);
-    }
-    client_connected(c);
-}
-
-static void client_tls(DoorClient *c)
-{
-    ShadowDoor *d = c->door;
-    QIOChannelTLS *tls = qio_channel_tls_new_server(c->ioc, d->tls_creds,
-                                                    d->tls_authz, NULL);
-
-    if (!tls) {
-        client_close(c);
-        return;
-    }
-    object_unref(OBJECT(c->ioc));
-    c->ioc = QIO_CHANNEL(tls);
-    c->refs++;
-    qio_channel_tls_handshake(tls, client_tls_done, c, client_unref, NULL);
-}
-
-static char *client_peer(QIOChannelSocket *sioc)
-{
-    g_autoptr(SocketAddress) addr =
-        qio_channel_socket_get_remote_address(sioc, NULL);
-    struct ucred cred;
-    socklen_t len = sizeof(cred);
-
-    if (addr && addr->type == SOCKET_ADDRESS_TYPE_UNIX &&
-        !getsockopt(sioc->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
-        return g_strdup_printf("uid %u", cred.uid);
-    }
-    if (addr && addr->type == SOCKET_ADDRESS_TYPE_INET) {
-        return g_strdup_printf("%s:%s", addr->u.inet.host,
-                               addr->u.inet.port);
-    }
-    return g_strdup("unknown");
 }
 
 static uint32_t client_new_number(void)
@@ -458,7 +364,7 @@ void door_client_new(ShadowDoor *d, QIOChannelSocket *sioc)
     c->reader.door = d->id;
     c->reader.client = client_new_number();
     c->reader.name = g_strdup("");
-    c->reader.peer = client_peer(sioc);
+    c->reader.peer = door_transport_peer(sioc);
     c->reader.role = d->role;
     c->reader.since = g_get_real_time() / G_USEC_PER_SEC;
     shadow_wire_reader_init(&c->wire, SHADOW_WIRE_BY_CLIENT);
@@ -466,9 +372,5 @@ void door_client_new(ShadowDoor *d, QIOChannelSocket *sioc)
     d->n_clients++;
     qio_channel_set_blocking(c->ioc, false, NULL);
     qio_channel_set_delay(c->ioc, false);
-    if (d->tls_creds) {
-        client_tls(c);
-    } else {
-        client_connected(c);
-    }
+    door_transport_start(c);
 }

@@ -79,6 +79,11 @@ struct DoorClient {
 /* The connection (shadow-door-client.c) */
 
 void door_client_new(ShadowDoor *d, QIOChannelSocket *sioc);
+/* Its transport's handshakes are done; @why it may not come, or NULL */
+void door_client_ready(DoorClient *c, const char *why);
+/* It is gone, at once; its memory is kept until nobody refers to it. */
+void door_client_gone(DoorClient *c);
+void door_client_unref(void *opaque);
 /* It is told why, and is gone when this returns. */
 void door_client_close(DoorClient *c, const char *why);
 /* It is told why, and has a moment to hear it. */
@@ -87,6 +92,13 @@ void door_client_end(DoorClient *c, const char *why);
 void door_client_put(DoorClient *c, const GByteArray *frames);
 /* It was silent until @now, ms of the host's clock. */
 void door_client_tick(DoorClient *c, int64_t now);
+
+/* What the frames travel in (shadow-door-transport.c) */
+
+/* Do the handshakes; door_client_ready() or door_client_gone() follows. */
+void door_transport_start(DoorClient *c);
+/* Who is at the other end, as the system knows it */
+char *door_transport_peer(QIOChannelSocket *sioc);
 
 /* What is said (shadow-door-frames.c) */
 
