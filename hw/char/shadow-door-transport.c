@@ -1,12 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a client's frames travel in: TLS, a websocket.
+ *
+ * A browser says which page opens a websocket (RFC 6455, section 10.2), and
+ * gives the user's certificate whatever page that is.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "io/channel-tls.h"
 #include "io/channel-websock.h"
 #include "shadow/hw/char/shadow-door.h"
+
+#define ORIGIN_MAX 256          /* bytes */
+
+static bool origin_valid(const char *origin)
+{
+    const char *host = strstr(origin, "://");
+
+    return host && host > origin && host[3] && !strchr(host + 3, '/') &&
+           strlen(origin) <= ORIGIN_MAX;
+}
+
+bool door_origins_valid(const char *list, Error **errp)
+{
+    g_auto(GStrv) origins = g_strsplit(list, " ", -1);
+
+    if (!origins[0]) {
+        error_setg(errp, "origin is empty");
+        return false;
+    }
+    for (unsigned i = 0; origins[i]; i++) {
+        if (!origin_valid(origins[i])) {
+            error_setg(errp, "origin '%s' is not SCHEME://HOST or "
+                       "SCHEME://HOST:PORT", origins[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Why the page that opened it may not come, or NULL */
+static const char *transport_stranger(DoorClient *c, const char *origin)
+{
+    g_auto(GStrv) origins = NULL;
+
+    if (!c->door->origin) {
+        return NULL;
+    }
+    origins = g_strsplit(c->door->origin, " ", -1);
+    for (unsigned i = 0; origin && origins[i]; i++) {
+        if (!g_ascii_strcasecmp(origins[i], origin)) {
+            return NULL;
+        }
+    }
+    return "a page of this origin may not come here";
+}
 
 static void transport_websock_done(QIOTask *task, void *opaque)
 {
@@ -19,7 +67,8 @@ static void transport_websock_done(QIOTask *task, void *opaque)
         door_client_gone(c);
         return;
     }
-    door_client_ready(c, NULL);
+    door_client_ready(c, transport_stranger(c, QIO_CHANNEL_WEBSOCK(c->ioc)->
+                                               origin));
 }
 
 static void transport_websock(DoorClient *c)

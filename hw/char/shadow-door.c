@@ -97,6 +97,18 @@ static bool door_find_creds(ShadowDoor *d, Error **errp)
     return true;
 }
 
+static bool door_check_origin(ShadowDoor *d, Error **errp)
+{
+    if (!d->origin) {
+        return true;
+    }
+    if (!d->websocket) {
+        error_setg(errp, "origin needs websocket=on");
+        return false;
+    }
+    return door_origins_valid(d->origin, errp);
+}
+
 static bool door_listen(ShadowDoor *d, Error **errp)
 {
     g_autoptr(SocketAddress) addr = socket_parse(d->addr, errp);
@@ -135,7 +147,8 @@ static void door_complete(UserCreatable *uc, Error **errp)
         return;
     }
     d->id = g_strdup(object_get_canonical_path_component(OBJECT(d)));
-    if (!door_find_creds(d, errp) || !door_listen(d, errp)) {
+    if (!door_check_origin(d, errp) || !door_find_creds(d, errp) ||
+        !door_listen(d, errp)) {
         return;
     }
     d->tick = timer_new_ms(QEMU_CLOCK_REALTIME, door_tick, d);
@@ -180,6 +193,7 @@ static void door_finalize(Object *obj)
     g_free(d->device);
     g_free(d->tls_creds_id);
     g_free(d->tls_authz);
+    g_free(d->origin);
     g_free(d->host_name);
     g_free(d->id);
 }
@@ -201,6 +215,8 @@ static const DoorString door_strings[] = {
     DOOR_STRING("addr", addr, "where it listens"),
     DOOR_STRING("tls-creds", tls_creds_id, "TLS credentials"),
     DOOR_STRING("tls-authz", tls_authz, "who may come, by his certificate"),
+    DOOR_STRING("origin", origin, "whose pages may use the websocket: "
+                "SCHEME://HOST:PORT, several apart by spaces"),
     DOOR_STRING("host-name", host_name, "what clients know this host by"),
 };
 

@@ -25,6 +25,7 @@ struct ShadowDoor {
     ShadowDoorRole role;
     char *tls_creds_id, *tls_authz;
     bool websocket;
+    char *origin;               /* whose pages may come, or NULL: anyone's */
     uint32_t max_clients;
     uint32_t idle_timeout;      /* seconds; 0: none */
     char *host_name;            /* or NULL */
@@ -97,6 +98,8 @@ void door_client_tick(DoorClient *c, int64_t now);
 
 /* Do the handshakes; door_client_ready() or door_client_gone() follows. */
 void door_transport_start(DoorClient *c);
+/* Whether @list, an option's value, is one of origins (RFC 6454, 6.2) */
+bool door_origins_valid(const char *list, Error **errp);
 /* Who is at the other end, as the system knows it */
 char *door_transport_peer(QIOChannelSocket *sioc);
 

@@ -55,13 +55,20 @@ static void door_said(DoorUser *u)
     g_assert_nonnull(u->said);
 }
 
-DoorUser *door_connect_by(int fd, const DoorTransport *transport)
+DoorUser *door_stand_at(int fd, const DoorTransport *transport)
 {
     DoorUser *u = g_new0(DoorUser, 1);
 
     u->fd = fd;
     u->transport = transport;
     shadow_wire_reader_init(&u->wire, SHADOW_WIRE_BY_DOOR);
+    return u;
+}
+
+DoorUser *door_connect_by(int fd, const DoorTransport *transport)
+{
+    DoorUser *u = door_stand_at(fd, transport);
+
     door_expect(u, SHADOW_WIRE_HELLO);
     door_said(u);
     return u;

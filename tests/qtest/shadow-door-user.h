@@ -32,6 +32,8 @@ typedef struct DoorUser {
 /* "com1" of vm1 gets door "d1" at the socket "door"; @props: after a comma */
 void door_add(QTestState *qts, const char *props);
 
+/* One who has been told nothing yet, by a transport that is ready or NULL */
+DoorUser *door_stand_at(int fd, const DoorTransport *transport);
 /* One who has been told hello, and has not said it */
 DoorUser *door_connect(const char *name);
 /* The same, at the socket @fd, which it then owns */

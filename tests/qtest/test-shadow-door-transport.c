@@ -244,22 +244,17 @@ static void ws_send(void *opaque, const void *buf, size_t len)
     g_assert_cmpint(write(*(int *)opaque, buf, len), ==, len);
 }
 
-static void test_websocket(void)
+/* A websocket of a page of @origin, a line of HTTP or "" */
+static int ws_connect(const char *origin)
 {
-    static const char request[] =
+    g_autofree char *request = g_strdup_printf(
         "GET / HTTP/1.1\r\nHost: door\r\nConnection: Upgrade\r\n"
         "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        "Sec-WebSocket-Protocol: binary\r\n\r\n";
-    QTestState *qts = shadow_renew_com1();
-    g_autofree char *text = shadow_pattern(1000);
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s"
+        "Sec-WebSocket-Protocol: binary\r\n\r\n", origin);
     g_autoptr(GString) answer = g_string_new("");
-    int fd;
-    DoorTransport transport = { ws_receive, ws_send, &fd };
-    DoorUser *u;
+    int fd = user_connect("door");
 
-    door_add(qts, ", 'websocket': true");
-    fd = user_connect("door");
     user_send(fd, request);
     while (!strstr(answer->str, "\r\n\r\n")) {
         char c;
@@ -268,6 +263,19 @@ static void test_websocket(void)
         g_string_append_c(answer, c);
     }
     g_assert_true(g_str_has_prefix(answer->str, "HTTP/1.1 101 "));
+    return fd;
+}
+
+static void test_websocket(void)
+{
+    QTestState *qts = shadow_renew_com1();
+    g_autofree char *text = shadow_pattern(1000);
+    int fd;
+    DoorTransport transport = { ws_receive, ws_send, &fd };
+    DoorUser *u;
+
+    door_add(qts, ", 'websocket': true");
+    fd = ws_connect("");
     u = door_connect_by(fd, &transport);
     door_hello(u, "web");
     door_start(u, SHADOW_WIRE_FROM_END, 0);
@@ -281,11 +289,43 @@ static void test_websocket(void)
     shadow_object_del(qts, "d1");
 }
 
+static void test_origin(void)
+{
+    static const char *const strangers[] = {
+        "", "Origin: https://evil.example\r\n", "Origin: null\r\n",
+        "Origin: http://a.example\r\n", "Origin: https://a.example:444\r\n",
+        "Origin: https://a.example.evil.example\r\n", "Origin: \r\n",
+        "Origin: https://a.example https://b.example:5000\r\n",
+        "Origin: https://evil.example\r\nOrigin: https://a.example\r\n",
+    };
+    QTestState *qts = shadow_renew_com1();
+    int fd;
+    DoorTransport transport = { ws_receive, ws_send, &fd };
+    DoorUser *u;
+
+    door_add(qts, ", 'websocket': true,"
+                  "'origin': 'https://a.example https://b.example:5000'");
+    for (unsigned i = 0; i < ARRAY_SIZE(strangers); i++) {
+        g_test_message("%s", strangers[i]);
+        fd = ws_connect(strangers[i]);
+        u = door_stand_at(fd, &transport);
+        door_expect_text(u, SHADOW_WIRE_ERROR, "a page of this origin");
+        door_leave(u);
+    }
+    shadow_wait_clients(qts, "com1", 0);
+    fd = ws_connect("Origin: https://B.example:5000\r\n");
+    u = door_connect_by(fd, &transport);
+    door_hello(u, "web");
+    door_leave(u);
+    shadow_object_del(qts, "d1");
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-door/tls", test_tls);
     qtest_add_func("/shadow-door/handshake-cut", test_handshake_cut);
     qtest_add_func("/shadow-door/websocket", test_websocket);
+    qtest_add_func("/shadow-door/origin", test_origin);
     return shadow_test_run();
 }

@@ -77,6 +77,8 @@ static void test_command_line(void)
     qtest_quit(qts);
 }
 
+#define DOOR_WEB "'addr': 'unix:x', 'websocket': true, "
+
 /* What cannot be is refused, with a reason. */
 static void test_options(void)
 {
@@ -90,6 +92,13 @@ static void test_options(void)
         { "'addr': 'unix:x', 'tls-authz': 'a'", "tls-authz needs tls-creds" },
         { "'addr': 'unix:x', 'tls-creds': 'key0'", "no TLS credentials" },
         { "'addr': 'unix:x', 'role': 'own'", "own" },
+        { "'addr': 'unix:x', 'origin': 'https://a'", "needs websocket=on" },
+        { DOOR_WEB "'origin': ''", "origin is empty" },
+        { DOOR_WEB "'origin': 'null'", "origin 'null' is not" },
+        { DOOR_WEB "'origin': '*'", "origin '*' is not" },
+        { DOOR_WEB "'origin': '://a'", "is not SCHEME" },
+        { DOOR_WEB "'origin': 'https://'", "is not SCHEME" },
+        { DOOR_WEB "'origin': 'https://a https://b/'", "'https://b/' is not" },
     };
     QTestState *qts = shadow_renew_com1();
 
