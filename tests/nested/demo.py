@@ -81,8 +81,7 @@ def migrate_in_transfer(pair, console, size):
     info, saved, restored = pair.migrate_finish(console)
     at = transfer.progress
     say(f'  migration {info["status"]} with {at:.0%} of the transfer done; '
-        f'{console.resent} bytes of input sent again, '
-        f'{console.dropped} of output dropped')
+        f'shadow-console is at {console.news()[-1]["host"]}')
     from_guest, to_guest = transfer.finish()
     say(f'  transfer ended: from guest {from_guest}, to guest {to_guest}')
     for line in transfer.strange:

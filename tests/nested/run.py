@@ -111,6 +111,13 @@ class Fixtures:
         pair.start_session()
         return pair
 
+    def make_chardev_pair(self, stack):
+        """The same, of which the user is a plain client of the chardev"""
+        from lab.pair import ChardevPair
+        pair = stack.enter_context(ChardevPair(self.config))
+        pair.start_session()
+        return pair
+
     def make_plugin_pair(self, stack):
         """As make_pair, with Debian's own QEMU and the plug-in; L1 has watched"""
         from lab.debian import DebianPair

@@ -46,9 +46,9 @@ def moved(accepted, sent, what=b'moved to another host'):
 
 
 def start(output=b'0123456789'):
-    from lab.console import ConsoleClient
+    from lab.chardev import ChardevClient
     host = FakeHost(0, 0)
-    client = ConsoleClient().connect(host)
+    client = ChardevClient().connect(host)
     host.accept().connection.sendall(output)
     client.expect('9')
     client.send('abcdefgh')

@@ -4,7 +4,7 @@
 import contextlib
 import secrets
 
-from lab.console import ConsoleClient
+from lab.chardev import ChardevClient
 from lab.trace import PioTrace
 
 GUEST, PORT, LOG = 'fw1', 0x402, 9
@@ -30,7 +30,7 @@ def guest_with_log(host, key, **options):
 
 @contextlib.contextmanager
 def log_of(host):
-    log = ConsoleClient().connect_plain(host.console_address(GUEST, LOG))
+    log = ChardevClient().connect_plain(host.console_address(GUEST, LOG))
     yield log
     log.close()
 

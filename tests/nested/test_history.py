@@ -23,13 +23,13 @@ def agent_set(pair, value):
 
 def check_whole(pair):
     """A new user gets all that is kept, byte for byte what the first one had."""
-    from lab.console import ConsoleClient
+    from lab.chardev import ChardevClient
     console = pair.console
     console.close()
     begin = com1(pair.source)['output-start']
     expected = bytes(console.output[begin - console.base:])
     assert len(expected) > 20000, len(expected)
-    other = ConsoleClient().connect(pair.source)
+    other = ChardevClient().connect(pair.source)
     assert lab.wait_until(lambda: len(other.output) >= len(expected)), len(other.output)
     assert other.base == begin and bytes(other.output) == expected
     other.close()
@@ -49,13 +49,15 @@ def migrate(pair):
     return saved['bytes']
 
 
-def test_whole(pair):
+def test_whole(chardev_pair):
+    pair = chardev_pair
     with pair.waiting_target(replay='history'):
         assert migrate(pair) == REST
         check_whole(pair)
 
 
-def test_without(pair):
+def test_without(chardev_pair):
+    pair = chardev_pair
     with pair.waiting_target(replay='history'):
         agent_set(pair, False)
         assert migrate(pair) > 128 * 1024

@@ -5,7 +5,7 @@ its own for each emulator that libvirt can start, test_CHECK_EMULATOR."""
 import inspect
 
 import lab
-from lab.console import ConsoleClient
+from lab.chardev import ChardevClient
 
 # Where the domain's XML is: contrib/libvirt/domain-EMULATOR.xml; run.py makes libvirt_EMULATOR.
 # All but the first are for --long.
@@ -26,12 +26,10 @@ def check_goes_on(pair):
 
 
 def check_went_back(pair):
-    """To a saved state: who comes first is told so, and comes anew."""
-    pair.console.wait_closed()
-    told = ConsoleClient().connect_plain(pair.source.console_address())
+    """To a saved state: the first who comes to the chardev is told so."""
+    told = ChardevClient().connect_plain(pair.source.console_address())
     told.wait_closed()
     assert 'went back to a snapshot' in told.farewell, (told.farewell, told.text())
-    pair.console.go_on(pair.source)
     check_goes_on(pair)
 
 
@@ -86,7 +84,6 @@ def finish_failed(pair):
         source.virsh('migrate-setspeed vm1 1000')
         target.qmp.wait_event('SHADOW_GUEST_RESTORED', since[1])
         source.qmp.wait_event('SHADOW_GUEST_COMMITTED', since[0])
-        pair.console.wait_closed()
         target.kill_domain()
         target.signal_libvirt('CONT')
         said = pair.migrate_wait()
@@ -94,7 +91,6 @@ def finish_failed(pair):
         reason = source.virsh('domstate --reason vm1').strip()
         assert reason == 'running (migration canceled)', reason
         source.qmp.wait_event('SHADOW_GUEST_ABORTED', since[0])
-        pair.console.go_on(source)
         check_goes_on(pair)
 
 
@@ -119,7 +115,6 @@ def destroyed(pair):
     guest = pair.source.guest()
     assert guest['state'] == 'active' and not guest['bound-by-process'], guest
     pair.source.virsh('start vm1')
-    pair.console.come_back(pair.source)
     pair.new_session()
     check_goes_on(pair)
 

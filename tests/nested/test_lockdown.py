@@ -23,8 +23,8 @@ def check_refused(host, level):
 
 def check_registers(host, name):
     """A guest that calls by itself has its console: nobody in the cloud VM is asked."""
-    from lab.console import ConsoleClient
-    with contextlib.closing(ConsoleClient().connect(host, 'vm1')) as console:
+    from lab.chardev import ChardevClient
+    with contextlib.closing(ChardevClient().connect(host, 'vm1')) as console:
         inner = host.start_inner(name, shadow=False, extra='-bios /bin/tagged.bin')
         console.expect('registered\r\n')
         console.send('typed by the user')

@@ -41,7 +41,7 @@ def test_without_client(pair):
         console.expect('seq 2000\r\n')
         console.close()
         pair.migrate()
-        console.connect(pair.source)
+        pair.console = console = pair.user(start=console.news()[-1]['output'])
         match = console.expect(r'(?s)((?:\d+\r\n){2000})')
         assert match[1].split() == [b'%d' % n for n in range(1, 2001)]
         pair.check_session()
@@ -61,9 +61,8 @@ def test_hosts_without_a_shared_secret(pair):
 
 def test_two_ports(pair):
     """The user is in two sessions at once, one on each port."""
-    from lab.console import ConsoleClient
     with pair.waiting_target():
-        second = ConsoleClient().connect(pair.source, 'vm1', 2)
+        second = pair.user(port=2)
         second.send('\r')
         second.login(lab.USER, lab.PASSWORD)
         second.command('export TRANSFER_MARK=second')

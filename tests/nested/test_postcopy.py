@@ -70,9 +70,10 @@ def break_and_recover(pair):
     pair.inner.qmp.wait_event('MIGRATION', since[0], status='postcopy-active')
 
 
-def test_postcopy(pair):
+def test_postcopy(chardev_pair):
     """The console is at the target as soon as the user VM is, and the source keeps its own
     frozen until the end: also when the connection is lost meanwhile."""
+    pair = chardev_pair
     since, there = pair.inner.qmp.mark(), pair.target.qmp.mark()
     with postcopy(pair, max_bandwidth=SLOW, max_postcopy_bandwidth=SLOW):
         start_postcopy(pair, since)
@@ -92,9 +93,10 @@ def test_postcopy(pair):
 
 
 @lab.long
-def test_refused_early(pair):
+def test_refused_early(chardev_pair):
     """QEMU 10.0 gives the user VM up, for it cannot know whether the target has it; the
     console has not moved, and the operator can have it go on here."""
+    pair = chardev_pair
     since, refusal = pair.inner.qmp.mark(), pair.target.qmp.mark()
     ahead(pair, False)
     with pair.waiting_target(secrets.token_bytes(32)):

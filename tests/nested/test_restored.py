@@ -34,9 +34,10 @@ def test_killed_and_another_takes_over(pair):
         assert pair.source.guest()['state'] == 'active', pair.source.guest()
 
 
-def test_taken_back(pair):
+def test_taken_back(chardev_pair):
     """The source has given the guest away, and its user VM goes on there all the same, as
     libvirt has it; no operator is asked."""
+    pair = chardev_pair
     with pair.waiting_target():
         since = pair.source.qmp.mark()
         migrate_to_paused(pair)
@@ -53,8 +54,9 @@ def test_taken_back(pair):
         pair.check_session()
 
 
-def test_ended_after_commit(pair):
+def test_ended_after_commit(chardev_pair):
     """The same, but that the operator takes it back."""
+    pair = chardev_pair
     with pair.waiting_target():
         migrate_to_paused(pair)
         pair.console.wait_closed()

@@ -6,12 +6,12 @@ import secrets
 
 def test_register_by_tag(host):
     """guest/tagged.S; the inner QEMU has a serial port of its own at the same address."""
-    from lab.console import ConsoleClient
+    from lab.chardev import ChardevClient
     from lab.trace import PioTrace
     host.guest_properties = {'register': True}
     host.add_guest('vm1', secrets.token_bytes(32))
     host.guest_properties = {}
-    console = ConsoleClient().connect(host, 'vm1')
+    console = ChardevClient().connect(host, 'vm1')
     trace = PioTrace(host).start()
     inner = host.start_inner('plain', shadow=False, extra='-bios /bin/tagged.bin')
     console.expect('registered\r\n')
@@ -28,11 +28,11 @@ def test_register_by_tag(host):
 
 def test_registration_without_proof(host):
     """The guest has a bind-secret: it is told no, and its port stays L1's."""
-    from lab.console import ConsoleClient
+    from lab.chardev import ChardevClient
     since = host.qmp.mark()
     host.add_guest('vm1', secrets.token_bytes(32), bind_secret=secrets.token_bytes(32))
     inner = host.start_inner('plain', shadow=False, extra='-bios /bin/tagged.bin')
-    plain = ConsoleClient().connect_plain(inner.console_address())
+    plain = ChardevClient().connect_plain(inner.console_address())
     host.qmp.wait_event('SHADOW_GUEST_REFUSED', since, guest='vm1')
     plain.send('seen by L1')
     plain.expect('seen by L1')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Users who type, or do not read, while the user VM moves."""
+"""Users of a chardev who type, or do not read, while the user VM moves; hosts without room."""
 
 import os
 
@@ -13,11 +13,11 @@ def device(host):
     return next(d for d in host.guest()['devices'] if d['id'] == 'vm1-com1')
 
 
-def test_typed_on_both_sides(pair):
+def test_typed_on_both_sides(chardev_pair):
     """The user has typed at the source what the guest has not read yet, and waits
     already at the target, where more is typed: it is read after that, in its order."""
     first, second = 'echo source-$((1+1))\r', 'echo target-$((1+1))\r'
-    console = pair.console
+    pair, console = chardev_pair, chardev_pair.console
     with pair.waiting_target():
         source, target = pair.source, pair.target
         pair.inner.qmp.cmd('stop')
@@ -36,10 +36,10 @@ def test_typed_on_both_sides(pair):
         pair.check_session()
 
 
-def test_slow_user(pair):
+def test_slow_user(chardev_pair):
     """Output waits for a user who does not read, there and here, for as much as the
     console holds; the migration does not wait."""
-    console, commands = pair.console, 0
+    pair, console, commands = chardev_pair, chardev_pair.console, 0
     # What is typed is not echoed: the shell's own echo ends when it runs a command.
     console.send('stty -echo; echo ready-$((1+1)); while read x; do seq 500; done; stty echo\r')
     console.expect('ready-2\r\n')

@@ -81,7 +81,7 @@ def client_rate(size=64 << 20):
 
 @contextlib.contextmanager
 def console_wire(console):
-    """Of a ConsoleClient"""
+    """Of a ChardevClient"""
     connection = console.lend()
     wire = Wire(connection)
     try:

@@ -10,7 +10,7 @@ import contextlib
 import re
 
 import lab
-from lab.console import ConsoleClient
+from lab.chardev import ChardevClient
 from lab.pair import Pair
 from lab.relay import Relay, part_of
 
@@ -41,7 +41,7 @@ class MovingVm:
         self.hosts = list(pair.hosts)
         self.options = {'append': 'quiet', 'extra': TRACE}
         pair.add_guest(VM)
-        console = ConsoleClient().connect(self.hosts[0], VM)
+        console = ChardevClient().connect(self.hosts[0], VM)
         self.inner = self.hosts[0].start_inner(VM, **self.options)
         console.login('root', lab.PASSWORD)
         console.command(f'measure output {HISTORY + 4096}')

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from .console import ConsoleClient
+from .chardev import ChardevClient
 from .counted import Counts, counted
 from .kvm import ACCEL_OPTIONS
 from .kvmhost import KvmHost
@@ -172,7 +172,7 @@ class BareCloudVm:
     def connect(self):
         """The user comes, or comes back; what was sent before is in the old client."""
         since = self.qmp.mark()
-        self.console = ConsoleClient().connect_plain(self.where.address('console'))
+        self.console = ChardevClient().connect_plain(self.where.address('console'))
         self.qmp.wait_event('SHADOW_CONSOLE_CONNECTED', since)
         return self.console
 

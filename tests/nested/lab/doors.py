@@ -5,27 +5,25 @@ import contextlib
 import json
 import os
 import subprocess
+import tempfile
 import threading
 import time
 
 import lab
 
-from .console import ConsoleClient
-from .patience import Moved, Patience
+from .console import Console
+from .patience import Patience, wait_until
 
 PROGRAM = os.environ.get('SHADOW_CONSOLE', f'{lab.ROOT}/build/client/shadow-console')
 
 
 def add_door(host, guest='vm1', port=1, role='write', **options):
     """Its address, for shadow-console"""
-    address = f'unix:{host.dir}/{guest}-door{port}-{role}'
-    host.qmp.cmd('object-add', qom_type='shadow-door', id=f'{guest}-door{port}-{role}',
-                 guest=guest, device=f'{guest}-com{port}', addr=address, role=role,
+    name = f'{guest}-door{port}-{role}'
+    host.qmp.cmd('object-add', qom_type='shadow-door', id=name, guest=guest,
+                 device=f'{guest}-com{port}', addr=host.door_listens(name), role=role,
                  host_name=host.name, **options)
-    # the user as whom an sshd runs shadow-console
-    os.chmod(host.dir, 0o755)
-    os.chmod(address.removeprefix('unix:'), 0o777)
-    return address
+    return host.door_address(name)
 
 
 def add_doors(pair, path, **options):
@@ -36,14 +34,11 @@ def add_doors(pair, path, **options):
     return path
 
 
-class DoorClient(ConsoleClient):
-    """As ConsoleClient, but for the connection: a program that follows the guest by
-    itself, shadow-console or an ssh to it."""
+class DoorClient(Console):
+    """A program that follows the guest by itself, shadow-console or an ssh to it"""
 
     def __init__(self, command):
         super().__init__()
-        self.base = 0
-        self.guest, self.port = 'vm1', 1
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for function in (self._copy, self._complain):
@@ -52,10 +47,7 @@ class DoorClient(ConsoleClient):
 
     def _copy(self):
         while data := os.read(self.process.stdout.fileno(), 65536):
-            with self._lock:
-                self.output += data
-                Moved.note()
-                self._lock.notify_all()
+            self._came(data)
 
     def _complain(self):
         while data := os.read(self.process.stderr.fileno(), 4096):
@@ -75,12 +67,42 @@ class DoorClient(ConsoleClient):
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
-    def _readable(self):
-        return len(self.output)
+    def follow(self, *_):
+        """The program does it."""
+
+    come_back = follow
 
     def close(self):
         self.process.terminate()
         self.process.wait()
+
+
+class PairClient(DoorClient):
+    """The user of a pair, who has the keyboard. What has happened is told by the events of
+    shadow-console."""
+
+    def __init__(self, pair, guest, port, start):
+        self.events = tempfile.NamedTemporaryFile(prefix='shadow-events-')
+        hosts = f'{pair.hosts[0].dir}/{guest}-com{port}.hosts'
+        if not os.path.exists(hosts):
+            add_doors(pair, hosts, guest=guest, port=port)
+        super().__init__([PROGRAM, 'attach', '--wait', '--events', self.events.name,
+                          '--from', str(start), '--hosts', hosts, guest])
+        self.guest, self.port = guest, port
+        wait_until(lambda: not self.connected or self.told('keyboard'))
+        assert self.told('keyboard'), list(self.describe())
+
+    def told(self, event):
+        """All such events"""
+        return [each for each in self.news() if each['event'] == event]
+
+    def news(self):
+        with open(self.events.name, encoding='utf-8') as file:
+            return [json.loads(line) for line in file if line.endswith('\n')]
+
+    @property
+    def gap(self):
+        return self.news()[-1]['output-lost']
 
 
 class Recorder:

@@ -108,14 +108,24 @@ class EmulatedCloudHost(CloudHost):
         self.qmp.cmd('object-add', qom_type='secret', id=name, format='base64',
                      data=base64.b64encode(key).decode())
 
+    def _port(self, *name):
+        """Of the emulated machine, what has that name is to listen at"""
+        if name not in self._ports:
+            self._ports[name] = next(self._numbers)
+        return self._ports[name]
+
+    def door_listens(self, name):
+        return f'0.0.0.0:{self._port(name)}'
+
+    def door_address(self, name):
+        return f'tcp:127.0.0.1:{self.base.forward(self._port(name))}'
+
     def console_listens(self, guest, port):
-        if (guest, port) not in self._ports:
-            self._ports[guest, port] = next(self._numbers)
         return {'type': 'inet', 'data': {'host': '0.0.0.0',
-                                         'port': str(self._ports[guest, port])}}
+                                         'port': str(self._port(guest, port))}}
 
     def console_address(self, guest='vm1', port=1):
-        return '127.0.0.1', self.base.forward(self._ports[guest, port])
+        return '127.0.0.1', self.base.forward(self._port(guest, port))
 
     def close(self):
         super().close()

@@ -117,6 +117,16 @@ class CloudHost(Machine):
     def guest(self, guest='vm1'):
         return next(g for g in self.qmp.cmd('query-shadow-guests') if g['id'] == guest)
 
+    def door_listens(self, name):
+        """The addr of a shadow-door"""
+        return f'unix:{self.dir}/{name}'
+
+    def door_address(self, name):
+        """The same, for shadow-console; another user may run it, for an sshd"""
+        os.chmod(self.dir, 0o755)
+        os.chmod(f'{self.dir}/{name}', 0o777)
+        return f'unix:{self.dir}/{name}'
+
     def console_listens(self, guest, port):
         """QEMU's SocketAddressLegacy of a console"""
         return {'type': 'unix', 'data': {'path': self.console_address(guest, port)}}

@@ -9,7 +9,7 @@ import time
 import xml.etree.ElementTree as ET
 
 from . import LONG, ROOT
-from .console import ConsoleClient
+from .chardev import ChardevClient
 from .debian import DebianHost
 from .host import CloudHost, HostError
 from .pair import Pair
@@ -116,7 +116,7 @@ class LibvirtPair(Pair):
         return super().__exit__(*error)
 
     def boot(self, guest='vm1', client=True, append='', **options):
-        console = ConsoleClient().connect(self.source, guest)
+        console = self.user(guest)
         xml = domain_xml(self.emulator, append)
         self.source.run(f"cat >/tmp/{guest}.xml <<'END'\n{xml}\nEND", check=True)
         self.source.virsh(f'define /tmp/{guest}.xml')
@@ -153,18 +153,13 @@ class LibvirtPair(Pair):
     def migrate(self, options=''):
         """After it has succeeded the pair has changed places, the session included."""
         self.migrate_start(options)
-        info, _, _ = self.migrate_finish(self.console)
+        info, _, _ = self.migrate_finish()
         if info['status'] != 'completed':
             raise HostError(f'virsh migrate {options}: {info}\n{self.source.domain_log()}'
                             f'\n{self.target.domain_log()}')
 
-    def migrate_finish(self, console):
+    def migrate_finish(self, *_):
         """As a Pair's, with what libvirt has of QEMU's query-migrate"""
-        while not console.closed_within(1):
-            if self.migrate_ended():
-                break
-        else:
-            console.go_on(self.target)
         said = self.migrate_wait()
         if not said.startswith('0\n'):
             return {'status': 'failed', 'error-desc': said}, None, None
@@ -184,5 +179,5 @@ class LibvirtPair(Pair):
         self.source.run(f"cat >/tmp/plain.xml <<'END'\n{plain_xml(self.emulator, port)}\nEND",
                         check=True)
         self.source.virsh('create /tmp/plain.xml')
-        console = ConsoleClient().connect_plain(('127.0.0.1', self.source.forward(port)))
+        console = ChardevClient().connect_plain(('127.0.0.1', self.source.forward(port)))
         return console, lambda: self.source.virsh('destroy plain')

@@ -7,7 +7,8 @@ import secrets
 
 import lab
 
-from .console import ConsoleClient
+from .chardev import ChardevClient
+from .doors import PairClient
 from .emulated import cloud_host
 from .trace import PioTrace
 
@@ -48,9 +49,13 @@ class Pair:
         self.target.add_guest(guest, target_key or self.key, ports, incoming=True,
                               **options)
 
+    def user(self, guest='vm1', port=1, start='end'):
+        """Somebody at the console, wherever that is; the output from that position on"""
+        return PairClient(self, guest, port, start)
+
     def boot(self, guest='vm1', client=True, **options):
         """Start the user VM at the source, with the user connected before."""
-        console = ConsoleClient().connect(self.source, guest) if client else None
+        console = self.user(guest) if client else None
         self.inner = self.source.start_inner(guest, **options)
         self.options = options
         return console
@@ -58,7 +63,7 @@ class Pair:
     def start_plain(self, **options):
         """An ordinary user VM at the source: its user, and what ends it"""
         inner = self.source.start_inner('plain', shadow=False, append='quiet', **options)
-        return ConsoleClient().connect_plain(inner.console_address()), inner.stop
+        return ChardevClient().connect_plain(inner.console_address()), inner.stop
 
     def watch(self):
         """What L1's root does at the source, until stop(), which says what it has seen"""
@@ -129,7 +134,7 @@ class Pair:
         name = self.inner.name
         # Before the inner QEMU is asked: the user is to wait no longer than needed.
         for console in consoles:
-            self._follow(console, timeout)
+            console.follow(self.target, self._has_failed, timeout)
         info = self.inner.migrate_wait(timeout)
         if info['status'] != 'completed':
             self.new.stop()
@@ -143,12 +148,16 @@ class Pair:
         self.source, self.target = self.target, self.source
         return info, saved, restored
 
-    def _follow(self, console, timeout):
-        while not console.closed_within(1):
-            if self.inner.migration_ended() in ('failed', 'cancelled'):
-                return
-        console.go_on(self.target, timeout)
+    def _has_failed(self):
+        return self.inner.migration_ended() in ('failed', 'cancelled')
 
     def migrate(self, *consoles, timeout=2 * lab.LONG):
         self.migrate_start()
         return self.migrate_finish(*consoles, timeout=timeout)
+
+
+class ChardevPair(Pair):
+    """A pair of which the user is a plain client of the chardev"""
+
+    def user(self, guest='vm1', port=1):
+        return ChardevClient().connect(self.source, guest, port)

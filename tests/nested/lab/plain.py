@@ -3,7 +3,7 @@
 
 import lab
 
-from .console import ConsoleClient
+from .chardev import ChardevClient
 from .patience import Patience
 
 
@@ -16,7 +16,7 @@ class PlainVm:
     def __enter__(self):
         self.inner = self.host.start_inner(self.name, shadow=False, append='quiet',
                                            **self.options)
-        self.console = ConsoleClient().connect_plain(self.address or
+        self.console = ChardevClient().connect_plain(self.address or
                                                      self.inner.console_address())
         return self
 

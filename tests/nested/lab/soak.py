@@ -7,7 +7,6 @@ import time
 
 import lab
 
-from .console import ConsoleClient
 from .transfer import ENDLESS, Transfer
 from .usage import usage
 
@@ -55,7 +54,7 @@ class Soak:
 
     def __enter__(self):
         pair = self.pair
-        self.second = ConsoleClient().connect(pair.source, 'vm1', 2)
+        self.second = pair.user(port=2)
         self.second.send('\r')
         self.second.login(lab.USER, lab.PASSWORD)
         self.transfer = Transfer(self.second, ENDLESS, window=32).start()

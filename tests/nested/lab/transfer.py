@@ -168,7 +168,7 @@ class Transfer:
     def _receive(self, silence=2 * LONG):
         expected = Lines('G', self.seed, self.count)
         pending, patience = b'', Patience(silence, moving=math.inf)
-        while not patience.over(self.console.end()):
+        while not patience.over(len(self.console.output)):
             data = self.console.read(timeout=1)
             *lines, pending = (pending + data).split(b'\n')
             for line in lines:

@@ -6,7 +6,7 @@ import secrets
 
 import lab
 
-from .console import ConsoleClient
+from .chardev import ChardevClient
 from .host import InnerError
 
 
@@ -22,7 +22,7 @@ class UserVm:
 
     def __enter__(self):
         self.host.add_guest(self.guest, secrets.token_bytes(32), self.ports)
-        self.console = ConsoleClient().connect(self.host, self.guest)
+        self.console = ChardevClient().connect(self.host, self.guest)
         self.boot()
         return self
 
@@ -76,7 +76,7 @@ class TwoVms:
         trace = PioTrace(self.host).start()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.one)
-            self.second = ConsoleClient().connect(self.host, 'vm1', 2)
+            self.second = ChardevClient().connect(self.host, 'vm1', 2)
             stack.enter_context(self.two)
             self.one.login()
             self.two.login()

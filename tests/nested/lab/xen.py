@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from . import ROOT
-from .console import ConsoleClient
+from .chardev import ChardevClient
 from .host import CloudHost
 from .kvmhost import files_under
 from .machine import HostError
@@ -236,7 +236,7 @@ class XenPair:
             host.guest_properties = properties
             host.add_guest(guest, key, incoming=host is not self.source)
             host.guest_properties = {}
-        console = ConsoleClient().connect(self.source, guest)
+        console = ChardevClient().connect(self.source, guest)
         try:
             yield console
         finally:
@@ -264,7 +264,7 @@ class TwoXens(Pair):
         self.source, self.target = self.hosts
 
     def boot(self, guest='vm1', client=True, **options):
-        console = ConsoleClient().connect(self.source, guest) if client else None
+        console = self.user(guest) if client else None
         self.source.quiet(False)
         self.domain = self.source.create(guest, 'linux', guest, **options).unpause()
         return console
@@ -274,7 +274,7 @@ class TwoXens(Pair):
         port = f'tcp:0.0.0.0:{PLAIN_CONSOLE},server=on,wait=off'
         domain = self.source.create('plain', 'linux', serial=port).unpause()
         address = '127.0.0.1', self.source.forward(PLAIN_CONSOLE)
-        return ConsoleClient().connect_plain(address), domain.destroy
+        return ChardevClient().connect_plain(address), domain.destroy
 
     def watch(self):
         return XenTrace(self.source).start()
@@ -285,13 +285,8 @@ class TwoXens(Pair):
         self._marks = self.source.qmp.mark(), self.target.qmp.mark()
         self.domain.migrate_start(self.target.listen())
 
-    def migrate_finish(self, console):
+    def migrate_finish(self, *_):
         """As a Pair's"""
-        while not console.closed_within(1):
-            if self.domain.migrate_ended():
-                break
-        else:
-            console.go_on(self.target)
         status, said = self.domain.migrate_finish()
         if status:
             return {'status': 'failed', 'error-desc': said}, None, None
