@@ -198,7 +198,8 @@ def run_programs(build, layer, logs):
                         if f'qtest-x86_64/{name}' not in names]
         prefix = without_kvm(build)
     elif layer == 'sanitize':
-        tests = sanitize.make(build, tests)
+        tests = sanitize.make(build, tests) + sanitize.adapt_client(
+            tests_of(os.path.join(os.environ['SHADOW_BUILD'], 'client'), 'client'))
     with concurrent.futures.ThreadPoolExecutor(int(os.environ['JOBS'])) as pool:
         for tally in pool.map(lambda test: run_program(
                 build, test, prefix, logs / layer / name_of(test)), tests):

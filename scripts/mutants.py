@@ -7,7 +7,7 @@ Weaken our code on purpose, in one way after the other, and see that the tests n
 a file tests/mutants/NAME:
 
     # what is weakened; lines before the first "file:" that start so are remarks
-    tests: PROGRAM... | nested TEST...
+    tests: PROGRAM... | nested TEST... | client TEST...
     file: SOURCE
     <<<<
     text that the source has exactly once
@@ -27,19 +27,21 @@ import subprocess
 import sys
 
 import check
+import client
 import sanitize
 import variant
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 MUTANTS = TOP / 'tests' / 'mutants'
 NESTED = 'nested '
+CLIENT = 'client '        # tests/client, with shadow-console
 # Sources of what runs in the cloud VM, in the inner QEMU or as a plug-in of Debian's
 AGENT = ('shadow/hw/misc/shadow-agent', 'shadow/contrib/plugin/')
 # and in Xen's control domain
 XEN = 'shadow/contrib/xen/'
 
 # Seconds: what a mutant has broken may never come
-HANGS, NESTED_HANGS = '30', '60'
+HANGS, NESTED_HANGS, CLIENT_HANGS = '30', '60', '5'
 
 CHANGE = re.compile(r'^<<<<\n(.*?)^====\n(.*?)^>>>>\n', re.MULTILINE | re.DOTALL)
 ASSERTION = re.compile(r'(?:Bail out! )?ERROR:[^:]*:\d+:(\w+: .*)')
@@ -63,7 +65,7 @@ def read_mutant(name):
     head, *files = re.split('(?m)^file: ', text)
     mutant = Mutant(name, ' '.join(re.findall('(?m)^# (?!SPDX)(.*)', head)))
     mutant.tests = [test for line in re.findall('(?m)^tests: (.*)', head)
-                    for test in ([line] if line.startswith(NESTED) else line.split())]
+                    for test in ([line] if line.startswith((NESTED, CLIENT)) else line.split())]
     for part in files:
         source, rest = part.split('\n', 1)
         changed = (TOP / source).read_text(encoding='utf-8')
@@ -82,6 +84,8 @@ def read_mutant(name):
 def programs_of(mutant, tests):
     """The programs to link: a unit test is one itself, all others run the emulator."""
     for name in mutant.tests:
+        if name.startswith(CLIENT):
+            continue
         if name.startswith(NESTED) or 'QTEST_QEMU_BINARY' in tests[name]['env']:
             yield sanitize.EMULATOR
         else:
@@ -96,6 +100,15 @@ def is_agent(mutant):
 def is_xen(mutant):
     """Whether what it weakens runs in Xen's control domain"""
     return any(source.startswith(XEN) for source in mutant.texts)
+
+
+def make_client(mutant):
+    """A shadow-console that has what it weakens; the path"""
+    texts = {source.removeprefix('shadow/'): text for source, text in mutant.texts.items()}
+    program = client.make('mutants', texts=texts, into=mutant.name)
+    if not program:
+        refuse(mutant.name, 'shadow-console has nothing of what it changes')
+    return program
 
 
 def add_mutant(made, mutant, tests):
@@ -142,8 +155,11 @@ def try_nested(pattern, emulator, log, agent, xen):
 
 
 def try_test(made, mutant, name, tests):
-    """What fails of one test program, or of the nested tests."""
+    """What fails of one test program, or of the nested or the client's tests."""
     log = pathlib.Path(os.environ['SHADOW_BUILD'], 'log', 'mutants', mutant.name)
+    if name.startswith(CLIENT):
+        pattern = name.removeprefix(CLIENT)
+        return client.run(make_client(mutant), pattern, log / pattern, CLIENT_HANGS)
     emulator = made.path(mutant.name, sanitize.EMULATOR)
     if name.startswith(NESTED):
         name = name.removeprefix(NESTED)
@@ -195,7 +211,7 @@ def read_all(names, tests):
     mutants = [read_mutant(name) for name in names or known]
     for mutant in mutants:
         for name in mutant.tests:
-            if name not in tests and not name.startswith(NESTED):
+            if name not in tests and not name.startswith((NESTED, CLIENT)):
                 refuse(mutant.name, f'there is no test {name}')
     return mutants
 

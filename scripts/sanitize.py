@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 
+import client
 import variant
 
 EMULATOR = 'qemu-system-x86_64'
@@ -54,6 +55,13 @@ def adapt(test, made, emulator):
     env = {'ASAN_OPTIONS': OPTIONS + ':detect_leaks=1'}
     return test | {'cmd': [instrument(made, program), *test['cmd'][1:]],
                    'env': test['env'] | UBSAN | env}
+
+
+def adapt_client(tests):
+    """Those of shadow-console, run with what is built here; it leaves much to its end."""
+    env = {'SHADOW_CONSOLE': client.make('sanitize', FLAGS),
+           'ASAN_OPTIONS': OPTIONS + ':detect_leaks=0'}
+    return [test | {'env': test['env'] | UBSAN | env} for test in tests]
 
 
 def make(folder, tests):
