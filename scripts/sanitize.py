@@ -58,10 +58,15 @@ def adapt(test, made, emulator):
 
 
 def adapt_client(tests):
-    """Those of shadow-console, run with what is built here; it leaves much to its end."""
-    env = {'SHADOW_CONSOLE': client.make('sanitize', FLAGS),
-           'ASAN_OPTIONS': OPTIONS + ':detect_leaks=0'}
-    return [test | {'env': test['env'] | UBSAN | env} for test in tests]
+    """Those of shadow-console, run with what is built here; it leaves much to its end. An sshd
+    that runs it passes no environment on."""
+    program = client.make('sanitize', FLAGS)
+    script = f'{program}.sh'
+    with open(script, 'w', encoding='utf-8') as file:
+        file.write(f'#!/bin/sh\nexport ASAN_OPTIONS={OPTIONS}:detect_leaks=0 '
+                   f'UBSAN_OPTIONS={UBSAN["UBSAN_OPTIONS"]}\nexec {program} "$@"\n')
+    os.chmod(script, 0o755)
+    return [test | {'env': test['env'] | {'SHADOW_CONSOLE': script}} for test in tests]
 
 
 def make(folder, tests):
