@@ -231,6 +231,23 @@ def test_taken_over_in_between(folder):
         wait_for(lambda: host.console.input == b'BOBwait')
 
 
+def test_refused_then_sent(folder):
+    """What the host has refused when it came is kept, and sent when there is room."""
+    host = Host(folder, 'a')
+    with attach(folder, hosts_file(folder, host)) as user:
+        wait_for(lambda: host.writer)
+        user.type('a')
+        wait_for(lambda: host.console.input == b'a')
+        with host.lock:
+            host.window = 0         # it is not told yet
+        user.type('bcd')
+        wait_for(lambda: any(kind == 'I' and data == b'bcd' for kind, *_, data in host.received))
+        with host.lock:
+            host.window = 100
+            host.set()
+        wait_for(lambda: host.console.input == b'abcd')
+
+
 def test_break_moves(folder):
     """One that was accepted is not sent again, one that was not is."""
     source, target, hosts = pair(folder)
