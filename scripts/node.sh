@@ -39,16 +39,38 @@ machine_has_node() {
         node -e 'process.exit(process.versions.node.split(".")[0] >= 18 ? 0 : 1)'
 }
 
+# Debian's node looks for parts of itself where they are installed: it runs with a /usr/share of its own.
+# shellcheck disable=SC2016 # the inner shell's
+in_node_share() {
+    printf '%s\0' unshare --mount
+    ((EUID == 0)) || printf '%s\0' --map-root-user
+    printf '%s\0' sh -c 'mount -t tmpfs none /usr/share && ln -s "$0" /usr/share/nodejs && exec "$@"' \
+        "$node_dir/usr/share/nodejs"
+}
+
+# Certificates, should the machine have none
+node_trust() {
+    local file=/etc/ssl/certs/ca-certificates.crt
+    if [[ ! -s $file ]]; then
+        file=$node_dir/trusted.crt
+        [[ -s $file ]] || cat "$node_dir"/usr/share/ca-certificates/mozilla/*.crt > "$file"
+    fi
+    printf '%s' "$file"
+}
+
 # Sets the arrays node and npm: how to run each
 node_set_up() {
     node=(node)
     npm=(npm)
     ! machine_has_node || return 0
     web_unpack "$node_dir" nodejs npm
-    node=(env "LD_LIBRARY_PATH=$(web_libraries "$node_dir")"
+    readarray -d '' -t node < <(in_node_share)
+    node+=(env "LD_LIBRARY_PATH=$(web_libraries "$node_dir")" "SSL_CERT_FILE=$(node_trust)"
         "NODE_PATH=$node_dir/usr/share/nodejs:$node_dir/usr/lib/x86_64-linux-gnu/nodejs"
         "$node_dir/usr/bin/node")
     npm=("${node[@]}" "$node_dir/usr/share/nodejs/npm/bin/npm-cli.js")
+    "${node[@]}" -e 0 9>&- || die "Debian's node does not run here" \
+        "it needs a mount namespace; or install it: apt-get install nodejs npm"
 }
 
 # What the page's tests run: a browser without windows, and a font
