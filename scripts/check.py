@@ -3,8 +3,8 @@
 """
 check.py [--targets | --long] QEMU_BUILD LAYER...
 
-Run the tests of each layer (style, unit, client, qtest, sanitize, fuzz, qemu, nested), and say what came of them: a
-line for each layer, how long each took, and "N passed, N failed[, N skipped]" as the last line. With
+Run the tests of each layer (style, unit, client, web, qtest, sanitize, fuzz, qemu, nested), and say what came of
+them: a line for each layer, how long each took, and "N passed, N failed[, N skipped]" as the last line. With
 --targets, only print what ninja must build first; with --long, run also the nested tests that take long.
 """
 
@@ -102,7 +102,7 @@ def tests_of(build, layer):
 
 
 def print_targets(build, layers):
-    layers = [layer for layer in layers if layer != 'client']      # built by client.sh
+    layers = [layer for layer in layers if layer not in ('client', 'web')]   # built by scripts of their own
     files = {target['id']: target['filename'] for target in info(build, 'targets')}
     needed = set()
     for layer in layers:
@@ -204,6 +204,17 @@ def run_programs(build, layer, logs):
         for tally in pool.map(lambda test: run_program(
                 build, test, prefix, logs / layer / name_of(test)), tests):
             total.add(tally)
+    return total
+
+
+def run_web(logs):
+    """The page for consoles: its modules in node, and all of it in a browser."""
+    total = Tally()
+    programs = sorted(path.name for path in pathlib.Path(TOP, 'tests', 'web').glob('*.test.mjs'))
+    for name in [*programs, 'browser']:
+        test = {'name': name.removesuffix('.test.mjs'), 'cmd': [os.path.join(HERE, 'web.sh'), '--run', name],
+                'workdir': TOP, 'env': {}, 'protocol': 'tap', 'timeout': 120}
+        total.add(run_program(TOP, test, [], logs / 'web' / test['name']))
     return total
 
 
@@ -325,6 +336,8 @@ def main():
             tally = run_nested(long)
         elif layer == 'fuzz':
             tally = run_fuzz(build)
+        elif layer == 'web':
+            tally = run_web(logs)
         elif layer == 'client':
             tally = run_programs(os.path.join(os.environ['SHADOW_BUILD'], 'client'), layer, logs)
         else:

@@ -13,10 +13,10 @@ if [[ ${1:-} == --long ]]; then
     shift
 fi
 layers=("$@")
-((${#layers[@]})) || layers=(style unit client qtest sanitize fuzz qemu nested)
+((${#layers[@]})) || layers=(style unit client web qtest sanitize fuzz qemu nested)
 for layer in "${layers[@]}"; do
-    [[ $layer =~ ^(style|unit|client|qtest|sanitize|fuzz|qemu|nested)$ ]] ||
-        die "there is no layer $layer" "layers: style unit client qtest sanitize fuzz qemu nested"
+    [[ $layer =~ ^(style|unit|client|web|qtest|sanitize|fuzz|qemu|nested)$ ]] ||
+        die "there is no layer $layer" "layers: style unit client web qtest sanitize fuzz qemu nested"
 done
 
 if [[ " ${layers[*]} " == *" fuzz "* ]]; then
@@ -26,6 +26,9 @@ fi
 if [[ " ${layers[*]} " == *" style "* ]]; then
     "$top/scripts/docs.sh" --set-up || exit
     "$top/scripts/libvirt.sh" || exit
+fi
+if [[ " ${layers[*]} " == *" web "* ]]; then
+    "$top/scripts/web.sh" --set-up || exit
 fi
 locate_qemu
 readarray -t targets < <(python3 "$top/scripts/check.py" --targets "$qemu_build" "${layers[@]}")

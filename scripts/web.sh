@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 #   web.sh [--check [--images DIR] [TEST...]]
+#   web.sh --set-up | --run PROGRAM [ARGUMENT...]
 #
 # Put the page for consoles into build/web: our modules and xterm.js, which npm downloads as
-# web/package-lock.json says. With --check, run its tests too.
+# web/package-lock.json says. With --check, run its tests too, or those in a browser that are named.
+# --set-up: what the tests need is there afterwards; --run: one of their programs, for check.py.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"
@@ -43,14 +45,35 @@ make_page() {
     mv "$page.new" "$page"
 }
 
+run_browser() {
+    export SHADOW_CHROMIUM=$chromium_dir SHADOW_WEB=$page
+    run_python "$top/tests/web/run.py" "$@"
+}
+
+run_program() { # browser or a file of tests/web, ARGUMENT...
+    local name=$1
+    shift
+    if [[ $name == browser ]]; then
+        run_browser "$@"
+    fi
+    node_set_up
+    exec "${node[@]}" --test-reporter=tap "$top/tests/web/$name"
+}
+
+if [[ ${1:-} == --run ]]; then
+    run_program "${@:2}"
+fi
+if [[ ${1:-} == --check && $# == 1 ]]; then
+    exec "$top/scripts/check.sh" web
+fi
 take_lock
 node_set_up
 set_up_modules
 make_page
 say "the page is in build/web"
-[[ ${1:-} == --check ]] || exit 0
-shift
-"${node[@]}" --test "$top"/tests/web/*.test.mjs 9>&-
+[[ -n ${1:-} ]] || exit 0
 chromium_set_up
-export SHADOW_CHROMIUM=$chromium_dir SHADOW_WEB=$page
-run_python "$top/tests/web/run.py" "$@" 9>&-
+[[ $1 == --check ]] || exit 0
+exec 9>&-
+"$top/scripts/build.sh" || exit
+run_browser "${@:2}"

@@ -3,7 +3,7 @@
 """
 run.py [--images DIR] [NAME...]
 
-Run the tests of the page (or those named) in Chromium. SHADOW_CHROMIUM: where that is; SHADOW_WEB: the
+Run the tests of the page (or those named) in Chromium, and print TAP. SHADOW_CHROMIUM: where that is; SHADOW_WEB: the
 page; QEMU_BINARY: the outer QEMU. With --images, leave the pictures there that the documentation has.
 """
 
@@ -11,6 +11,7 @@ import contextlib
 import functools
 import http.server
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -79,17 +80,17 @@ def main(arguments):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     failed = 0
     chosen = arguments or list(tests)
-    for name in chosen:
+    print(f'1..{len(chosen)}', flush=True)
+    for number, name in enumerate(chosen, 1):
         start = time.monotonic()
         try:
             run(server, tests[name], images)
             said = 'ok'
         except Exception:    # whatever it is, the others are run
-            traceback.print_exc()
+            print(re.sub('(?m)^', '# ', traceback.format_exc()))
             failed += 1
-            said = 'FAILED'
-        print(f'{name}: {said}, {time.monotonic() - start:.1f} s', flush=True)
-    print(f'{len(chosen) - failed} passed, {failed} failed')
+            said = 'not ok'
+        print(f'{said} {number} {name} # {time.monotonic() - start:.1f} s', flush=True)
     return 1 if failed else 0
 
 
