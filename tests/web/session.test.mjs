@@ -269,6 +269,52 @@ test('lies about what was accepted end the connection', () => {
     }
 });
 
+test('what was refused is not sent again until something has changed', () => {
+    const { doors: [a], session } = writing();
+    session.type(bytes('abc'));
+    a.got();
+    for (let n = 0; n < 3; n++) {
+        a.say('R', { lease: 11, position: 100 }, bytes('frozen'));
+        a.accept(11, 100);
+    }
+    assert.deepEqual(a.got(), []);
+    a.notice({ state: 'active' });
+    assert.deepEqual(a.got(), [['I', 100, 'abc']]);
+    a.say('R', { lease: 11, position: 100 }, bytes('no'));
+    a.accept(11, 100, 120);
+    assert.deepEqual(a.got(), [['I', 100, 'abc']]);
+});
+
+test('a reader asks for no keyboard and types nothing, whatever the door says', () => {
+    const { doors: [a], session } = begin();
+    a.hello({}, { role: 'read' });
+    session.take('t');
+    session.take('f');
+    session.release();
+    a.say('W', { lease: 11, position: 100 });
+    session.type(bytes('abc'));
+    assert.deepEqual(a.got('WIB'), []);
+});
+
+test('an old connection of ours that still has the keyboard is waited for', () => {
+    const { doors: [a], session, screen, world } = writing();
+    const writer = { client: 7, name: 'me', peer: 'x', role: 'write', since: 1 };
+    session.type(bytes('abc'));
+    a.socket.onclose();
+    world.later();
+    a.hello({ writer }, { client: 8 });
+    assert.deepEqual(a.got('W'), []);
+    session.take('t');
+    a.got('W');
+    a.say('W', { position: 100 }, bytes('me has it'));
+    assert.equal(session.wanted, true);
+    assert.deepEqual(screen.unsent_, []);
+    a.notice({ writer: undefined, leases: [{ lease: 11, start: 100 }] });
+    assert.equal(a.got('W').length, 1);
+    a.grant(12, 101);
+    assert.deepEqual(a.got(), [['I', 101, 'bc']]);
+});
+
 test('floods: what waits is bounded', () => {
     const { doors: [a], session } = writing();
     a.accept(11, 100, 100);

@@ -7,6 +7,7 @@ import { Session } from './session.js';
 import { clean } from './wire.js';
 
 const $ = (id) => document.getElementById(id);
+const EXPOSED_AFTER = 3000; // milliseconds
 const KEEP = 1 << 20;       // characters of a screen
 
 const world = {
@@ -70,14 +71,33 @@ function since(seconds) {
     return new Date(seconds * 1000).toLocaleString();
 }
 
+let exposed = null;         // since when a guest that runs has had no protection
+
+/** One that starts or arrives is protected a moment later: before that nothing is said. */
+function showProtection({ protection, attached, state }) {
+    const runs = attached && state === 'active';
+    const left = protection === 'none' && runs ?
+        (exposed ??= performance.now()) + EXPOSED_AFTER - performance.now() : 0;
+    if (protection !== 'none' || !runs) {
+        exposed = null;
+    }
+    if (protection === 'none' && (!runs || left > 0)) {
+        tag('protection', runs ? 'starting' : 'not running', 'warn');
+        if (runs) {
+            setTimeout(changed, left + 1);
+        }
+        return;
+    }
+    const known = Object.hasOwn(PROTECTED, protection);
+    tag('protection', known ? PROTECTED[protection] : protection, known ? PROTECTIONS[protection] : 'bad');
+}
+
 function showState(link) {
     const { state, hello } = link;
     put('where', `${hello.guest} ${hello.device}${hello.host ? ` on ${hello.host}` : ''}`);
     const kind = Object.hasOwn(STATES, state.state) ? STATES[state.state] : 'bad';
     tag('state', state.attached ? state.state : `${state.state}, detached`, state.attached ? kind : 'warn');
-    const known = Object.hasOwn(PROTECTED, state.protection);
-    tag('protection', known ? PROTECTED[state.protection] : state.protection,
-        known ? PROTECTIONS[state.protection] : 'bad');
+    showProtection(state);
     put('writer', !state.writer ? 'nobody has the keyboard' :
         `keyboard: ${session.hasKeyboard ? 'you' : who(state.writer)} since ${since(state.writer.since)}`);
     put('readers', `${state.clientsTotal} connected`);

@@ -20,6 +20,9 @@ export class Session {
     #sentMost = 0;      // bytes from the queue's start that may have been accepted
     #granted = false;   // the keyboard, and no A has come yet
     #asked = false;     // for the keyboard, and not answered yet
+    #holding = null;    // the Link over which the keyboard was given
+    #refused = false;   // what was sent: nothing is until something has changed
+    #limit = 0;         // and these are the numbers of then
     #started = null;    // the Link that was told where output starts
 
     /**
@@ -32,6 +35,7 @@ export class Session {
             this.life = kept.life;
             this.position = kept.position;
         }
+        this.user = wire.name(user);
         this.links = urls.map((url) => new Link(url, user, world, this));
     }
 
@@ -74,13 +78,19 @@ export class Session {
     }
 
     take(how) {
+        if (this.current && this.current.hello.role !== 'write') {
+            this.screen.tell('this door is for readers');
+            return;
+        }
         this.wanted = true;
         this.#ask(how);
     }
 
     release() {
         this.wanted = false;
-        this.current?.send(wire.keyboard('r'));
+        if (this.hasKeyboard || this.#asked) {
+            this.current.send(wire.keyboard('r'));
+        }
         this.#discard('you released the keyboard');
     }
 
@@ -102,6 +112,12 @@ export class Session {
         if (link === this.#started) {
             this.#started = null;
         }
+        if (link === this.#holding) {
+            this.#holding = null;
+        }
+        if (link === this.current) {
+            this.#asked = false;
+        }
         this.#choose();
     }
 
@@ -109,6 +125,9 @@ export class Session {
         if (frame.type === 'N') {
             const said = wire.notice(frame.payload);
             link.state = said.state;
+            if (link === this.current) {
+                this.#refused = false;
+            }
             if (said.reason && link === this.current) {
                 this.screen.tell(said.reason);
             }
@@ -136,7 +155,7 @@ export class Session {
             if (this.#started !== chosen) {
                 this.#startOutput(chosen);
             }
-            if (this.wanted && !chosen.lease && this.#mayAsk(chosen)) {
+            if (this.wanted && !chosen.lease && this.#mayAsk(chosen) && this.#isFree(chosen)) {
                 this.#ask('t');
             }
             this.#pump();
@@ -178,8 +197,13 @@ export class Session {
             link.state.attached;
     }
 
+    /** While our old connection has it, each question would have the same answer. */
+    #isFree(link) {
+        return !this.#sentUnder || link.state.writer?.name !== this.user;
+    }
+
     #ask(how) {
-        if (this.current) {
+        if (this.current?.hello.role === 'write') {
             this.#asked = true;
             this.current.send(wire.keyboard(how));
         }
@@ -194,7 +218,9 @@ export class Session {
             this.#accepted(link);
         } else if (frame.type === 'R') {
             this.screen.tell(wire.text(frame.payload));
-            this.#queue.sent = 0;       // A follows, and then it is sent anew
+            this.#refused = true;       // the same numbers follow: they are no reason to send it anew
+            this.#limit = link.limit;
+            this.#queue.sent = 0;
             this.#queue.breakSent = null;
         }
     }
@@ -215,12 +241,20 @@ export class Session {
     }
 
     #keyboard(link, frame) {
+        const held = this.#holding === link;
         this.#asked = false;
+        this.#refused = false;
+        this.#holding = null;
         this.answer = wire.text(frame.payload);
         if (!frame.lease) {
-            this.#lost(link, frame);
+            this.#lost(link, frame, held);
             return;
         }
+        if (link.hello.role !== 'write') {
+            link.close('the host gave the keyboard to a reader');
+            return;
+        }
+        this.#holding = link;
         this.#settle(frame.position, link.state.leases);
         this.#queue.base = frame.position;
         this.#queue.sent = 0;
@@ -230,7 +264,7 @@ export class Session {
     }
 
     /** Who has it now? Nobody: after a move it can be had anew. */
-    #lost(link, frame) {
+    #lost(link, frame, held) {
         const writer = link.state.writer;
         if (!this.wanted) {
             return;
@@ -239,6 +273,10 @@ export class Session {
             if (this.#mayAsk(link)) {
                 this.#ask('t');
             }
+            return;
+        }
+        // Ourselves, over a connection of which the door does not know yet that it has ended
+        if (!held && this.#sentUnder && writer?.name === this.user) {
             return;
         }
         if (writer && writer.client !== link.hello.client) {
@@ -279,6 +317,9 @@ export class Session {
             link.close('the host accepted what was not sent');
             return;
         }
+        if (count || link.limit !== this.#limit) {
+            this.#refused = false;
+        }
         queue.drop(count);
         this.#sentMost -= count;
         this.#pump();
@@ -287,7 +328,7 @@ export class Session {
     #pump() {
         const link = this.current;
         const queue = this.#queue;
-        if (!link?.lease || this.conflict || this.#granted) {
+        if (!link?.lease || this.conflict || this.#granted || this.#refused) {
             return;
         }
         for (;;) {
