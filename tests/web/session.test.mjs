@@ -232,6 +232,14 @@ test('taken over: what waits is shown, not sent', () => {
     assert.equal(session.type(bytes('x')), false);
 });
 
+test('another of the same name who takes it over is not ourselves', () => {
+    const { doors: [a], session } = writing();
+    a.say('W', { position: 100 }, bytes('me has taken it over'));
+    a.notice({ writer: { client: 8, name: 'me', peer: 'x', role: 'write', since: 1 } }, 'writer');
+    a.say('W', { position: 100 }, bytes('me has it'));
+    assert.equal(session.wanted, false);
+});
+
 test('two hosts that both say active: nothing is typed', () => {
     const { doors: [a, b], session } = writing(2);
     b.hello({ state: 'active' });

@@ -153,3 +153,29 @@ def test_hostile_guest(lab):
     assert page.run('document.querySelectorAll("img").length') == 0
     page.type('q')
     assert host.read(1) == 'q'
+
+
+def test_reader(lab):
+    """At a door for readers one sees, and has no keyboard."""
+    host = lab.host('alpha', door='role=read')
+    host.print('hello')
+    page = lab.page(host)
+    page.wait(has('hello'))
+    assert page.run('document.getElementById("take").disabled')
+    page.run('shadow.session.take("f")')
+    page.wait(seen('this door is for readers'))
+    page.type('x')
+    assert host.nothing()
+
+
+def test_search(lab):
+    host = lab.host('alpha')
+    host.print('needle\r\n' + 'hay\r\n' * 50 + 'end')
+    page = lab.page(host)
+    page.wait(has('end'))
+    page.run('document.getElementById("search").focus(); document.getElementById("search").value = "needle"')
+    page.type('\r')
+    page.wait('shadow.screen.term.getSelection() === "needle"')
+    page.run('document.getElementById("search").value = "nowhere"')
+    page.type('\r')
+    page.wait('document.getElementById("found").textContent === "not found"')

@@ -21,6 +21,7 @@ export class Session {
     #granted = false;   // the keyboard, and no A has come yet
     #asked = false;     // for the keyboard, and not answered yet
     #holding = null;    // the Link over which the keyboard was given
+    #had = false;       // it, over a connection that has broken
     #refused = false;   // what was sent: nothing is until something has changed
     #limit = 0;         // and these are the numbers of then
     #started = null;    // the Link that was told where output starts
@@ -114,6 +115,7 @@ export class Session {
         }
         if (link === this.#holding) {
             this.#holding = null;
+            this.#had = true;
         }
         if (link === this.current) {
             this.#asked = false;
@@ -199,7 +201,7 @@ export class Session {
 
     /** While our old connection has it, each question would have the same answer. */
     #isFree(link) {
-        return !this.#sentUnder || link.state.writer?.name !== this.user;
+        return !this.#had || link.state.writer?.name !== this.user;
     }
 
     #ask(how) {
@@ -245,9 +247,10 @@ export class Session {
         this.#asked = false;
         this.#refused = false;
         this.#holding = null;
+        this.#had &&= !held && !frame.lease;
         this.answer = wire.text(frame.payload);
         if (!frame.lease) {
-            this.#lost(link, frame, held);
+            this.#lost(link, frame);
             return;
         }
         if (link.hello.role !== 'write') {
@@ -264,7 +267,7 @@ export class Session {
     }
 
     /** Who has it now? Nobody: after a move it can be had anew. */
-    #lost(link, frame, held) {
+    #lost(link, frame) {
         const writer = link.state.writer;
         if (!this.wanted) {
             return;
@@ -276,7 +279,7 @@ export class Session {
             return;
         }
         // Ourselves, over a connection of which the door does not know yet that it has ended
-        if (!held && this.#sentUnder && writer?.name === this.user) {
+        if (this.#had && writer?.name === this.user) {
             return;
         }
         if (writer && writer.client !== link.hello.client) {
