@@ -13,6 +13,10 @@
 #define UNIX_MAX 107            /* bytes of a unix socket's path */
 #define SAFE "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
+/* What tls: goes by, or NULL */
+static GTlsDatabase *tls_authorities;
+static GTlsCertificate *tls_certificate;
+
 static bool fail(GError **errp, const char *format, const char *text)
 {
     g_autofree char *safe = console_printable(text);
@@ -41,7 +45,7 @@ static const char *after(const char *text, const char *kind)
 bool address_check(const char *text, GError **errp)
 {
     const char *path = after(text, "unix:"), *host = after(text, "ssh:");
-    const char *place = after(text, "tcp:");
+    const char *place = after(text, "tcp:") ?: after(text, "tls:");
 
     if (path) {
         return (*path && strlen(path) <= UNIX_MAX) ||
@@ -60,7 +64,8 @@ bool address_check(const char *text, GError **errp)
                     G_NETWORK_ADDRESS(where))) ||
                fail(errp, "%s: not HOST:PORT", text);
     }
-    return fail(errp, "%s: not unix:PATH, tcp:HOST:PORT or ssh:HOST", text);
+    return fail(errp, "%s: not unix:PATH, tcp:HOST:PORT, tls:HOST:PORT or "
+                "ssh:HOST", text);
 }
 
 static char *find_file(const char *console, GError **errp)
@@ -140,11 +145,48 @@ static void connected(GObject *source, GAsyncResult *result, void *opaque)
     }
 }
 
-static void connect_socket(GTask *task, GSocketConnectable *where)
+bool address_set_tls(const char *ca, const char *cert, GError **errp)
+{
+    if ((ca || cert) &&
+        !g_tls_backend_supports_tls(g_tls_backend_get_default())) {
+        return fail(errp, "there is no TLS without %s", "glib-networking");
+    }
+    if (ca) {
+        tls_authorities = g_tls_file_database_new(ca, errp);
+    }
+    if (cert && (!ca || tls_authorities)) {
+        tls_certificate = g_tls_certificate_new_from_file(cert, errp);
+    }
+    return (!ca || tls_authorities) && (!cert || tls_certificate);
+}
+
+/* Before the handshake: the host's name is checked by GIO. */
+static void on_event(GSocketClient *client, GSocketClientEvent event,
+                     GSocketConnectable *where, GIOStream *stream,
+                     void *opaque)
+{
+    if (event != G_SOCKET_CLIENT_TLS_HANDSHAKING) {
+        return;
+    }
+    if (tls_authorities) {
+        g_tls_connection_set_database(G_TLS_CONNECTION(stream),
+                                      tls_authorities);
+    }
+    if (tls_certificate) {
+        g_tls_connection_set_certificate(G_TLS_CONNECTION(stream),
+                                         tls_certificate);
+    }
+}
+
+static void connect_socket(GTask *task, GSocketConnectable *where, bool tls)
 {
     g_autoptr(GSocketClient) client = g_socket_client_new();
 
     g_socket_client_set_enable_proxy(client, false);
+    if (tls) {
+        g_socket_client_set_tls(client, true);
+        g_signal_connect(client, "event", G_CALLBACK(on_event), NULL);
+    }
     g_socket_client_connect_async(client, where, g_task_get_cancellable(task),
                                   connected, task);
 }
@@ -181,6 +223,7 @@ void address_connect(const char *address, const char *console,
 {
     GTask *task = g_task_new(NULL, cancel, ready, opaque);
     const char *path = after(address, "unix:"), *host = after(address, "ssh:");
+    const char *tls = after(address, "tls:");
     g_autoptr(GSocketConnectable) where = NULL;
 
     if (host) {
@@ -190,14 +233,28 @@ void address_connect(const char *address, const char *console,
     if (path) {
         where = G_SOCKET_CONNECTABLE(g_unix_socket_address_new(path));
     } else {
-        where = g_network_address_parse(after(address, "tcp:"), 0, NULL);
+        where = g_network_address_parse(tls ?: after(address, "tcp:"), 0,
+                                        NULL);
     }
-    connect_socket(task, where);
+    connect_socket(task, where, tls);
 }
 
 GIOStream *address_connect_finish(GAsyncResult *result, GError **errp)
 {
     return g_task_propagate_pointer(G_TASK(result), errp);
+}
+
+void address_disconnect(GIOStream *stream)
+{
+    GSubprocess *child = g_object_get_data(G_OBJECT(stream), "child");
+
+    if (child) {
+        g_subprocess_force_exit(child);
+    } else {
+        /* TLS would say goodbye, and wait for who does not listen */
+        g_socket_shutdown(g_socket_connection_get_socket(
+                              G_SOCKET_CONNECTION(stream)), true, true, NULL);
+    }
 }
 
 char *address_complaint(GIOStream *stream)

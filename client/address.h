@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where doors are: unix:PATH, tcp:HOST:PORT, or ssh:HOST, which has a
- * shadow-console of its own and a file of hosts.
+ * Where doors are: unix:PATH, tcp:HOST:PORT, tls:HOST:PORT, or ssh:HOST, which
+ * has a shadow-console of its own and a file of hosts.
  */
 #ifndef CONSOLE_ADDRESS_H
 #define CONSOLE_ADDRESS_H
@@ -24,6 +24,12 @@ GStrv address_hosts(const char *console, const char *file, GError **errp);
 bool address_name_valid(const char *name);
 
 /*
+ * What tls: goes by from now on, PEM files or NULL: @ca, authorities instead of
+ * the machine's own; @cert, the user's certificate and its key.
+ */
+bool address_set_tls(const char *ca, const char *cert, GError **errp);
+
+/*
  * Connect to @address, asking an ssh host for the console @console.  The
  * stream is given to @ready, or taken by address_connect_finish().
  */
@@ -31,6 +37,9 @@ void address_connect(const char *address, const char *console,
                      GCancellable *cancel, GAsyncReadyCallback ready,
                      void *opaque);
 GIOStream *address_connect_finish(GAsyncResult *result, GError **errp);
+
+/* The connection ends now, whatever the other end does. */
+void address_disconnect(GIOStream *stream);
 
 /* What a stream's ssh has written last on its error output, or NULL */
 char *address_complaint(GIOStream *stream);

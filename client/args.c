@@ -45,6 +45,10 @@ static GOptionGroup *args_group(Args *a)
           "Wait where no host can be reached yet", NULL },
         { "stay", 0, 0, G_OPTION_ARG_NONE, &a->stay,
           "Do not follow the guest, but end when it has moved", NULL },
+        { "tls-ca", 0, 0, G_OPTION_ARG_FILENAME, &a->tls_ca,
+          "tls: hosts are certified by one of these authorities", "FILE" },
+        { "tls-cert", 0, 0, G_OPTION_ARG_FILENAME, &a->tls_cert,
+          "tls: the user's certificate and its key", "FILE" },
         { "patience", 0, 0, G_OPTION_ARG_INT, &a->patience,
           "How long a host may be silent (20 seconds)", "SECONDS" },
         { "events", 0, 0, G_OPTION_ARG_FILENAME, &a->events,
@@ -122,6 +126,9 @@ void args_read(Args *a, int argc, char **argv, const char *usage,
     }
     if (a->patience < 1 || a->patience > 3600 || a->timeout < 0) {
         args_fail(EXIT_USAGE, "a time in seconds is out of range");
+    }
+    if (!address_set_tls(a->tls_ca, a->tls_cert, &err)) {
+        args_fail(EXIT_USAGE, "%s", err->message);
     }
     args_name(a);
     if (console && count) {

@@ -10,7 +10,7 @@
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_TIMEOUT = 3 };
 
 typedef struct Args {
-    char *hosts_file, *user, *events, *escape;
+    char *hosts_file, *user, *events, *escape, *tls_ca, *tls_cert;
     int patience;               /* seconds */
     gboolean wait, stay, read_only, no_break, force, no_title;
     gboolean watch;             /* and never type */

@@ -48,18 +48,11 @@ static void link_unref(Link *link)
 
 static void link_end(Link *link)
 {
-    GSubprocess *child;
-
     link->closed = true;
     g_clear_handle_id(&link->timer, g_source_remove);
     g_cancellable_cancel(link->cancel);
     if (link->stream) {
-        child = g_object_get_data(G_OBJECT(link->stream), "child");
-        if (child) {
-            g_subprocess_force_exit(child);
-        } else {
-            g_io_stream_close(link->stream, NULL, NULL);
-        }
+        address_disconnect(link->stream);
     }
 }
 

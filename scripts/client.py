@@ -49,7 +49,9 @@ def run(program, pattern, log, hangs):
     log.parent.mkdir(parents=True, exist_ok=True)
     env = {'SHADOW_CONSOLE': program, 'SHADOW_HANGS': hangs,
            'SHADOW_SSHD': f'{library}/sbin/sshd',
-           'SHADOW_SSHD_LIBRARY': f'{library}/lib/x86_64-linux-gnu'}
+           'SHADOW_SSHD_LIBRARY': f'{library}/lib/x86_64-linux-gnu',
+           'SHADOW_OPENSSL': f'{library}/bin/openssl',
+           'GIO_EXTRA_MODULES': f'{library}/lib/x86_64-linux-gnu/gio/modules'}
     with open(log, 'w', encoding='utf-8') as file:
         status = subprocess.run([sys.executable, TESTS, pattern], stdout=file,
                                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

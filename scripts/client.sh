@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Build shadow-console, in build/client. Libraries that are not installed on the machine are unpacked in
-# build/client-debian, of the Debian that the machine runs; so is OpenSSH's server, which the tests start.
+# build/client-debian, of the Debian that the machine runs; so are the OpenSSH server and the other programs
+# that the tests start.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"
@@ -10,7 +11,8 @@ source "$top/scripts/apt.sh"
 client=$build/client
 debian=$build/client-debian
 library=$debian/usr/lib/x86_64-linux-gnu
-packages=(libjson-glib-dev libjson-glib-1.0-0 libvterm-dev openssh-server libwrap0)
+packages=(libjson-glib-dev libjson-glib-1.0-0 libvterm-dev openssh-server libwrap0
+    glib-networking openssl)
 
 unpack() {
     local release wanted
@@ -24,6 +26,8 @@ unpack() {
     rm -rf "$debian.new"
     apt_unpack_into "$debian.new" "${packages[@]/%//$release}"
     sed -i "s|=/usr|=$debian/usr|" "$debian.new/usr/lib/x86_64-linux-gnu/pkgconfig"/*.pc
+    # It wants more libraries, and no proxy is asked for
+    rm -f "$debian.new/usr/lib/x86_64-linux-gnu/gio/modules/libgiolibproxy.so"
     echo "$wanted" > "$debian.new/packages"
     rm -rf "$debian"
     mv "$debian.new" "$debian"
