@@ -9,6 +9,7 @@ import tempfile
 import time
 
 import lab
+from lab.patience import scaled
 from lab.paused import leave_little, save, wait_switchover
 
 SIZE = 200 * 1024
@@ -131,7 +132,7 @@ def test_people_at_a_console(config):
         assert recorded[:len(output)] == output[:len(recorded)], 'the recordings differ'
         subprocess.run(program('verify', *(r.path for r in (first, second, third))), check=True)
         print(f'# newcomers had an answer after {waited} s', flush=True)
-        assert max(waited) < lab.scaled(0.1), waited
+        assert max(waited) < scaled(0.1), waited
 
 
 def frozen_takeover(pair, hosts, alice, stack):
