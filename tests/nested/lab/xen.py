@@ -20,7 +20,7 @@ from .xentrace import XenTrace
 
 MIGRATION = 9402        # TCP port of the control domain that xl migrate comes to
 PLAIN_CONSOLE = 4002    # and to the serial port of a domain's device model
-DOM0_MEMORY = 768       # MiB
+DOM0_MEMORY = 1024      # MiB; half is for files, an image of a domain among them
 SHIM_COMMAND = 16       # where xen/shim.c has Linux' command line, which begins with "quiet"
 # A folder with programs that take the place of those of contrib/xen
 VARIANT = os.environ.get('SHADOW_XEN')
