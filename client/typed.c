@@ -112,6 +112,32 @@ static bool typed_end_of(const ConsoleState *state, uint32_t lease,
     return n < CONSOLE_LEASES_MAX || state->leases[0].start <= base;
 }
 
+/*
+ * The break that was sent under @lease is done with if it was accepted.  False
+ * if there are more than before, and it is not known whose.
+ */
+static bool typed_settle_break(Typed *t, uint32_t lease,
+                               const ConsoleState *state)
+{
+    unsigned n = state->leases_count;
+    bool listed = false;
+
+    if (!t->break_sent || state->breaks == t->breaks_accepted) {
+        return true;
+    }
+    if (!state->leases_known) {
+        return false;
+    }
+    if (n && state->leases[n - 1].lease == lease) {
+        typed_breaks(t, state->breaks);     /* nobody else has typed since */
+        return true;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        listed |= state->leases[i].lease == lease;
+    }
+    return !listed && n < CONSOLE_LEASES_MAX;
+}
+
 bool typed_resume(Typed *t, uint32_t lease, uint64_t position,
                   const ConsoleState *state)
 {
@@ -129,7 +155,9 @@ bool typed_resume(Typed *t, uint32_t lease, uint64_t position,
             return false;
         }
         typed_pass(t, end);
-        typed_breaks(t, state->breaks);
+        if (!typed_settle_break(t, lease, state)) {
+            return false;
+        }
     }
     t->breaks_accepted = state->breaks;
     typed_rebase(t, position);

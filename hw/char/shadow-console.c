@@ -280,6 +280,7 @@ void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len)
 
 void shadow_console_type_break(ShadowConsole *c)
 {
+    shadow_console_note_lease(c, c->keyboard.lease, c->in.end);
     shadow_breaks_add(&c->breaks, c->in.end);
     c->life.breaks++;
     c->arrived++;

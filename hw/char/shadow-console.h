@@ -190,7 +190,7 @@ uint32_t shadow_console_room(ShadowConsole *c);
 /* Input, of which there is room for all, from whom has the keyboard */
 void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len);
 void shadow_console_type_break(ShadowConsole *c);
-/* Bytes from the position @pos on are accepted under @lease. */
+/* Bytes or BREAKs from the position @pos on are accepted under @lease. */
 void shadow_console_note_lease(ShadowConsole *c, uint32_t lease, uint64_t pos);
 /* Another has the keyboard; tell the chardev's user that @who took it. */
 void shadow_console_writer_changed(ShadowConsole *c);

@@ -51,6 +51,7 @@ class Host:
         self.window = 16384         # how much more is accepted
         self.echo = False
         self.with_leases = True
+        self.deaf_to_breaks = False
         self.chardev = None
         self.numbers = 0
         self.received = []          # frames, as (kind, lease, position, payload)
@@ -305,12 +306,15 @@ class User:
 
     def break_(self, lease, position, number):
         console = self.host.console
-        if not self.allowed(lease, position) or number < len(console.breaks):
+        if not self.allowed(lease, position) or number < len(console.breaks) or \
+                self.host.deaf_to_breaks:
             return
         if position != len(console.input) or number != len(console.breaks) \
                 or self.host.state != 'active':
             self.refuse('a break is not due here')
             return
+        if not console.leases or console.leases[-1][0] != lease:
+            console.leases.append((lease, position))
         console.breaks.append(position)
         self.accepted()
 

@@ -263,6 +263,49 @@ def test_break_moves(folder):
         assert target.console.breaks == [1, 1], target.console.breaks
 
 
+def test_break_of_another(folder):
+    """While our connection was broken another has sent one: ours is sent still."""
+    host = Host(folder, 'a')
+    with attach(folder, hosts_file(folder, host)) as user:
+        wait_for(lambda: host.writer)
+        with host.lock:
+            host.deaf_to_breaks = True
+        user.type(b'a\x1db')
+        wait_for(lambda: any(kind == 'B' for kind, *_ in host.received))
+        with host.lock:
+            host.close()
+            host.console.leases.clear()
+            host.console.leases.append((secrets.randbits(31), 1))
+            host.console.breaks.append(1)
+            host.deaf_to_breaks = False
+        user.expect('what you type waits')
+        host.open()
+        wait_for(lambda: host.console.breaks == [1, 1])
+
+
+def test_break_of_whom(folder):
+    """If that cannot be known it is said, and it is not sent."""
+    host = Host(folder, 'a')
+    with attach(folder, hosts_file(folder, host)) as user:
+        wait_for(lambda: host.writer)
+        with host.lock:
+            host.deaf_to_breaks = True
+        user.type(b'a\x1db')
+        wait_for(lambda: any(kind == 'B' for kind, *_ in host.received))
+        with host.lock:
+            host.close()
+            host.console.leases.append((secrets.randbits(31), 1))
+            host.console.breaks.append(1)
+            host.deaf_to_breaks = False
+        user.type('x')
+        user.expect('what you type waits')
+        host.open()
+        user.expect('not sent')
+        user.type('y')
+        wait_for(lambda: host.console.input == b'ay')
+        assert host.console.breaks == [1], host.console.breaks
+
+
 def test_lost_output(folder):
     source, target, hosts = pair(folder)
     with attach(folder, hosts) as user:

@@ -149,12 +149,14 @@ static void test_move_break(void)
     QTestState *from = shadow_start_com1();
     QTestState *to = start_destination("");
     g_autoptr(GByteArray) frame = g_byte_array_new();
+    uint32_t lease;
     DoorUser *u;
 
     door_add(from, "");
     u = door_enter("door", "alice");
     door_take(u, SHADOW_WIRE_TAKE_FREE);
-    shadow_wire_put_break(frame, u->lease, 0, 0);
+    lease = u->lease;
+    shadow_wire_put_break(frame, lease, 0, 0);
     door_send(u, frame);
     door_expect(u, SHADOW_WIRE_ACCEPTED);
     door_leave(u);
@@ -165,6 +167,7 @@ static void test_move_break(void)
     u = door_enter("door2", "alice");
     g_assert_cmpint(qdict_get_int(qdict_get_qdict(u->said, "state"),
                                   "breaks"), ==, 1);
+    expect_lease(u, 0, lease, 0);
     door_take(u, SHADOW_WIRE_TAKE_FREE);
     g_byte_array_set_size(frame, 0);
     shadow_wire_put_break(frame, u->lease, 0, 0);

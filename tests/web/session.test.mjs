@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Session } from '../../web/src/session.js';
-import { MOST, acceptedOf } from '../../web/src/queue.js';
-import * as wire from '../../web/src/wire.js';
+// The mutants have a copy of their own.
+const page = process.env.SHADOW_WEB_SOURCE ?? new URL('../../web', import.meta.url).pathname;
+const { Session } = await import(`${page}/src/session.js`);
+const { MOST, acceptedOf, breakAccepted } = await import(`${page}/src/queue.js`);
+const wire = await import(`${page}/src/wire.js`);
 
 const LIFE = '00112233445566778899aabbccddeeff';
 const OTHER = 'ff112233445566778899aabbccddeeff';
@@ -262,9 +264,39 @@ test('a BREAK keeps its place and is sent once', () => {
     // it was accepted, but the connection breaks before A says so
     a.socket.onclose();
     world.later();
-    a.hello();
+    a.hello({ leases: [{ lease: 11, start: 100 }] });
     a.grant(12, 102, 202, 1);
     assert.deepEqual(a.got(), [['I', 102, 'cd']]);
+});
+
+/** A BREAK is under way, the connection breaks, and there is one more when it comes again. */
+function breakUnderWay(leases) {
+    const all = writing();
+    const { doors: [a], world, session } = all;
+    session.sendBreak();
+    session.type(bytes('x'));
+    a.got();
+    a.socket.onclose();
+    world.later();
+    a.hello({ leases });
+    a.grant(12, 100, 200, 1);
+    return { ...all, types: a.got().map(([type]) => type) };
+}
+
+test("another's BREAK is not taken for ours", () => {
+    const { types, session, screen } = breakUnderWay([{ lease: 9, start: 100 }]);
+    assert.deepEqual(types, ['B']);
+    assert.equal(session.waitingBreaks, 1);
+    assert.deepEqual(screen.unsent_, []);
+});
+
+test('a BREAK of which nobody can say whose it was is shown and not sent', () => {
+    const many = Array(8).fill(0).map((_, n) => ({ lease: 50 + n, start: 100 }));
+    for (const leases of [undefined, many, [{ lease: 11, start: 90 }, { lease: 9, start: 100 }]]) {
+        const { types, screen } = breakUnderWay(leases);
+        assert.deepEqual(types, []);
+        assert.deepEqual(screen.unsent_, ['<BREAK>x']);
+    }
 });
 
 test('lies about what was accepted end the connection', () => {
@@ -347,6 +379,15 @@ test('a door that speaks no frames, or out of turn, is left', () => {
     const { doors: [a], session } = begin();
     a.socket.onmessage({ data: 'text' });
     assert.equal(session.links[0].open, false);
+});
+
+test('whose the accepted BREAK is', () => {
+    const leases = [{ lease: 1, start: 10 }, { lease: 2, start: 20 }];
+    assert.equal(breakAccepted(2, leases), true);
+    assert.equal(breakAccepted(1, leases), null);
+    assert.equal(breakAccepted(3, leases), false);
+    assert.equal(breakAccepted(3, []), false);
+    assert.equal(breakAccepted(3, null), null);
 });
 
 test('whose the accepted bytes are', () => {

@@ -16,6 +16,14 @@ export function acceptedOf(lease, sentEnd, position, leases) {
     return leases.length < 8 ? 0 : null;
 }
 
+/** Whether a BREAK that was sent under a lease is among those accepted since; null: nobody can say. */
+export function breakAccepted(lease, leases) {
+    if (leases?.at(-1)?.lease === lease) {
+        return true;        // nobody else has typed since
+    }
+    return !leases || leases.length === 8 || leases.some((l) => l.lease === lease) ? null : false;
+}
+
 export class Queue {
     #items = [];        // Uint8Array, or 'break'
     #bytes = 0;

@@ -4,7 +4,7 @@
 // shown once, what is typed is sent once. Knows nothing of pages, websockets or clocks: see Link.
 
 import { Link } from './link.js';
-import { Queue, acceptedOf } from './queue.js';
+import { Queue, acceptedOf, breakAccepted } from './queue.js';
 import * as wire from './wire.js';
 
 export class Session {
@@ -18,6 +18,7 @@ export class Session {
     #queue = new Queue();
     #sentUnder = 0;     // the lease under which it was sent
     #sentMost = 0;      // bytes from the queue's start that may have been accepted
+    #breakUnder = 0;    // the lease under which a BREAK is under way
     #granted = false;   // the keyboard, and no A has come yet
     #asked = false;     // for the keyboard, and not answered yet
     #holding = null;    // the Link over which the keyboard was given
@@ -308,13 +309,8 @@ export class Session {
 
     #accepted(link) {
         const queue = this.#queue;
-        if (queue.breakSent !== null && link.breaks > queue.breakSent) {
-            queue.dropBreak();
-        }
-        if (this.#granted) {
-            this.#granted = false;
-            queue.breakSent = null;     // it was not accepted: it is sent anew, with the same number
-        }
+        this.#settleBreak(link);
+        this.#granted = false;
         const count = link.accepted - queue.base;
         if (count < 0 || count > this.#sentMost) {
             link.close('the host accepted what was not sent');
@@ -326,6 +322,23 @@ export class Session {
         queue.drop(count);
         this.#sentMost -= count;
         this.#pump();
+    }
+
+    /** The BREAK that is under way: was it accepted? Who has the keyboard is the only one to send some. */
+    #settleBreak(link) {
+        const queue = this.#queue;
+        if (queue.breakSent === null) {
+            return;
+        }
+        const more = link.breaks > queue.breakSent;
+        const ours = link.lease === this.#breakUnder || breakAccepted(this.#breakUnder, link.state.leases);
+        if (more && ours) {
+            queue.dropBreak();
+        } else if (more && ours === null) {
+            this.#discard('it is not known whether the BREAK was accepted');
+        } else if (this.#granted) {
+            queue.breakSent = null;     // it was not accepted: it is sent anew
+        }
     }
 
     #pump() {
@@ -340,6 +353,7 @@ export class Session {
             if (next === 'break') {
                 if (queue.breakSent === null && link.state.state === 'active') {
                     queue.breakSent = link.breaks;
+                    this.#breakUnder = link.lease;
                     link.send(wire.breakAt(link.lease, at, link.breaks));
                 }
                 return;
