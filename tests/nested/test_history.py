@@ -81,11 +81,13 @@ def refused_after(pair, deed):
         assert migrate(pair) == REST
 
 
-def test_dropped(pair):
+def test_dropped(chardev_pair):
     """L1 has the destination forget what has arrived."""
+    pair = chardev_pair
     refused_after(pair, lambda: pair.target.run('ultracall unbind vm1', check=True))
 
 
-def test_swapped(pair):
+def test_swapped(chardev_pair):
     """L1 keeps back a newer one."""
+    pair = chardev_pair
     refused_after(pair, lambda: pair.source.run('ultracall history vm1', check=True))
