@@ -7,7 +7,7 @@ Weaken our code on purpose, in one way after the other, and see that the tests n
 a file tests/mutants/NAME:
 
     # what is weakened; lines before the first "file:" that start so are remarks
-    tests: PROGRAM... | nested TEST... | client TEST...
+    tests: PROGRAM... | nested TEST... | client TEST... | web TEST
     file: SOURCE
     <<<<
     text that the source has exactly once
@@ -23,6 +23,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -35,6 +36,8 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 MUTANTS = TOP / 'tests' / 'mutants'
 NESTED = 'nested '
 CLIENT = 'client '        # tests/client, with shadow-console
+WEB = 'web '              # a program of tests/web for node, with the page's modules
+ELSEWHERE = (CLIENT, WEB)   # what no emulator runs
 # Sources of what runs in the cloud VM, in the inner QEMU or as a plug-in of Debian's
 AGENT = ('shadow/hw/misc/shadow-agent', 'shadow/contrib/plugin/')
 # and in Xen's control domain
@@ -65,7 +68,7 @@ def read_mutant(name):
     head, *files = re.split('(?m)^file: ', text)
     mutant = Mutant(name, ' '.join(re.findall('(?m)^# (?!SPDX)(.*)', head)))
     mutant.tests = [test for line in re.findall('(?m)^tests: (.*)', head)
-                    for test in ([line] if line.startswith((NESTED, CLIENT)) else line.split())]
+                    for test in ([line] if line.startswith((NESTED, *ELSEWHERE)) else line.split())]
     for part in files:
         source, rest = part.split('\n', 1)
         changed = (TOP / source).read_text(encoding='utf-8')
@@ -84,7 +87,7 @@ def read_mutant(name):
 def programs_of(mutant, tests):
     """The programs to link: a unit test is one itself, all others run the emulator."""
     for name in mutant.tests:
-        if name.startswith(CLIENT):
+        if name.startswith(ELSEWHERE):
             continue
         if name.startswith(NESTED) or 'QTEST_QEMU_BINARY' in tests[name]['env']:
             yield sanitize.EMULATOR
@@ -109,6 +112,24 @@ def make_client(mutant):
     if not program:
         refuse(mutant.name, 'shadow-console has nothing of what it changes')
     return program
+
+
+def try_web(mutant, name, log):
+    """What fails of a program for node, with a copy of the page's modules that has what it weakens"""
+    page = pathlib.Path(os.environ['SHADOW_BUILD'], 'mutants-web', mutant.name)
+    shutil.rmtree(page, ignore_errors=True)
+    shutil.copytree(TOP / 'web', page)
+    for source, text in mutant.texts.items():
+        (page / pathlib.Path(source).relative_to('shadow/web')).write_text(text, encoding='utf-8')
+    done = subprocess.run([TOP / 'scripts' / 'web.sh', '--run', f'{name}.test.mjs'], check=False,
+                          env=os.environ | {'SHADOW_WEB_SOURCE': str(page)}, capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(done.stdout + done.stderr, encoding='utf-8')
+    failed = re.findall(r'(?m)^not ok \d+ - (.+)', done.stdout)
+    if bool(done.returncode) != bool(failed) or not re.search(r'(?m)^(not )?ok ', done.stdout):
+        sys.exit(f'shadow: error: {name} could not be run, see {log}')
+    return failed
 
 
 def add_mutant(made, mutant, tests):
@@ -160,6 +181,9 @@ def try_test(made, mutant, name, tests):
     if name.startswith(CLIENT):
         pattern = name.removeprefix(CLIENT)
         return client.run(make_client(mutant), pattern, log / pattern, CLIENT_HANGS)
+    if name.startswith(WEB):
+        name = name.removeprefix(WEB)
+        return try_web(mutant, name, log / name)
     emulator = made.path(mutant.name, sanitize.EMULATOR)
     if name.startswith(NESTED):
         name = name.removeprefix(NESTED)
@@ -211,7 +235,7 @@ def read_all(names, tests):
     mutants = [read_mutant(name) for name in names or known]
     for mutant in mutants:
         for name in mutant.tests:
-            if name not in tests and not name.startswith((NESTED, CLIENT)):
+            if name not in tests and not name.startswith((NESTED, *ELSEWHERE)):
                 refuse(mutant.name, f'there is no test {name}')
     return mutants
 

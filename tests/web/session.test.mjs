@@ -334,6 +334,7 @@ test('a reader asks for no keyboard and types nothing, whatever the door says', 
     a.say('W', { lease: 11, position: 100 });
     session.type(bytes('abc'));
     assert.deepEqual(a.got('WIB'), []);
+    assert.equal(session.hasKeyboard, false);
 });
 
 test('an old connection of ours that still has the keyboard is waited for', () => {
