@@ -36,7 +36,7 @@ make_page() {
     mkdir -p "$page.new/xterm"
     cp -r "$top/web"/{index.html,style.css,src} "$page.new/"
     cp "$modules/node_modules/@xterm/xterm"/{lib/xterm.mjs,css/xterm.css,LICENSE} "$page.new/xterm/"
-    for addon in fit search serialize; do
+    for addon in search serialize; do
         cp "$modules/node_modules/@xterm/addon-$addon/lib/addon-$addon.mjs" "$page.new/xterm/"
     done
     # A link to a map that is not there

@@ -3,7 +3,6 @@
 // The terminal. What was printed before the user came is drawn by a second one, which nobody sees and
 // whose answers go nowhere: he gets the screen as it is then, and no question of long ago is answered.
 
-import { FitAddon } from '../xterm/addon-fit.mjs';
 import { SearchAddon } from '../xterm/addon-search.mjs';
 import { SerializeAddon } from '../xterm/addon-serialize.mjs';
 import { Terminal } from '../xterm/xterm.mjs';
@@ -30,8 +29,7 @@ export class Screen {
         this.term = terminal();
         this.search = new SearchAddon();
         this.serialize = new SerializeAddon();
-        this.fit = new FitAddon();
-        [this.search, this.serialize, this.fit].forEach((addon) => this.term.loadAddon(addon));
+        [this.search, this.serialize].forEach((addon) => this.term.loadAddon(addon));
         this.term.open(element);
         const encoder = new TextEncoder();
         this.term.onData((text) => typed(encoder.encode(text)));
