@@ -8,48 +8,50 @@ page; QEMU_BINARY: the outer QEMU. With --images, leave the pictures there that 
 """
 
 import contextlib
-import functools
-import http.server
 import os
 import re
 import sys
 import tempfile
-import threading
 import time
 import traceback
 import urllib.parse
 
+import test_doors
 import test_page
 from browser import Browser
+from enemy import Enemy
 from outer import Outer
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, '.mjs': 'text/javascript'}
-
-    def log_message(self, *_):
-        pass
+from page import serve
 
 
 class Lab:
     """What a test asks for; gone when it ends."""
 
     def __init__(self, server, stack, images):
-        self._server = server
+        self.server = server
         self._stack = stack
         self._images = images
         self.pages = []
 
     def host(self, name, **options):
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        return self._stack.enter_context(contextlib.closing(Outer(folder, name, **options)))
+        return self._stack.enter_context(contextlib.closing(Outer(self.folder(), name, **options)))
+
+    def enemy(self, messages):
+        return self._stack.enter_context(contextlib.closing(Enemy(messages)))
+
+    def folder(self):
+        return self._stack.enter_context(tempfile.TemporaryDirectory())
+
+    def browser(self, query):
+        browser = self._stack.enter_context(contextlib.closing(Browser(os.environ['SHADOW_CHROMIUM'])))
+        browser.open(f'http://127.0.0.1:{self.server.server_port}/?{query}')
+        self.pages.append(browser)
+        return browser
 
     def page(self, *hosts):
-        browser = self._stack.enter_context(contextlib.closing(Browser(os.environ['SHADOW_CHROMIUM'])))
-        query = urllib.parse.urlencode([('host', f'ws://127.0.0.1:{host.port}') for host in hosts])
-        browser.open(f'http://127.0.0.1:{self._server.server_port}/?{query}')
+        browser = self.browser(urllib.parse.urlencode(
+            [('host', f'ws://127.0.0.1:{host.port}') for host in hosts]))
         browser.wait('globalThis.shadow')
-        self.pages.append(browser)
         return browser
 
     def screenshot(self, page, name):
@@ -71,20 +73,19 @@ def main(arguments):
     if arguments[:1] == ['--images']:
         images = arguments[1]
         arguments = arguments[2:]
-    tests = {name: test for name, test in vars(test_page).items() if name.startswith('test_')}
+    tests = {name: test for module in (test_page, test_doors) for name, test in vars(module).items()
+             if name.startswith('test_')}
     unknown = set(arguments) - set(tests)
     if unknown:
         sys.exit(f'there is no {" ".join(unknown)}')
-    handler = functools.partial(Quiet, directory=os.environ['SHADOW_WEB'])
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     failed = 0
     chosen = arguments or list(tests)
     print(f'1..{len(chosen)}', flush=True)
     for number, name in enumerate(chosen, 1):
         start = time.monotonic()
         try:
-            run(server, tests[name], images)
+            with serve(os.environ['SHADOW_WEB']) as server:
+                run(server, tests[name], images)
             said = 'ok'
         except Exception:    # whatever it is, the others are run
             print(re.sub('(?m)^', '# ', traceback.format_exc()))

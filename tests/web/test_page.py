@@ -6,7 +6,7 @@ def has(text):
 
 
 def seen(text):
-    return f'document.body.innerText.includes({text!r})'
+    return f'document.body?.innerText.includes({text!r})'
 
 
 def take(browser):

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which doors the page goes to, how, and what it takes from them."""
+
+import json
+
+import enemy
+from test_page import has, seen, take
+
+
+def test_hosts_json(lab):
+    """Where the operator's file is, only the consoles in it: no link leads to a stranger's host."""
+    alpha, beta, stranger = lab.host('alpha'), lab.host('beta'), lab.enemy([enemy.hello(host='stranger')])
+    lab.server.files['/hosts.json'] = json.dumps({
+        'vm1': [f'ws://127.0.0.1:{alpha.port}'], 'vm2': [f'ws://127.0.0.1:{beta.port}', 'javascript:1', 3]})
+    page = lab.browser(f'console=vm2&host=ws://127.0.0.1:{stranger.port}')
+    page.wait(seen('on beta'))
+    assert page.run('shadow.session.links.length') == 1
+    for query in ('', 'console=vm3', 'console=__proto__', f'host=ws://127.0.0.1:{stranger.port}'):
+        page.open(f'http://127.0.0.1:{lab.server.server_port}/?{query}&now')
+        page.wait(f'location.search.startsWith({"?" + query!r}) && {seen("name a console: ?console=vm1 or vm2")}')
+        assert page.run('globalThis.shadow === undefined')
+
+
+LIES = {
+    'JSON that is none': [enemy.frame('H', b'{"version": 1')],
+    'JSON that is no object': [enemy.frame('H', b'[1]')],
+    'another version': [enemy.hello(version=2)],
+    'a state without a life': [enemy.hello({'life': '<b>'})],
+    'no hello': [enemy.frame('O', b'x')],
+    'a second hello': [enemy.hello() * 2],
+    'a frame of an unknown type': [enemy.hello(), b'<html>' * 100],
+    'too short or too long': [enemy.hello(), enemy.frame('O', b'x' * 40000, length=40000)],
+    'a position that is too high': [enemy.hello(), enemy.frame('O', b'x', position=2**60)],
+    'a field that should be 0': [enemy.hello(), enemy.frame('O', b'x', lease=5)],
+    'text, where frames': ['hello'],
+}
+
+
+def test_hostile_doors(lab):
+    """Each is left, and why is said; the others are not hurt."""
+    host = lab.host('alpha')
+    doors = [lab.enemy(messages) for messages in LIES.values()]
+    page = lab.page(host, *doors)
+    take(page)
+    for number, why in enumerate(LIES, 1):
+        page.wait(f'shadow.session.links[{number}].error.includes({why!r})')
+    page.type('x')
+    assert host.read(1) == 'x'
+
+
+def test_hostile_names(lab):
+    """What a door says is text: no HTML, no control characters, nothing turned round; counts are counts."""
+    name = '<img src=x onerror="document.title=1">\x1b[2J\u202eabc'
+    person = {'client': 5, 'name': name, 'peer': name, 'role': 'write', 'since': -1}
+    page = lab.page(lab.enemy([enemy.hello(
+        {'state': 'active', 'protection': name, 'writer': person, 'clients': [person] * 20,
+         'clients-total': 1e300, 'output-end': -5, 'leases': [{'lease': 'x'}] * 100},
+        guest=name, device=name * 20, host=name), enemy.frame('N', json.dumps(
+            {'event': name, 'reason': name, 'state': {'life': enemy.LIFE, 'state': 'active', 'attached': True,
+                                                      'protection': name, 'writer': person}}).encode()),
+        enemy.frame('O', b'<img src=x>\x1b]0;owned\x07end', position=3)]))
+    page.wait(seen('keyboard: <img'))
+    page.wait(has('end'))
+    assert page.run('document.title') == 'Console'
+    assert page.run('document.querySelectorAll("img").length') == 0
+    shown = page.run('document.body.innerText')
+    assert '\x1b' not in shown and '\u202e' not in shown, repr(shown)
+    page.click('take')
+    page.wait('document.getElementById("ask").open')
+    assert page.run('document.querySelectorAll("img").length') == 0
+    assert '<img' in page.text('ask-text')
