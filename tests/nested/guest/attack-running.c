@@ -130,7 +130,8 @@ static void vcpu_access(struct kvm_run *run, unsigned long entered)
     uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
     seen++;
-    if (entered == calls && !(entered & 1) && bound) {
+    /* The calls last: there was none while "bound" was looked at. */
+    if (bound && !(entered & 1) && entered == calls) {
         promised++;
     }
     if (run->io.direction == KVM_EXIT_IO_IN) {
