@@ -34,6 +34,11 @@ class Console:
         self.breaks = []            # positions
         self.leases = []            # (number, start)
 
+    def note_lease(self, lease, position):
+        """What is accepted from there on is of that lease."""
+        if not self.leases or self.leases[-1][0] != lease:
+            self.leases.append((lease, position))
+
 
 class Host:
     """One host: a listener, and perhaps the console."""
@@ -297,8 +302,7 @@ class User:
             self.refuse('there is no room')
             return
         if (rest := data[accepted - position:]):
-            if not console.leases or console.leases[-1][0] != lease:
-                console.leases.append((lease, accepted))
+            console.note_lease(lease, accepted)
             console.input += rest
             if self.host.echo:
                 self.host.write(rest)
@@ -313,8 +317,7 @@ class User:
                 or self.host.state != 'active':
             self.refuse('a break is not due here')
             return
-        if not console.leases or console.leases[-1][0] != lease:
-            console.leases.append((lease, position))
+        console.note_lease(lease, position)
         console.breaks.append(position)
         self.accepted()
 

@@ -263,21 +263,28 @@ def test_break_moves(folder):
         assert target.console.breaks == [1, 1], target.console.breaks
 
 
+def break_of_another(host, user, listed):
+    """Ours is under way when the connection ends; another's is accepted then. @listed:
+    whether our lease is still known"""
+    wait_for(lambda: host.writer)
+    with host.lock:
+        host.deaf_to_breaks = True
+    user.type(b'a\x1db')
+    wait_for(lambda: any(kind == 'B' for kind, *_ in host.received))
+    with host.lock:
+        host.close()
+        if not listed:
+            host.console.leases.clear()
+        host.console.note_lease(secrets.randbits(31), 1)
+        host.console.breaks.append(1)
+        host.deaf_to_breaks = False
+
+
 def test_break_of_another(folder):
     """While our connection was broken another has sent one: ours is sent still."""
     host = Host(folder, 'a')
     with attach(folder, hosts_file(folder, host)) as user:
-        wait_for(lambda: host.writer)
-        with host.lock:
-            host.deaf_to_breaks = True
-        user.type(b'a\x1db')
-        wait_for(lambda: any(kind == 'B' for kind, *_ in host.received))
-        with host.lock:
-            host.close()
-            host.console.leases.clear()
-            host.console.leases.append((secrets.randbits(31), 1))
-            host.console.breaks.append(1)
-            host.deaf_to_breaks = False
+        break_of_another(host, user, listed=False)
         user.expect('what you type waits')
         host.open()
         wait_for(lambda: host.console.breaks == [1, 1])
@@ -287,16 +294,7 @@ def test_break_of_whom(folder):
     """If that cannot be known it is said, and it is not sent."""
     host = Host(folder, 'a')
     with attach(folder, hosts_file(folder, host)) as user:
-        wait_for(lambda: host.writer)
-        with host.lock:
-            host.deaf_to_breaks = True
-        user.type(b'a\x1db')
-        wait_for(lambda: any(kind == 'B' for kind, *_ in host.received))
-        with host.lock:
-            host.close()
-            host.console.leases.append((secrets.randbits(31), 1))
-            host.console.breaks.append(1)
-            host.deaf_to_breaks = False
+        break_of_another(host, user, listed=True)
         user.type('x')
         user.expect('what you type waits')
         host.open()

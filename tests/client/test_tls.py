@@ -144,7 +144,7 @@ def test_tls_files(folder):
 
 
 def test_tls_silent(folder):
-    """A host that never ends its handshake, and one that never reads, hold nobody up."""
+    """A host that never ends its handshake holds nobody up."""
     ca = Authority(folder)
     with socket.create_server(('127.0.0.1', 0)) as front:
         silent = f'tls:127.0.0.1:{front.getsockname()[1]}'
