@@ -111,6 +111,8 @@ class Browser:
         return self.run(f'document.getElementById({element!r}).textContent')
 
     def click(self, element):
+        """As a person does, who waits until it can be clicked"""
+        self.wait(f'!document.getElementById({element!r}).disabled')
         self.run(f'document.getElementById({element!r}).click()')
 
     def type(self, text):
