@@ -43,15 +43,10 @@ def make(name, flags=(), texts=(), into=''):
     return program
 
 
-def run(program, pattern, log, hangs):
-    """Names of the tests that failed with that program"""
-    library = TOP / 'build/client-debian/usr'
+def run(program, pattern, env, log, hangs):
+    """Names of the tests that failed with that program; @env: of the tests, as meson has it"""
     log.parent.mkdir(parents=True, exist_ok=True)
-    env = {'SHADOW_CONSOLE': program, 'SHADOW_HANGS': hangs,
-           'SHADOW_SSHD': f'{library}/sbin/sshd',
-           'SHADOW_SSHD_LIBRARY': f'{library}/lib/x86_64-linux-gnu',
-           'SHADOW_OPENSSL': f'{library}/bin/openssl',
-           'GIO_EXTRA_MODULES': f'{library}/lib/x86_64-linux-gnu/gio/modules'}
+    env = env | {'SHADOW_CONSOLE': program, 'SHADOW_HANGS': hangs}
     with open(log, 'w', encoding='utf-8') as file:
         status = subprocess.run([sys.executable, TESTS, pattern], stdout=file,
                                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,

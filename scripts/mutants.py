@@ -180,7 +180,8 @@ def try_test(made, mutant, name, tests):
     log = pathlib.Path(os.environ['SHADOW_BUILD'], 'log', 'mutants', mutant.name)
     if name.startswith(CLIENT):
         pattern = name.removeprefix(CLIENT)
-        return client.run(make_client(mutant), pattern, log / pattern, CLIENT_HANGS)
+        [test] = check.tests_of(client.folder(), 'client')
+        return client.run(make_client(mutant), pattern, test['env'], log / pattern, CLIENT_HANGS)
     if name.startswith(WEB):
         name = name.removeprefix(WEB)
         return try_web(mutant, name, log / name)
