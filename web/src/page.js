@@ -75,17 +75,16 @@ let exposed = null;         // since when a guest that runs has had no protectio
 
 /** One that starts or arrives is protected a moment later: before that nothing is said. */
 function showProtection({ protection, attached, state }) {
-    const runs = attached && state === 'active';
-    const left = protection === 'none' && runs ?
-        (exposed ??= performance.now()) + EXPOSED_AFTER - performance.now() : 0;
-    if (protection !== 'none' || !runs) {
-        exposed = null;
+    const none = protection === 'none', runs = attached && state === 'active';
+    exposed = none && runs ? exposed ?? performance.now() : null;
+    if (none && !runs) {
+        tag('protection', 'not running', 'warn');
+        return;
     }
-    if (protection === 'none' && (!runs || left > 0)) {
-        tag('protection', runs ? 'starting' : 'not running', 'warn');
-        if (runs) {
-            setTimeout(changed, left + 1);
-        }
+    const left = none ? exposed + EXPOSED_AFTER - performance.now() : 0;
+    if (left > 0) {
+        tag('protection', 'starting', 'warn');
+        setTimeout(changed, left + 1);
         return;
     }
     const known = Object.hasOwn(PROTECTED, protection);
