@@ -61,12 +61,16 @@ static GOptionGroup *args_group(Args *a)
           "attach: the escape for a break does nothing", NULL },
         { "no-title", 0, 0, G_OPTION_ARG_NONE, &a->no_title,
           "attach: leave the window's title alone", NULL },
+        { "record", 0, 0, G_OPTION_ARG_FILENAME, &a->record_to,
+          "attach, watch: record the session", "CAST" },
+        { "input", 0, 0, G_OPTION_ARG_NONE, &a->input,
+          "attach: and what is typed here, passwords too", NULL },
         { "from", 0, 0, G_OPTION_ARG_STRING, &a->from,
           "Output from this position on; or first, oldest, end", "POSITION" },
         { "last", 0, 0, G_OPTION_ARG_INT64, &a->last,
           "So much of the newest output", "BYTES" },
         { "key", 'k', 0, G_OPTION_ARG_FILENAME, &a->key,
-          "record: sign with it, as ssh-keygen -Y sign does", "FILE" },
+          "recordings: sign with it, as ssh-keygen -Y sign does", "FILE" },
         { "after", 0, 0, G_OPTION_ARG_FILENAME, &a->after,
           "record: begin where this recording ends", "CAST" },
         { "signers", 's', 0, G_OPTION_ARG_FILENAME, &a->signers,
@@ -126,6 +130,10 @@ void args_read(Args *a, int argc, char **argv, const char *usage,
     }
     if (a->patience < 1 || a->patience > 3600 || a->timeout < 0) {
         args_fail(EXIT_USAGE, "a time in seconds is out of range");
+    }
+    if (a->input && !a->record_to) {
+        args_fail(EXIT_USAGE, "--input is for attach --record: only there "
+                  "is known what is typed");
     }
     if (!address_set_tls(a->tls_ca, a->tls_cert, &err)) {
         args_fail(EXIT_USAGE, "%s", err->message);

@@ -14,6 +14,8 @@ typedef struct Args {
     int patience;               /* seconds */
     gboolean wait, stay, read_only, no_break, force, no_title;
     gboolean watch;             /* and never type */
+    char *record_to;            /* attach, watch: a recording, or NULL */
+    gboolean input;             /* and in it what is typed here */
     /* where output begins: */
     char *from;                 /* a position, "first", "oldest" or "end" */
     gint64 last;                /* bytes, or -1 */

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "cast.h"
 #include "escape.h"
 #include "events.h"
+#include "recorder.h"
 #include "screen.h"
 #include "terminal.h"
 
@@ -24,6 +26,7 @@ typedef struct Attach {
     GMainLoop *loop;
     Screen *screen;             /* until it is painted */
     uint64_t paint_at;          /* this position */
+    Recorder *recorder;         /* or NULL */
     guint keys, exposed;        /* sources */
     bool raw_output;            /* no terminal: all as it comes */
     bool told_waiting, told_keyboard, ended_input, again;
@@ -56,12 +59,28 @@ static void attach_paint(Attach *a)
     g_clear_pointer(&a->screen, screen_free);
 }
 
+/* A session that is to be recorded and cannot be does not go on. */
+static void attach_recorded(Attach *a, bool good, GError **err)
+{
+    if (!good) {
+        terminal_say((*err)->message);
+        g_clear_error(err);
+        g_clear_pointer(&a->recorder, recorder_free);
+        attach_leave(a, EXIT_FAILED);
+    }
+}
+
 static void attach_begin(uint64_t end, void *opaque)
 {
     Attach *a = opaque;
     const ConsoleState *state = session_state(&a->session);
+    GError *err = NULL;
     int rows, cols;
 
+    if (a->recorder) {
+        attach_recorded(a, recorder_begin(a->recorder, &a->session, end, &err),
+                        &err);
+    }
     g_clear_pointer(&a->screen, screen_free);
     if (a->raw_output || (end == state->output_start && !a->again)) {
         return;
@@ -79,8 +98,13 @@ static void attach_output(uint64_t position, const uint8_t *data, size_t len,
                           void *opaque)
 {
     Attach *a = opaque;
+    GError *err = NULL;
     size_t held = 0;
 
+    if (a->recorder) {
+        attach_recorded(a, recorder_output(a->recorder, &a->session, position,
+                                           data, len, &err), &err);
+    }
     if (a->screen) {
         held = position < a->paint_at ? MIN(len, a->paint_at - position) : 0;
         screen_write(a->screen, data, held);
@@ -90,6 +114,47 @@ static void attach_output(uint64_t position, const uint8_t *data, size_t len,
     }
     if (held < len) {
         attach_write(a, data + held, len - held);
+    }
+}
+
+static void attach_typed(uint64_t position, const uint8_t *data, size_t len,
+                         void *opaque)
+{
+    Attach *a = opaque;
+    GError *err = NULL;
+
+    if (a->recorder) {
+        attach_recorded(a, recorder_typed(a->recorder, position, data, len,
+                                          &err), &err);
+    }
+}
+
+static gboolean on_mark(void *opaque)
+{
+    Attach *a = opaque;
+    GError *err = NULL;
+
+    if (a->recorder) {
+        attach_recorded(a, recorder_mark(a->recorder, &err), &err);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void attach_record(Attach *a)
+{
+    if (a->args->record_to) {
+        a->recorder = recorder_new(a->args->record_to, a->args);
+        g_timeout_add_seconds(CAST_MARK_SECONDS, on_mark, a);
+    }
+}
+
+static void attach_end_record(Attach *a)
+{
+    GError *err = NULL;
+
+    if (a->recorder) {
+        attach_recorded(a, recorder_end(a->recorder, &err), &err);
+        recorder_free(a->recorder);
     }
 }
 
@@ -219,6 +284,7 @@ static const SessionClient attach_client = {
     .begin = attach_begin,
     .output = attach_output,
     .tell = attach_tell,
+    .typed = attach_typed,
     .changed = attach_changed,
 };
 
@@ -335,12 +401,14 @@ int attach_command(Args *args)
     g_unix_signal_add(SIGTERM, on_signal, &a);
     g_unix_signal_add(SIGHUP, on_signal, &a);
     g_unix_signal_add(SIGINT, on_signal, &a);
+    attach_record(&a);
     session_init(&a.session, &options, &attach_client, &a);
     a.keys = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_keys, &a);
     g_main_loop_run(a.loop);
     if (a.screen) {
         attach_paint(&a);
     }
+    attach_end_record(&a);
     events_write(&a.session, "left", "");
     terminal_title("");
     terminal_restore();

@@ -4,6 +4,7 @@
  *
  * An event "o" is a text, but a guest writes bytes: those that are no UTF-8
  * (and NUL) are in events "b" of our own, in hex, which players pass over.
+ * So are those that are typed, in events "i" and "k".
  */
 #include <fcntl.h>
 #include <errno.h>
@@ -15,15 +16,23 @@
 #include "cast.h"
 #include "sign.h"
 
+/* Bytes of one direction */
+typedef struct Stream {
+    const char *text, *bytes;   /* codes */
+    uint64_t position;          /* after what is in the file */
+    GByteArray *tail;           /* the start of a character */
+} Stream;
+
 struct Cast {
     FILE *file;
     char *key;
     GChecksum *sum;             /* of what the next mark is about */
     gint64 started;             /* us */
     char life[CONSOLE_LIFE_LEN + 1];
-    uint64_t position;          /* after what is in the file */
+    Stream out, in;
+    bool typed;                 /* in this life: the position is known */
+    bool unmarked;              /* something has come since the last mark */
     uint64_t marked;            /* position of the last mark */
-    GByteArray *tail;           /* the start of a character */
 };
 
 static bool cast_line(Cast *c, const char *line, GError **errp)
@@ -64,7 +73,8 @@ static bool cast_event(Cast *c, const char *code, const char *text,
     return cast_line(c, line, errp);
 }
 
-static char *cast_header(const ConsoleState *s, int rows, int cols)
+static char *cast_header(const ConsoleState *s, int rows, int cols,
+                         bool input)
 {
     g_autoptr(JsonBuilder) b = json_builder_new();
     g_autoptr(JsonNode) root = NULL;
@@ -83,17 +93,19 @@ static char *cast_header(const ConsoleState *s, int rows, int cols)
     json_builder_add_string_value(b, title);
     json_builder_set_member_name(b, "host");
     json_builder_add_string_value(b, s->host ?: "");
+    json_builder_set_member_name(b, "input");
+    json_builder_add_boolean_value(b, input);
     json_builder_end_object(b);
     root = json_builder_get_root(b);
     return json_to_string(root, false);
 }
 
 Cast *cast_create(const char *path, const char *key, const ConsoleState *s,
-                  int rows, int cols, GError **errp)
+                  int rows, int cols, bool input, GError **errp)
 {
     static const uint8_t none[CAST_DIGEST_LEN];
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    g_autofree char *header = cast_header(s, rows, cols);
+    g_autofree char *header = cast_header(s, rows, cols, input);
     Cast *c;
 
     if (fd < 0) {
@@ -106,7 +118,8 @@ Cast *cast_create(const char *path, const char *key, const ConsoleState *s,
     c->key = g_strdup(key);
     c->sum = g_checksum_new(G_CHECKSUM_SHA256);
     c->started = g_get_monotonic_time();
-    c->tail = g_byte_array_new();
+    c->out = (Stream) { "o", "b", 0, g_byte_array_new() };
+    c->in = (Stream) { "i", "k", 0, g_byte_array_new() };
     g_checksum_update(c->sum, none, sizeof(none));
     if (!cast_line(c, header, errp)) {
         cast_close(c);
@@ -120,7 +133,8 @@ void cast_close(Cast *c)
     if (c) {
         fclose(c->file);
         g_checksum_free(c->sum);
-        g_byte_array_unref(c->tail);
+        g_byte_array_unref(c->out.tail);
+        g_byte_array_unref(c->in.tail);
         g_free(c->key);
         g_free(c);
     }
@@ -134,7 +148,8 @@ char *cast_message(const char *life, uint64_t position, const char *sha256)
 }
 
 /* Bytes that are no text */
-static bool cast_bytes(Cast *c, const uint8_t *data, size_t len, GError **errp)
+static bool cast_bytes(Cast *c, Stream *s, const uint8_t *data, size_t len,
+                       GError **errp)
 {
     GString *hex = g_string_new("");
     bool good;
@@ -142,18 +157,19 @@ static bool cast_bytes(Cast *c, const uint8_t *data, size_t len, GError **errp)
     for (size_t i = 0; i < len; i++) {
         g_string_append_printf(hex, "%02x", data[i]);
     }
-    good = cast_event(c, "b", hex->str, errp);
+    good = cast_event(c, s->bytes, hex->str, errp);
     g_string_free(hex, true);
-    c->position += len;
+    s->position += len;
     return good;
 }
 
-static bool cast_text(Cast *c, const uint8_t *data, size_t len, GError **errp)
+static bool cast_text(Cast *c, Stream *s, const uint8_t *data, size_t len,
+                      GError **errp)
 {
     g_autofree char *text = g_strndup((const char *)data, len);
 
-    c->position += len;
-    return cast_event(c, "o", text, errp);
+    s->position += len;
+    return cast_event(c, s->text, text, errp);
 }
 
 /* How many bytes from here on are no text; 0 if they may become it. */
@@ -169,7 +185,8 @@ static size_t not_text(const uint8_t *p, size_t len)
     return n;
 }
 
-static bool cast_split(Cast *c, const uint8_t *p, size_t len, GError **errp)
+static bool cast_split(Cast *c, Stream *s, const uint8_t *p, size_t len,
+                       GError **errp)
 {
     const char *end;
     size_t n;
@@ -177,57 +194,98 @@ static bool cast_split(Cast *c, const uint8_t *p, size_t len, GError **errp)
     while (len) {
         g_utf8_validate((const char *)p, len, &end);
         n = (const uint8_t *)end - p;
-        if (n && !cast_text(c, p, n, errp)) {
+        if (n && !cast_text(c, s, p, n, errp)) {
             return false;
         }
         p += n;
         len -= n;
         n = not_text(p, len);
-        if (n && !cast_bytes(c, p, n, errp)) {
+        if (n && !cast_bytes(c, s, p, n, errp)) {
             return false;
         }
         p += n;
         len -= n;
         if (len && !n && !g_utf8_validate((const char *)p, len, &end) &&
             (const uint8_t *)end == p) {
-            g_byte_array_append(c->tail, p, len);
+            g_byte_array_append(s->tail, p, len);
             return true;
         }
     }
     return true;
 }
 
+static bool cast_stream(Cast *c, Stream *s, const uint8_t *data, size_t len,
+                        GError **errp)
+{
+    g_autoptr(GByteArray) all = s->tail;
+
+    s->tail = g_byte_array_new();
+    c->unmarked = true;
+    g_byte_array_append(all, data, len);
+    return cast_split(c, s, all->data, all->len, errp);
+}
+
 bool cast_output(Cast *c, const uint8_t *data, size_t len, GError **errp)
 {
-    g_autoptr(GByteArray) all = c->tail;
-
-    c->tail = g_byte_array_new();
-    g_byte_array_append(all, data, len);
-    return cast_split(c, all->data, all->len, errp) &&
-           (c->position - c->marked < CAST_MARK_BYTES ||
+    return cast_stream(c, &c->out, data, len, errp) &&
+           (c->out.position - c->marked < CAST_MARK_BYTES ||
             cast_mark(c, false, errp));
 }
 
 /* The start of a character, of which no more will come */
-static bool cast_flush(Cast *c, GError **errp)
+static bool cast_flush(Cast *c, Stream *s, GError **errp)
 {
-    g_autoptr(GByteArray) tail = c->tail;
+    g_autoptr(GByteArray) tail = s->tail;
 
-    c->tail = g_byte_array_new();
-    return !tail->len || cast_bytes(c, tail->data, tail->len, errp);
+    s->tail = g_byte_array_new();
+    return !tail->len || cast_bytes(c, s, tail->data, tail->len, errp);
 }
 
 bool cast_lost(Cast *c, uint64_t bytes, GError **errp)
 {
     g_autofree char *label = NULL;
 
-    if (!cast_flush(c, errp)) {
+    if (!cast_flush(c, &c->out, errp)) {
         return false;
     }
     label = g_strdup_printf("lost position=%" PRIu64 " bytes=%" PRIu64,
-                            c->position, bytes);
-    c->position += bytes;
+                            c->out.position, bytes);
+    c->out.position += bytes;
+    c->unmarked = true;
     return cast_event(c, "m", label, errp);
+}
+
+static bool cast_typed_from(Cast *c, uint64_t position, GError **errp)
+{
+    g_autofree char *label = g_strdup_printf("typed position=%" PRIu64,
+                                             position);
+
+    if (c->typed && position == c->in.position + c->in.tail->len) {
+        return true;
+    }
+    if (!cast_flush(c, &c->in, errp)) {
+        return false;
+    }
+    c->typed = true;
+    c->in.position = position;
+    return cast_event(c, "m", label, errp);
+}
+
+bool cast_typed(Cast *c, uint64_t position, const uint8_t *data, size_t len,
+                GError **errp)
+{
+    return cast_typed_from(c, position, errp) &&
+           cast_stream(c, &c->in, data, len, errp);
+}
+
+bool cast_break(Cast *c, uint64_t position, GError **errp)
+{
+    g_autofree char *label = g_strdup_printf("break position=%" PRIu64,
+                                             position);
+
+    c->unmarked = true;
+    return cast_typed_from(c, position, errp) &&
+           cast_flush(c, &c->in, errp) && cast_event(c, "m", label, errp);
 }
 
 bool cast_begin(Cast *c, const char *life, uint64_t position, GError **errp)
@@ -235,11 +293,9 @@ bool cast_begin(Cast *c, const char *life, uint64_t position, GError **errp)
     g_autofree char *label = g_strdup_printf(
         "begins life=%s position=%" PRIu64, life, position);
 
-    if (*c->life && !cast_mark(c, true, errp)) {
-        return false;
-    }
     g_strlcpy(c->life, life, sizeof(c->life));
-    c->position = c->marked = position;
+    c->out.position = c->marked = position;
+    c->typed = false;
     return cast_event(c, "m", label, errp);
 }
 
@@ -250,21 +306,26 @@ bool cast_mark(Cast *c, bool end, GError **errp)
     uint8_t digest[CAST_DIGEST_LEN];
     size_t len = sizeof(digest);
 
-    if (end ? !cast_flush(c, errp) : c->position == c->marked) {
-        return !end;
+    if (!end && !c->unmarked) {
+        return true;
+    }
+    if (end && (!cast_flush(c, &c->out, errp) ||
+                !cast_flush(c, &c->in, errp))) {
+        return false;
     }
     sha256 = g_strdup(g_checksum_get_string(c->sum));
     g_checksum_get_digest(c->sum, digest, &len);
-    message = cast_message(c->life, c->position, sha256);
+    message = cast_message(c->life, c->out.position, sha256);
     signature = c->key ? sign_make(c->key, message, errp) : g_strdup("-");
     if (!signature) {
         return false;
     }
     label = g_strdup_printf("%s life=%s position=%" PRIu64 " sha256=%s "
                             "signature=%s", end ? "end" : "mark", c->life,
-                            c->position, sha256, signature);
+                            c->out.position, sha256, signature);
     g_checksum_reset(c->sum);
     g_checksum_update(c->sum, digest, sizeof(digest));
-    c->marked = c->position;
+    c->marked = c->out.position;
+    c->unmarked = false;
     return cast_event(c, "m", label, errp);
 }

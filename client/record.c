@@ -9,16 +9,14 @@
 #include "args.h"
 #include "cast.h"
 #include "events.h"
-#include "terminal.h"
+#include "recorder.h"
 #include "verify.h"
 
 typedef struct Record {
     Session session;
     Args *args;
     GMainLoop *loop;
-    Cast *cast;                 /* or NULL, before the first byte */
-    uint64_t next;              /* position */
-    bool begun;                 /* this life */
+    Recorder *recorder;         /* or NULL: it has failed */
     int status;
 } Record;
 
@@ -28,32 +26,25 @@ static void record_leave(Record *r, int status)
     g_main_loop_quit(r->loop);
 }
 
-static bool record_check(Record *r, bool good, GError *err)
+static void record_check(Record *r, bool good, GError **err)
 {
     if (!good) {
-        fprintf(stderr, "shadow-console: %s\n", err->message);
-        g_error_free(err);
-        g_clear_pointer(&r->cast, cast_close);
+        fprintf(stderr, "shadow-console: %s\n", (*err)->message);
+        g_clear_error(err);
+        g_clear_pointer(&r->recorder, recorder_free);
         record_leave(r, EXIT_FAILED);
     }
-    return good;
 }
 
 static void record_begin(uint64_t end, void *opaque)
 {
     Record *r = opaque;
     GError *err = NULL;
-    int rows, cols;
 
-    if (!r->cast) {
-        terminal_size(&rows, &cols);
-        r->cast = cast_create(r->args->rest[1], r->args->key,
-                              session_state(&r->session), rows, cols, &err);
-        if (!record_check(r, r->cast, err)) {
-            return;
-        }
+    if (r->recorder) {
+        record_check(r, recorder_begin(r->recorder, &r->session, end, &err),
+                     &err);
     }
-    r->begun = false;
 }
 
 static void record_output(uint64_t position, const uint8_t *data, size_t len,
@@ -61,22 +52,11 @@ static void record_output(uint64_t position, const uint8_t *data, size_t len,
 {
     Record *r = opaque;
     GError *err = NULL;
-    bool good = r->cast;
 
-    if (!good) {
-        return;
+    if (r->recorder) {
+        record_check(r, recorder_output(r->recorder, &r->session, position,
+                                        data, len, &err), &err);
     }
-    if (!r->begun) {
-        r->begun = true;
-        r->next = position;
-        good = cast_begin(r->cast, r->session.life, position, &err);
-    }
-    if (good && position > r->next) {
-        good = cast_lost(r->cast, position - r->next, &err);
-    }
-    good = good && cast_output(r->cast, data, len, &err);
-    r->next = position + len;
-    record_check(r, good, err);
 }
 
 static void record_tell(SessionNews news, const char *text, void *opaque)
@@ -105,8 +85,8 @@ static gboolean on_mark(void *opaque)
     Record *r = opaque;
     GError *err = NULL;
 
-    if (r->cast && r->begun) {
-        record_check(r, cast_mark(r->cast, false, &err), err);
+    if (r->recorder) {
+        record_check(r, recorder_mark(r->recorder, &err), &err);
     }
     return G_SOURCE_CONTINUE;
 }
@@ -126,6 +106,7 @@ int record_command(Args *args)
 
     args_session(args, &options, SHADOW_WIRE_FROM_OLDEST);
     options.keyboard = false;
+    r.recorder = recorder_new(args->rest[1], args);
     if (args->after) {
         if (!verify_ends(args->after, &ends)) {
             args_fail(EXIT_FAILED, "%s: has no end", args->after);
@@ -141,11 +122,11 @@ int record_command(Args *args)
     g_timeout_add_seconds(CAST_MARK_SECONDS, on_mark, &r);
     session_init(&r.session, &options, &record_client, &r);
     g_main_loop_run(r.loop);
-    if (r.cast && r.begun) {
-        record_check(&r, cast_mark(r.cast, true, &err), err);
+    if (r.recorder) {
+        record_check(&r, recorder_end(r.recorder, &err), &err);
     }
     events_write(&r.session, "left", "");
-    cast_close(r.cast);
+    recorder_free(r.recorder);
     session_free(&r.session);
     return r.status;
 }

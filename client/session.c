@@ -364,6 +364,8 @@ void session_init(Session *s, const SessionOptions *options,
     keyboard_init(&s->keyboard, options->user, options->keyboard, on_keyboard,
                   s);
     s->keyboard.force = options->force;
+    s->keyboard.typed.accepted = client->typed;
+    s->keyboard.typed.opaque = opaque;
     s->follow = follow_new(options->hosts, options->console, options->user,
                            options->patience, &session_follow, s);
     follow_search(s->follow);

@@ -32,6 +32,8 @@ typedef struct SessionClient {
     void (*output)(uint64_t position, const uint8_t *data, size_t len,
                    void *opaque);
     void (*tell)(SessionNews news, const char *text, void *opaque);
+    /* What was typed here was accepted.  Or NULL */
+    TypedAccepted *typed;
     /* Something else has changed: counts, who is there.  Or NULL */
     void (*changed)(void *opaque);
 } SessionClient;

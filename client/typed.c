@@ -47,8 +47,18 @@ size_t typed_waiting(const Typed *t)
     return t->bytes->len + t->breaks->len;
 }
 
+static void typed_tell(const Typed *t, const uint8_t *data, size_t len)
+{
+    if (t->accepted) {
+        t->accepted(t->base, data, len, t->opaque);
+    }
+}
+
 static void typed_pass(Typed *t, uint64_t position)
 {
+    if (position > t->base) {
+        typed_tell(t, t->bytes->data, position - t->base);
+    }
     g_byte_array_remove_range(t->bytes, 0, position - t->base);
     t->base = position;
     t->next = MAX(t->next, position);
@@ -58,6 +68,7 @@ static void typed_pass(Typed *t, uint64_t position)
 static void typed_breaks(Typed *t, uint64_t breaks)
 {
     if (t->break_sent && breaks > t->breaks_accepted) {
+        typed_tell(t, NULL, 0);
         g_array_remove_index(t->breaks, 0);
         t->break_sent = false;
     }

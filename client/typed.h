@@ -11,6 +11,10 @@
 #define TYPED_MAX (1024 * 1024)     /* bytes that are kept */
 #define TYPED_BREAKS_MAX 64
 
+/* Accepted by the host from @position on; a break, if @data is NULL */
+typedef void TypedAccepted(uint64_t position, const uint8_t *data, size_t len,
+                           void *opaque);
+
 typedef struct Typed {
     GByteArray *bytes;          /* from @base on */
     GArray *breaks;             /* positions, uint64_t, ascending */
@@ -20,6 +24,8 @@ typedef struct Typed {
     uint64_t limit;             /* would be accepted up to here */
     uint64_t breaks_accepted;   /* in this life, by anyone */
     bool break_sent;            /* the first of @breaks, over this one */
+    TypedAccepted *accepted;    /* or NULL; once for each byte and break */
+    void *opaque;
 } Typed;
 
 void typed_init(Typed *t);

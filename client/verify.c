@@ -22,6 +22,8 @@ typedef struct Check {
     GChecksum *sum;
     CastEnds ends;
     uint64_t position;          /* by the bytes so far */
+    uint64_t typed;             /* bytes, in all lives */
+    bool input;                 /* what is typed is to be in it */
     bool begun, ended, unsigned_marks;
     unsigned marks;
     uint64_t lost;
@@ -75,6 +77,7 @@ static bool check_begins(Check *c, const char *label)
     }
     strcpy(c->ends.last_life, life);
     c->position = c->ends.last = position;
+    c->ends.typed = false;
     c->begun = true;
     c->ended = false;
     return true;
@@ -91,6 +94,40 @@ static bool check_lost(Check *c, const char *label)
     c->position += bytes;
     c->lost += bytes;
     return true;
+}
+
+/* Where what is typed next stands: behind all that was typed before */
+static bool check_typed(Check *c, const char *label)
+{
+    CastEnds *e = &c->ends;
+    uint64_t position;
+
+    if (!c->input || !label_number(label, "position", &position) ||
+        (e->typed && position < e->typed_last)) {
+        return wrong(c, "typed where it cannot be");
+    }
+    if (!e->typed) {
+        e->typed = true;
+        e->typed_first = position;
+    }
+    e->typed_last = position;
+    return true;
+}
+
+static bool check_break(Check *c, const char *label)
+{
+    uint64_t position;
+
+    return (c->ends.typed && label_number(label, "position", &position) &&
+            position == c->ends.typed_last) ||
+           wrong(c, "a break that is not where it says");
+}
+
+static bool check_typed_bytes(Check *c, size_t len)
+{
+    c->typed += len;
+    c->ends.typed_last += len;
+    return c->ends.typed || wrong(c, "typed nobody knows where");
 }
 
 static bool check_signature(Check *c, const char *label, const char *sha256)
@@ -150,6 +187,10 @@ static bool check_label(Check *c, const char *label, const char *sha256)
         return check_begins(c, label);
     } else if (g_str_has_prefix(label, "lost ")) {
         return check_lost(c, label);
+    } else if (g_str_has_prefix(label, "typed ")) {
+        return check_typed(c, label);
+    } else if (g_str_has_prefix(label, "break ")) {
+        return check_break(c, label);
     } else if (g_str_has_prefix(label, "mark ") ||
                g_str_has_prefix(label, "end ")) {
         return check_mark(c, label, sha256);
@@ -179,9 +220,27 @@ static bool check_event(Check *c, JsonNode *root, const char *sha256)
         c->position += strlen(text);
     } else if (g_str_equal(code, "b")) {
         c->position += strlen(text) / 2;
+    } else if (g_str_equal(code, "i")) {
+        return check_typed_bytes(c, strlen(text));
+    } else if (g_str_equal(code, "k")) {
+        return check_typed_bytes(c, strlen(text) / 2);
     } else if (g_str_equal(code, "m")) {
         return check_label(c, text, sha256);
     }
+    return true;
+}
+
+static bool check_header(Check *c, JsonNode *root)
+{
+    JsonObject *header = JSON_NODE_HOLDS_OBJECT(root) ?
+                         json_node_get_object(root) : NULL;
+
+    if (!header || json_object_get_int_member_with_default(header, "version",
+                                                           0) != 2) {
+        return wrong(c, "not the beginning of a recording");
+    }
+    c->input = json_object_get_boolean_member_with_default(header, "input",
+                                                           false);
     return true;
 }
 
@@ -214,8 +273,10 @@ static bool check_line(Check *c, const char *line, size_t len)
         g_checksum_update(c->sum, digest, sizeof(digest));
     }
     g_checksum_update(c->sum, (const uint8_t *)line, len);
-    return c->line == 1 || check_event(c, json_parser_get_root(parser),
-                                       sha256 ?: "");
+    if (c->line == 1) {
+        return check_header(c, json_parser_get_root(parser));
+    }
+    return check_event(c, json_parser_get_root(parser), sha256 ?: "");
 }
 
 static bool check_file(Check *c)
@@ -274,6 +335,9 @@ static bool verify_one(const char *path, const Args *args, CastEnds *ends)
         if (!c.unsigned_marks && !args->signers) {
             printf(" (whose key that is was not checked: --signers)");
         }
+        if (c.input) {
+            printf(", %" PRIu64 " bytes were typed", c.typed);
+        }
         if (c.lost) {
             printf(", %" PRIu64 " bytes were lost before they were recorded",
                    c.lost);
@@ -297,6 +361,11 @@ static bool verify_join(const char *a, const CastEnds *ea, const char *b,
                b, ea->last < eb->first ? "a gap" : "an overlap",
                MAX(ea->last, eb->first) - MIN(ea->last, eb->first),
                MIN(ea->last, eb->first));
+        return false;
+    }
+    if (ea->typed && eb->typed && eb->typed_first < ea->typed_last) {
+        printf("%s and %s: what was typed in one overlaps the other, from %"
+               PRIu64 " on\n", a, b, eb->typed_first);
         return false;
     }
     printf("%s and %s: join at %" PRIu64 "\n", a, b, ea->last);

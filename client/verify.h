@@ -11,6 +11,8 @@
 typedef struct CastEnds {
     char first_life[CONSOLE_LIFE_LEN + 1], last_life[CONSOLE_LIFE_LEN + 1];
     uint64_t first, last;       /* positions */
+    bool typed;                 /* in the last life something was: */
+    uint64_t typed_first, typed_last;
 } CastEnds;
 
 /* Without a check of its marks: false if it has none. */
