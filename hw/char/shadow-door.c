@@ -5,10 +5,8 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-shadow.h"
-#include "qapi/qapi-types-sockets.h"
 #include "qapi/visitor.h"
 #include "qemu/main-loop.h"
-#include "qemu/sockets.h"
 #include "qemu/timer.h"
 #include "qom/object_interfaces.h"
 #include "shadow/hw/char/shadow-door.h"
@@ -17,12 +15,14 @@
 #define DOOR_TICK_MS 1000
 #define DOOR_CLIENTS_DEFAULT 64
 #define DOOR_CLIENTS_MAX 10000
-#define DOOR_BACKLOG 128
 
 static QTAILQ_HEAD(, ShadowDoor) shadow_doors =
     QTAILQ_HEAD_INITIALIZER(shadow_doors);
 
-/* Someone may have to go: while there is anyone, it is looked each second. */
+/*
+ * Someone may have to go, or can come again: while there is anyone, it is
+ * looked each second.
+ */
 static void door_tick(void *opaque)
 {
     ShadowDoor *d = opaque;
@@ -32,8 +32,17 @@ static void door_tick(void *opaque)
     QTAILQ_FOREACH_SAFE(c, &d->clients, next, next) {
         door_client_tick(c, now);
     }
+    door_listen_go_on(d);
     if (d->n_clients) {
-        timer_mod(d->tick, now + DOOR_TICK_MS);
+        door_tick_later(d);
+    }
+}
+
+void door_tick_later(ShadowDoor *d)
+{
+    if (!timer_pending(d->tick)) {
+        timer_mod(d->tick, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                           DOOR_TICK_MS);
     }
 }
 
@@ -51,20 +60,14 @@ static void door_is_full(ShadowDoor *d, QIOChannelSocket *sioc)
     }
 }
 
-static void door_accept(QIONetListener *listener, QIOChannelSocket *sioc,
-                        void *opaque)
+void door_accept(ShadowDoor *d, QIOChannelSocket *sioc)
 {
-    ShadowDoor *d = opaque;
-
     if (d->n_clients >= d->max_clients) {
         door_is_full(d, sioc);
         return;
     }
     door_client_new(d, sioc);
-    if (!timer_pending(d->tick)) {
-        timer_mod(d->tick, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                           DOOR_TICK_MS);
-    }
+    door_tick_later(d);
 }
 
 static bool door_find_creds(ShadowDoor *d, Error **errp)
@@ -109,31 +112,6 @@ static bool door_check_origin(ShadowDoor *d, Error **errp)
     return door_origins_valid(d->origin, errp);
 }
 
-static bool door_listen(ShadowDoor *d, Error **errp)
-{
-    g_autoptr(SocketAddress) addr = socket_parse(d->addr, errp);
-    QIONetListener *listener;
-
-    if (!addr) {
-        return false;
-    }
-    listener = qio_net_listener_new();
-    qio_net_listener_set_name(listener, TYPE_SHADOW_DOOR);
-    if (qio_net_listener_open_sync(listener, addr, DOOR_BACKLOG, errp)) {
-        object_unref(OBJECT(listener));
-        return false;
-    }
-    d->listener = listener;
-    d->loop = shadow_loop_new();
-    qio_net_listener_set_client_func_full(listener, door_accept, d, NULL,
-                                          d->loop ?
-                                          shadow_loop_context(d->loop) : NULL);
-    if (d->loop) {
-        shadow_loop_kick(d->loop);
-    }
-    return true;
-}
-
 static void door_complete(UserCreatable *uc, Error **errp)
 {
     ShadowDoor *d = SHADOW_DOOR(uc);
@@ -163,9 +141,7 @@ static void door_unparent(Object *obj)
     if (!d->listener) {
         return;
     }
-    qio_net_listener_disconnect(d->listener);
-    object_unref(OBJECT(d->listener));
-    d->listener = NULL;
+    door_listen_end(d);
     while ((c = QTAILQ_FIRST(&d->clients))) {
         door_client_close(c, "the door was closed");
     }

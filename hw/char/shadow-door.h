@@ -34,6 +34,7 @@ struct ShadowDoor {
     QCryptoTLSCreds *tls_creds; /* or NULL */
     QIONetListener *listener;   /* or NULL: it does not listen yet */
     ShadowLoop *loop;           /* the listener's, or NULL */
+    GPtrArray *watches;         /* of its sockets; NULL: not now */
     QEMUTimer *tick;            /* who has been silent for too long */
     QTAILQ_HEAD(, DoorClient) clients;
     uint32_t n_clients;
@@ -76,6 +77,18 @@ struct DoorClient {
     ShadowWireAccepted told;
     QTAILQ_ENTRY(DoorClient) next;
 };
+
+/* Who comes, if there is room for him (shadow-door.c) */
+void door_accept(ShadowDoor *d, QIOChannelSocket *sioc);
+/* Look after all within a second. */
+void door_tick_later(ShadowDoor *d);
+
+/* Where he comes (shadow-door-listen.c) */
+
+bool door_listen(ShadowDoor *d, Error **errp);
+void door_listen_pause(ShadowDoor *d);
+void door_listen_go_on(ShadowDoor *d);
+void door_listen_end(ShadowDoor *d);
 
 /* The connection (shadow-door-client.c) */
 

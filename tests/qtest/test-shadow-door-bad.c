@@ -6,6 +6,7 @@
 #include "qemu/osdep.h"
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include "qemu/units.h"
 #include "shadow-door-user.h"
 
@@ -290,6 +291,65 @@ static void test_never_reads(void)
     stop(qts);
 }
 
+/* The lowest number that no file of the program has */
+static unsigned free_descriptor(QTestState *qts)
+{
+    for (unsigned n = 0; ; n++) {
+        g_autofree char *path = g_strdup_printf("/proc/%d/fd/%u",
+                                                qtest_pid(qts), n);
+
+        if (access(path, F_OK)) {
+            return n;
+        }
+    }
+}
+
+/* Processor time that the program has used, in ticks */
+static unsigned long used(QTestState *qts)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", qtest_pid(qts));
+    g_autofree char *stat = NULL;
+    unsigned long user, system;
+
+    g_assert_true(g_file_get_contents(path, &stat, NULL, NULL));
+    g_assert_cmpint(sscanf(strrchr(stat, ')'), ") %*c %*d %*d %*d %*d %*d %*u "
+                           "%*u %*u %*u %*u %lu %lu", &user, &system), ==, 2);
+    return user + system;
+}
+
+/*
+ * Without a descriptor for him a newcomer waits, and is let in when there is
+ * one; meanwhile the door does not keep the processor busy.
+ */
+static void test_no_descriptor(void)
+{
+    QTestState *qts = start_with("", "");
+    DoorUser *other = door_enter("door", "other");
+    struct rlimit all, none;
+    unsigned long before;
+    DoorUser *u;
+    int fd;
+
+    prlimit(qtest_pid(qts), RLIMIT_NOFILE, NULL, &all);
+    none = (struct rlimit) { free_descriptor(qts), all.rlim_max };
+    prlimit(qtest_pid(qts), RLIMIT_NOFILE, &none, NULL);
+    fd = user_connect("door");
+    door_ping(other);
+    before = used(qts);
+    g_usleep(2 * G_USEC_PER_SEC);
+    g_assert_cmpuint(used(qts) - before, <, sysconf(_SC_CLK_TCK) / 4);
+    user_expect_nothing(fd);
+    door_ping(other);
+
+    prlimit(qtest_pid(qts), RLIMIT_NOFILE, &all, NULL);
+    u = door_connect_fd(fd);
+    door_hello(u, "late");
+    door_ping(u);
+    door_leave(u);
+    door_leave(other);
+    stop(qts);
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
@@ -299,5 +359,6 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-door/full", test_full);
     qtest_add_func("/shadow-door/slow", test_slow);
     qtest_add_func("/shadow-door/never-reads", test_never_reads);
+    qtest_add_func("/shadow-door/no-descriptor", test_no_descriptor);
     return shadow_test_run();
 }
