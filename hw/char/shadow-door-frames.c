@@ -213,6 +213,17 @@ static const uint8_t *door_peek(DoorClient *c, uint32_t *len)
     return shadow_ring_peek(ring, r->position, len);
 }
 
+/*
+ * Where there is no chardev, those who read at doors are the only users: what
+ * they were sent is sent.
+ */
+static void door_sent(ShadowConsole *c, uint64_t pos, uint32_t len)
+{
+    if (!c->user->chr && pos <= c->sent) {
+        c->sent = MAX(c->sent, pos + len);
+    }
+}
+
 static bool door_say_output(DoorClient *c)
 {
     ShadowReader *r = &c->reader;
@@ -230,6 +241,7 @@ static bool door_say_output(DoorClient *c)
     }
     len = MIN(len, SHADOW_WIRE_PAYLOAD_MAX);
     r->position += len;
+    door_sent(c->console, pos, len);
     door_put_frame(c, SHADOW_WIRE_OUTPUT, pos, run, len);
     return true;
 }

@@ -306,6 +306,57 @@ static void test_taken_away(void)
     qobject_unref(info);
 }
 
+static QTestState *start_without_chardev(const char *incoming)
+{
+    QTestState *qts = shadow_start(incoming, "-device shadow-serial,id=com1,"
+                                   "guest=vm1");
+
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
+}
+
+/*
+ * What doors have sent went ahead of the state, and need not be in it; what
+ * nobody has read is.
+ */
+static void test_sent_ahead(void)
+{
+    QTestState *from = start_without_chardev("");
+    QTestState *to = start_without_chardev(",incoming=on");
+    g_autofree char *text = shadow_pattern(9000);
+    g_autoptr(GByteArray) ahead = NULL, full = NULL, rest = NULL;
+    DoorUser *u, *late;
+
+    door_add(from, "");
+    uart_write(from, COM1, text);
+    late = door_enter("door", "late");
+    door_start(late, SHADOW_WIRE_FROM_LAST, 10);
+    door_expect(late, SHADOW_WIRE_OUTPUT);
+    g_assert_cmpuint(shadow_count(from, "com1", "output-sent"), ==, 0);
+    ahead = shadow_envelope_flags(from, "vm1", ULTRACALL_SAVE_HISTORY);
+    full = shadow_envelope_flags(from, "vm1", ULTRACALL_SAVE_REST);
+    g_assert_cmpuint(full->len, ==, ahead->len);
+    g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
+
+    u = door_enter("door", "alice");
+    door_start(u, SHADOW_WIRE_FROM_OLDEST, 0);
+    door_expect_output(u, text);
+    g_assert_cmpuint(shadow_count(from, "com1", "output-sent"), ==, 9000);
+    g_byte_array_unref(g_steal_pointer(&ahead));
+    ahead = shadow_envelope_flags(from, "vm1", ULTRACALL_SAVE_HISTORY);
+    rest = shadow_envelope_flags(from, "vm1", ULTRACALL_SAVE_REST);
+    g_assert_cmpuint(rest->len, <, 9000);
+    shadow_restore_unchanged(to, ahead, 0);
+    g_assert_cmpint(shadow_restore_env(to, rest), ==, 0);
+    shadow_run(to);
+    g_assert_cmpuint(shadow_count(to, "com1", "output-start"), ==, 0);
+    g_assert_cmpuint(shadow_count(to, "com1", "output-sent"), ==, 9000);
+    door_leave(u);
+    door_leave(late);
+    qtest_quit(to);
+    qtest_quit(from);
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
@@ -316,5 +367,6 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-door/snapshot", test_snapshot);
     qtest_add_func("/shadow-door/broken", test_broken);
     qtest_add_func("/shadow-door/taken-away", test_taken_away);
+    qtest_add_func("/shadow-door/sent-ahead", test_sent_ahead);
     return shadow_test_run();
 }
