@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run the nested tests: every function test_* of the files test_*.py.
 
-A test takes what it needs as arguments, see Fixtures. The tests that take the same
-run one after the other and share it; after a failure it is made anew. Those marked with
-lab.long are run if they are named, or with --long.
+A test takes what it needs as arguments, see Fixtures. The tests that take the same are a
+group: they run one after the other and share it; after a failure it is made anew. Groups run at
+the same time, as many as there are processors. Tests that are marked with lab.long are run if
+they are named, or with --long.
 """
 
 import contextlib
 import glob
 import importlib
 import inspect
+import itertools
 import os
 import re
 import sys
@@ -18,6 +20,7 @@ import time
 import traceback
 
 import lab
+import workers
 from lab.patience import busier, slower
 
 SLOWEST = 12
@@ -97,12 +100,13 @@ class Fixtures:
         return stack.enter_context(TwoVms(self.start_host(stack, cpus=2)))
 
     def make_numa_vm(self, stack):
-        """A user VM as make_vm has it, on a host with two CPUs and two NUMA nodes"""
+        """A user VM as make_vm has it, on a host with two CPUs and two NUMA nodes, its user a
+        plain client of the chardev"""
         nodes = [word for n in (0, 1) for word in (
             '-object', f'memory-backend-ram,id=node{n},size=512M',
             '-numa', f'node,nodeid={n},cpus={n},memdev=node{n}')]
         host = self.start_host(stack, cpus=2, memory=1024, extra=nodes)
-        return self.start_watched(stack, host, user='root')
+        return self.start_watched(stack, host, user='root', chardev=True)
 
     def make_pair(self, stack):
         """Two hosts, a user VM with two ports at one of them, its user logged in"""
@@ -224,28 +228,35 @@ class Fixtures:
         return self.make_bare_kvm(stack, modules=changed_modules())
 
 
-def run_test(function, fixtures, number, times):
-    name = f'{function.__module__}.{function.__name__}'
+def run_test(function, fixtures):
+    """How long it took, and if it has failed what there is to say of that"""
     used = list(inspect.signature(function).parameters)
     started = time.monotonic()
     try:
         function(*[fixtures.get(argument) for argument in used])
-        result, why = 'ok', ''
+        why = ''
     except KeyboardInterrupt:
         raise
     except Exception:
-        result, why = 'not ok', traceback.format_exc()
+        why = traceback.format_exc()
         for host in fixtures.hosts():
             if host.process:
                 why += f'--- {host.name}: ended={not host.alive()}\n{host.log()}'
                 why += host.kernel_log()[-1000:]
         # What a failed test leaves behind is not the next one's.
         fixtures.kill(used)
-    times[name] = time.monotonic() - started
-    print(f'{result} {number} {name} # {times[name]:.1f} s', flush=True)
-    if why:
-        print(re.sub('(?m)^', '# ', why), flush=True)
-    return result == 'ok'
+    return time.monotonic() - started, why
+
+
+def run_group(tests, config):
+    """What comes of each test, as it ends."""
+    fixtures = Fixtures(config)
+    try:
+        for name, function in tests:
+            yield name, *run_test(function, fixtures)
+    finally:
+        with contextlib.suppress(Exception):
+            fixtures.drop(list(fixtures.made))
 
 
 def find_tests(patterns, long):
@@ -264,9 +275,37 @@ def find_tests(patterns, long):
     return sorted(tests, key=lambda test: test[0])
 
 
+def group(tests):
+    """Those that share what they need; the largest groups first, so that no processor has
+    nothing to do at the end"""
+    groups = [[(full, function) for _, full, function in some]
+              for _, some in itertools.groupby(tests, key=lambda test: test[0])]
+    return sorted(groups, key=len, reverse=True)
+
+
+def run_all(tests, config, count):
+    """How long each test took, and which ones have failed"""
+    times, failed = {}, set()
+    groups = group(tests)
+    if count == 1:
+        results = itertools.chain.from_iterable(run_group(one, config) for one in groups)
+    else:
+        results = workers.run(lambda one: run_group(one, config), groups, count)
+    for name, seconds, why in results:
+        times[name] = seconds
+        print(f'{"not ok" if why else "ok"} {len(times)} {name} # {seconds:.1f} s', flush=True)
+        if why:
+            failed.add(name)
+            print(re.sub('(?m)^', '# ', why), flush=True)
+    for name in {full for _, full, _ in tests} - set(times):
+        failed.add(name)
+        print(f'not ok {len(times) + len(failed)} {name}\n# its process has ended', flush=True)
+    return times, failed
+
+
 def say_times(times):
     """The slowest tests. What tests share is made in the time of the first one."""
-    print(f'# {sum(times.values()):.0f} s in all; the slowest:')
+    print(f'# {sum(times.values()):.0f} s of all tests together; the slowest:')
     for name, seconds in sorted(times.items(), key=lambda item: -item[1])[:SLOWEST]:
         print(f'# {seconds:7.1f} s  {name}', flush=True)
 
@@ -275,6 +314,8 @@ def main():
     parser = lab.Config.parser(__doc__)
     parser.add_argument('--list', action='store_true', help='only list the tests')
     parser.add_argument('--long', action='store_true', help='also the tests that take long')
+    parser.add_argument('--jobs', type=int, default=workers.how_many(),
+                        help='so many groups of tests at the same time (default: %(default)s)')
     parser.add_argument('pattern', nargs='*', help='regular expressions of names')
     args = parser.parse_args()
     tests = find_tests(args.pattern, args.long)
@@ -282,21 +323,13 @@ def main():
         for _, full, _ in tests:
             print(full)
         return 0
-    fixtures = Fixtures(lab.Config.from_args(args))
-    counts, times = {True: 0, False: 0}, {}
+    config = lab.Config.from_args(args)
     print(f'# this machine is {slower():.1f} times slower than the one that limits are for, '
-          f'its load for each processor {busier():.1f}', flush=True)
-    try:
-        for number, (used, _, function) in enumerate(tests):
-            counts[run_test(function, fixtures, number + 1, times)] += 1
-            later = {name for names, _, _ in tests[number + 1:] for name in names}
-            with contextlib.suppress(Exception):
-                fixtures.drop(set(used) - later)
-    finally:
-        fixtures.drop(list(fixtures.made))
+          f'its load for each processor {busier():.1f}; {args.jobs} at a time', flush=True)
+    times, failed = run_all(tests, config, args.jobs)
     say_times(times)
-    print(f'{counts[True]} passed, {counts[False]} failed')
-    return 1 if counts[False] else 0
+    print(f'{len(tests) - len(failed)} passed, {len(failed)} failed')
+    return 1 if failed else 0
 
 
 if __name__ == '__main__':
