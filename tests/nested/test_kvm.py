@@ -6,8 +6,8 @@ import re
 import secrets
 
 import lab
+from lab.chardev import ChardevClient
 from lab.kvm import emulated
-from lab.patience import scaled
 
 SIZE = 4 * 1024     # in an emulated host a byte takes a hundred times as long
 LARGE = 100 * 1024
@@ -91,11 +91,12 @@ def test_user_vm_exposed(kvm_exposed_vm):
     vm.check_console()
     assert vm.seen.serial > 0 and lab.PASSWORD.encode() in vm.seen.read, vm.seen.serial
     assert vm.state()['protection'] == 'none', vm.state()
+    assert lab.wait_until(lambda: b'not protected from the cloud VM' in vm.console.said), \
+        vm.console.said
     vm.console.close()
-    connection = vm.console.knock(vm.host, '')[0]
-    connection.settimeout(scaled())
-    assert connection.recv(80).startswith(b'[shadow-serial vm1/vm1-com1: not protected '), vm
-    connection.close()
+    plain = ChardevClient().connect_plain(vm.host.console_address())
+    plain.expect(r'^\[shadow-serial vm1/vm1-com1: not protected ')
+    plain.close()
 
 
 @lab.long

@@ -65,6 +65,20 @@ def test_slow_user(chardev_pair):
         pair.check_session()
 
 
+def test_next_user_finds_no_shell(host):
+    """With hangup= the session of one who has gone ends, in a guest that heeds the carrier."""
+    from lab.doors import UserClient
+    from lab.uservm import UserVm
+    with UserVm(host, user='root', device={'hangup': 'last-writer'}) as vm:
+        vm.login()
+        vm.console.command('stty -clocal; export WHO=the-first')
+        vm.console.close()
+        ended = vm.console.news()[-1]['output']
+        vm.console = UserClient(vm, vm.guest, start=ended)
+        vm.login()
+        assert vm.console.command('echo "<$WHO>"')[1] == '<>\n'
+
+
 def test_hosts_without_room(pair):
     """L0 at the target cannot keep what it must not forget; nor then, when it is the
     source of a migration that fails, until there is room again."""

@@ -109,7 +109,7 @@ class Env:
             from lab.uservm import UserVm
             host = self.host()
             self.say('starting the user VM with a shadow console')
-            return UserVm(host, user='root')
+            return UserVm(host, user='root', chardev=True)
         return self._share('shadow', start, self._login)
 
     def _share(self, name, start, after=None):

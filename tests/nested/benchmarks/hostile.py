@@ -36,7 +36,7 @@ class Bench:
         with self.stack as stack:
             self.env.say('starting a cloud host with three CPUs')
             self.host = stack.enter_context(self.env.fresh_host(name='hostile', cpus=3))
-            self.vm = stack.enter_context(UserVm(self.host, user='root'))
+            self.vm = stack.enter_context(UserVm(self.host, user='root', chardev=True))
             self.env._login(self.vm)
             for guest, waits in ((WAITS, True), (RUNS, False)):
                 self.host.add_guest(guest, secrets.token_bytes(32), incoming=waits)

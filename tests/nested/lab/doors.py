@@ -26,10 +26,10 @@ def add_door(host, guest='vm1', port=1, role='write', **options):
     return host.door_address(name)
 
 
-def add_doors(pair, path, **options):
-    """One at each host; the file of hosts is written to @path."""
+def add_doors(where, path, **options):
+    """One at each of its hosts; the file of hosts is written to @path."""
     with open(path, 'w', encoding='utf-8') as file:
-        for host in pair.hosts:
+        for host in where.hosts:
             file.write(add_door(host, **options) + '\n')
     return path
 
@@ -44,6 +44,7 @@ class DoorClient(Console):
         for function in (self._copy, self._complain):
             threading.Thread(target=function, daemon=True).start()
         self.said = b''
+        self.sent = 0               # bytes that were typed
 
     def _copy(self):
         while data := os.read(self.process.stdout.fileno(), 65536):
@@ -64,6 +65,7 @@ class DoorClient(Console):
     def send(self, data):
         if isinstance(data, str):
             data = data.encode()
+        self.sent += len(data)
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
@@ -77,15 +79,15 @@ class DoorClient(Console):
         self.process.wait()
 
 
-class PairClient(DoorClient):
-    """The user of a pair, who has the keyboard. What has happened is told by the events of
-    shadow-console."""
+class UserClient(DoorClient):
+    """The user of a guest that is at one of the hosts of a Pair or a UserVm, who has the
+    keyboard. What has happened is told by the events of shadow-console."""
 
-    def __init__(self, pair, guest, port, start):
+    def __init__(self, where, guest, port=1, start='end'):
         self.events = tempfile.NamedTemporaryFile(prefix='shadow-events-')
-        hosts = f'{pair.hosts[0].dir}/{guest}-com{port}.hosts'
+        hosts = f'{where.hosts[0].dir}/{guest}-com{port}.hosts'
         if not os.path.exists(hosts):
-            add_doors(pair, hosts, guest=guest, port=port)
+            add_doors(where, hosts, guest=guest, port=port)
         super().__init__([PROGRAM, 'attach', '--wait', '--events', self.events.name,
                           '--from', str(start), '--hosts', hosts, guest])
         self.guest, self.port = guest, port

@@ -8,7 +8,7 @@ import secrets
 import lab
 
 from .chardev import ChardevClient
-from .doors import PairClient
+from .doors import UserClient
 from .emulated import cloud_host
 from .trace import PioTrace
 
@@ -51,7 +51,7 @@ class Pair:
 
     def user(self, guest='vm1', port=1, start='end'):
         """Somebody at the console, wherever that is; the output from that position on"""
-        return PairClient(self, guest, port, start)
+        return UserClient(self, guest, port, start)
 
     def boot(self, guest='vm1', client=True, **options):
         """Start the user VM at the source, with the user connected before."""

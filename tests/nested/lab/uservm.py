@@ -7,24 +7,34 @@ import secrets
 import lab
 
 from .chardev import ChardevClient
+from .doors import UserClient
 from .host import InnerError
 
 
 class UserVm:
-    """On one host; the user is connected before the machine starts."""
+    """On one host; the user is connected before the machine starts, through a door or else as
+    a plain client of the chardev."""
 
     def __init__(self, host, guest='vm1', ports=1, user=lab.USER, append='quiet',
-                 **options):
+                 chardev=False, device=(), **options):
+        """device: properties of its serial ports"""
         self.host, self.guest, self.ports, self.user = host, guest, ports, user
+        self.hosts, self.chardev, self.device = [host], chardev, dict(device)
         self.options = {'append': append, **options}
         self.inner = None
         self.removed = False
 
     def __enter__(self):
-        self.host.add_guest(self.guest, secrets.token_bytes(32), self.ports)
-        self.console = ChardevClient().connect(self.host, self.guest)
+        self.host.add_guest(self.guest, secrets.token_bytes(32), self.ports, **self.device)
+        self.console = self.connect()
         self.boot()
         return self
+
+    def connect(self, port=1):
+        """Somebody at the console"""
+        if self.chardev:
+            return ChardevClient().connect(self.host, self.guest, port)
+        return UserClient(self, self.guest, port)
 
     def boot(self):
         """Start the inner QEMU, also after another one that has ended."""
@@ -76,7 +86,7 @@ class TwoVms:
         trace = PioTrace(self.host).start()
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.one)
-            self.second = ChardevClient().connect(self.host, 'vm1', 2)
+            self.second = self.one.connect(2)
             stack.enter_context(self.two)
             self.one.login()
             self.two.login()
