@@ -29,8 +29,8 @@ NESTED = os.path.join(TOP, 'tests', 'nested', 'run.py')
 sys.path.insert(0, os.path.dirname(NESTED))
 from lab.patience import Patience    # noqa: E402
 
-# QEMU's own tests that what we add to it could break
-QEMU_TESTS = ['device-introspect-test', 'qom-test', 'test-hmp', 'boot-serial-test', 'migration-test']
+# QEMU's own tests that what we add to it could break, the longest first
+QEMU_TESTS = ['migration-test', 'qom-test', 'device-introspect-test', 'test-hmp', 'boot-serial-test']
 
 # Layers that need what others' tests run
 ALSO = {'sanitize': ['unit', 'qtest'], 'fuzz': ['unit', 'qtest']}
@@ -91,8 +91,9 @@ def info(build, kind):
 def tests_of(build, layer):
     """The layer's tests, as meson knows them."""
     if layer == 'qemu':
-        wanted = {f'qtest-x86_64/{name}' for name in QEMU_TESTS}
-        return [test for test in info(build, 'tests') if test['name'] in wanted]
+        wanted = [f'qtest-x86_64/{name}' for name in QEMU_TESTS]
+        return sorted((test for test in info(build, 'tests') if test['name'] in wanted),
+                      key=lambda test: wanted.index(test['name']))
 
     def suites(test):
         return {suite.split(':')[-1] for suite in test['suite']}
@@ -198,8 +199,9 @@ def run_programs(build, layer, logs):
                         if f'qtest-x86_64/{name}' not in names]
         prefix = without_kvm(build)
     elif layer == 'sanitize':
-        tests = sanitize.make(build, tests) + sanitize.adapt_client(
-            tests_of(os.path.join(os.environ['SHADOW_BUILD'], 'client'), 'client'))
+        tests = sanitize.adapt_client(
+            tests_of(os.path.join(os.environ['SHADOW_BUILD'], 'client'), 'client')) + \
+            sanitize.make(build, tests)
     with concurrent.futures.ThreadPoolExecutor(int(os.environ['JOBS'])) as pool:
         for tally in pool.map(lambda test: run_program(
                 build, test, prefix, logs / layer / name_of(test)), tests):
