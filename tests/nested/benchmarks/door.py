@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A user VM's console through a door, beside the same console through its chardev"""
 
+import glob
 import random
+import statistics
 
 from . import Goal
 from ._door import DoorWire, door, door_connection
@@ -13,12 +15,17 @@ TITLE = 'console output'
 UNIT = 'KiB/s'
 DOOR, CHARDEV = 'through a door', 'through the chardev'
 GOALS = [
+    Goal(DOOR, CHARDEV, at_most=1.1, figure='cpu', unit='s/MiB',
+         title="the outer QEMU's CPU time for output through a door"),
     Goal(DOOR, CHARDEV, at_least=0.9, figure='rate', title='console output through a door'),
     Goal(DOOR, CHARDEV, at_most=1.1, figure='echo', unit='ms',
-         title='keystroke to echo through a door, median'),
+         title='keystroke to echo through a door, of the fastest quarter'),
 ]
-BYTES = 1 << 20
-KEYS = 200
+ROUNDS = 11
+# What else the machine does only adds to the time: of several pieces, the one that took the least
+# says most of the console.
+PIECES, BYTES = 5, 128 << 10
+KEYS = 60
 
 
 class Bench:
@@ -50,10 +57,27 @@ class Bench:
             return self.measure(wire)
 
     def measure(self, wire):
-        (start, first), (end, last) = wire.run(f'measure output {BYTES}', b'@BEGIN@', b'@END@')
+        pieces = [self.output(wire) for _ in range(PIECES)]
         wire.run('measure echo', b'@READY@')
         wire.settle()
         times = sorted(keystroke(wire, self.random) for _ in range(KEYS))
         wire.send(END_OF_FILE)
         wire.settle()
-        return {'rate': (last - first) / 1024 / (end - start), 'echo': times[KEYS // 2]}
+        rates, spent = zip(*pieces)
+        return {'cpu': min(spent) / BYTES * (1 << 20), 'rate': statistics.median(rates),
+                'echo': times[KEYS // 4]}
+
+    def output(self, wire):
+        """Of a piece: KiB a second between its two marks, and the seconds that it took the outer
+        QEMU in all"""
+        before = self.seconds()
+        (start, first), (end, last) = wire.run(f'measure output {BYTES}', b'@BEGIN@', b'@END@')
+        return (last - first) / 1024 / (end - start), self.seconds() - before
+
+    def seconds(self):
+        """What all threads of the outer QEMU have run, by the kernel's own clock"""
+        total = 0
+        for path in glob.glob(f'/proc/{self.host.process.pid}/task/*/schedstat'):
+            with open(path, encoding='ascii') as file:
+                total += int(file.read().split()[0])
+        return total / 1e9
