@@ -36,6 +36,7 @@ enum {
     ULTRACALL_RUN = 12,
     ULTRACALL_PORT = 13,
     ULTRACALL_LAYOUT = 14,
+    ULTRACALL_ADMIT = 15,
     ULTRACALL__MAX
 };
 
@@ -60,6 +61,7 @@ enum {
 #define ULTRACALL_F_HISTORY     0x10u   /* ULTRACALL_SAVE sends it ahead */
 #define ULTRACALL_F_LAYOUT      0x20u   /* there is ULTRACALL_LAYOUT */
 #define ULTRACALL_F_CLAIM       0x40u   /* BIND_CLAIM, REGISTER_COOKIE */
+#define ULTRACALL_F_ADMIT       0x80u   /* there is ULTRACALL_ADMIT */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -69,6 +71,19 @@ struct ultracall_probe {
     uint32_t id_max;
     uint32_t reserved;
 };
+
+/*
+ * In the PCI function, behind the header: a vendor-specific capability with the
+ * token that ULTRACALL_ADMIT takes, another one after each reset.
+ */
+#define ULTRACALL_TOKEN_LEN     16
+#define ULTRACALL_CAP_KIND      3       /* offset of a byte */
+#define ULTRACALL_CAP_IS_TOKEN  1       /* what it is */
+#define ULTRACALL_CAP_TOKEN     4       /* offset of the token */
+#define ULTRACALL_CAP_LEN       (ULTRACALL_CAP_TOKEN + ULTRACALL_TOKEN_LEN)
+
+/* Flag of ULTRACALL_ADMIT: a token that is good once, for somebody else */
+#define ULTRACALL_ADMIT_TICKET  1u
 
 /*
  * Flag of ULTRACALL_BIND, together with a guest-physical address in the other
@@ -171,9 +186,13 @@ struct ultracall_resource {
 #ifdef ULTRACALL_CLIENT
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #endif
 
 struct ultracall_client {
@@ -182,6 +201,7 @@ struct ultracall_client {
     uint64_t envelope_max;
 #ifdef ULTRACALL_CLIENT
     char sysfs[300];        /* folder of the PCI function */
+    uint64_t *cookie;       /* of ULTRACALL_ADMIT, or NULL */
 #endif
 };
 
@@ -287,11 +307,24 @@ static inline int ultracall_touch(uint64_t fault, uint64_t va, uint64_t len,
     return 1;
 }
 
+/* The cookie is nobody's buffer: L0 says 0. */
+static inline int ultracall_touch_cookie(const struct ultracall_client *c,
+                                         uint64_t fault)
+{
+#ifdef ULTRACALL_CLIENT
+    if (!fault && c->cookie) {
+        *(volatile uint64_t *)c->cookie;
+        return 1;
+    }
+#endif
+    return 0;
+}
+
 /* Calls that name no guest have their buffer first */
 static inline int ultracall_touch_buffers(uint32_t nr, const uint64_t *a,
                                           uint64_t fault)
 {
-    return nr == ULTRACALL_PROBE
+    return nr == ULTRACALL_PROBE || nr == ULTRACALL_ADMIT
            ? ultracall_touch(fault, a[0], a[1], 1)
            : ultracall_touch(fault, a[0], a[1], 0) ||
              ultracall_touch(fault, a[2], a[3], nr != ULTRACALL_RESTORE);
@@ -315,7 +348,8 @@ static inline int64_t ultracall(const struct ultracall_client *c, uint32_t nr,
     for (int i = 0; i < ULTRACALL_TOUCHES; i++) {
         ret = ultracall_once(c, nr, a, value);
         if (ret != -ULTRACALL_EFAULT ||
-            !ultracall_touch_buffers(nr, a, *value)) {
+            (!ultracall_touch_buffers(nr, a, *value) &&
+             !ultracall_touch_cookie(c, *value))) {
             break;
         }
     }
@@ -325,134 +359,7 @@ static inline int64_t ultracall(const struct ultracall_client *c, uint32_t nr,
 #endif /* ULTRACALL_CLIENT || ULTRACALL_KERNEL */
 
 #ifdef ULTRACALL_CLIENT
-
-static inline int ultracall_sysfs_read(const char *dir, const char *file,
-                                       const char *format, void *val)
-{
-    char path[600];
-    FILE *f;
-    int n;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, file);
-    f = fopen(path, "r");
-    if (!f) {
-        return -1;
-    }
-    n = fscanf(f, format, val);
-    fclose(f);
-    return n == 1 ? 0 : -1;
-}
-
-/*
- * In the control domain of a hypervisor such as Xen the instruction is refused
- * to a program that may write to the doorbell: forget it then.
- */
-static inline void ultracall_choose(struct ultracall_client *c)
-{
-    struct ultracall_probe probe = { 0 };
-    uint64_t value;
-
-    if (c->features & ULTRACALL_F_INSTRUCTION &&
-        ultracall(c, ULTRACALL_PROBE, (uintptr_t)&probe, sizeof(probe), 0, 0,
-                  0, &value) == -EPERM) {
-        c->features &= ~ULTRACALL_F_INSTRUCTION;
-    }
-}
-
-/* The first port of BAR 0, or 0 if that is not what the interface has. */
-static inline uint16_t ultracall_sysfs_port(const char *dir)
-{
-    unsigned long long first = 0, last = 0, flags = 0;
-    char path[600];
-    FILE *f;
-    int n;
-
-    snprintf(path, sizeof(path), "%s/resource", dir);
-    f = fopen(path, "r");
-    if (!f) {
-        return 0;
-    }
-    n = fscanf(f, "%llx %llx %llx", &first, &last, &flags);
-    fclose(f);
-    /* 0x100: Linux' IORESOURCE_IO */
-    return n == 3 && flags & 0x100 && last <= UINT16_MAX &&
-           last - first == ULTRACALL_BAR_SIZE - 1 ? first : 0;
-}
-
-/* Find the PCI function: its folder and its port.  -ENODEV: there is none. */
-static inline int ultracall_find(struct ultracall_client *c)
-{
-    static const char bus[] = "/sys/bus/pci/devices";
-    unsigned vendor, device;
-    struct dirent *e;
-    DIR *d = opendir(bus);
-
-    memset(c, 0, sizeof(*c));
-    while (d && !c->port && (e = readdir(d))) {
-        snprintf(c->sysfs, sizeof(c->sysfs), "%s/%s", bus, e->d_name);
-        if (!ultracall_sysfs_read(c->sysfs, "vendor", "%x", &vendor) &&
-            !ultracall_sysfs_read(c->sysfs, "device", "%x", &device) &&
-            vendor == ULTRACALL_PCI_VENDOR && device == ULTRACALL_PCI_DEVICE) {
-            c->port = ultracall_sysfs_port(c->sysfs);
-        }
-    }
-    if (d) {
-        closedir(d);
-    }
-    return c->port ? 0 : -ENODEV;
-}
-
-/*
- * Ask what L0 can do, in the way of @c->features.  Returns 0; -EPROTO: it
- * speaks another version; -ENXIO: nobody answers; or what L0 said.
- */
-static inline int ultracall_ask(const struct ultracall_client *c,
-                                struct ultracall_probe *probe)
-{
-    uint64_t value;
-    int64_t ret;
-
-    memset(probe, 0, sizeof(*probe));
-    ret = ultracall(c, ULTRACALL_PROBE, (uintptr_t)probe, sizeof(*probe), 0,
-                    0, 0, &value);
-    if (ret) {
-        /* RAX as it was: where I/O is not enabled, nothing has happened */
-        return ret > 0 ? -ENXIO : ret;
-    }
-    return probe->version == ULTRACALL_VERSION ? 0 : -EPROTO;
-}
-
-/*
- * Find the PCI function, get at its doorbell, and ask what it can do.  Needs
- * CAP_SYS_RAWIO, or I/O permission from who has started this program and calls
- * by instruction.  Returns 0; -ENODEV: there is none; what ioperm() said;
- * or what ultracall_ask() did.
- */
-static inline int ultracall_open(struct ultracall_client *c)
-{
-    struct ultracall_probe probe;
-    int ret = ultracall_find(c);
-    int denied;
-
-    if (ret) {
-        return ret;
-    }
-    denied = ioperm(c->port, ULTRACALL_BAR_SIZE, 1) < 0 ? -errno : 0;
-    /*
-     * Who has I/O permission already is not told so by Linux, but L0 sees it.
-     * Without it the doorbell would end this program, the instruction does not.
-     */
-    c->features = denied ? ULTRACALL_F_INSTRUCTION : 0;
-    ret = ultracall_ask(c, &probe);
-    if (ret) {
-        return denied && ret != -EPROTO ? denied : ret;
-    }
-    c->features = probe.features;
-    c->envelope_max = probe.envelope_max;
-    ultracall_choose(c);
-    return 0;
-}
-
-#endif /* ULTRACALL_CLIENT */
+#include "ultracall-client.h"
+#endif
 
 #endif /* ULTRACALL_H */

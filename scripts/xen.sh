@@ -59,7 +59,7 @@ make_variant() { # DIR
     rm -rf "$copy"
     mkdir -p "$copy/contrib" "$copy/include" "$1/xen"
     cp -r "$top/contrib/xen" "$copy/contrib/"
-    cp "$top/include/ultracall.h" "$copy/include/"
+    cp "$top"/include/ultracall*.h "$copy/include/"
     cp -r "$1"/shadow/* "$copy/"
     make -s -C "$copy/contrib/xen" BUILD="$(realpath "$1/xen")" CC="gcc --sysroot=$xen/root"
 }

@@ -71,6 +71,11 @@ static bool testdev_peek(void *cpu, uint64_t addr, uint64_t *val)
     return !s->absent && shadow_accel()->peek(s->entry.process, addr, val);
 }
 
+static bool testdev_caller_peek(UltracallCaller *c, uint64_t va, uint64_t *val)
+{
+    return testdev_peek(container_of(c, ShadowTestdev, caller), va, val);
+}
+
 static void testdev_bind_late(ShadowTestdev *s, uint64_t addr)
 {
     shadow_running_enter(0, &s->entry, testdev_peek, s);
@@ -242,6 +247,7 @@ static void testdev_write(void *opaque, hwaddr addr, uint64_t val,
         testdev_end(s);
         s->caller.nested = val & TESTDEV_NESTED;
         s->caller.no_process = val & TESTDEV_NO_PROCESS;
+        s->caller.unprivileged = val & TESTDEV_UNPRIVILEGED;
         if (s->caller.nested && s->enters) {
             shadow_running_enter(0, &s->entry, testdev_peek, s);
         }
@@ -283,6 +289,7 @@ static void testdev_realize(DeviceState *dev, Error **errp)
     }
     s->caller.map = testdev_map;
     s->caller.entry = testdev_entry;
+    s->caller.peek = testdev_caller_peek;
     s->enters = true;
     qemu_event_init(&s->there, false);
     qemu_event_init(&s->go_on, false);

@@ -18,6 +18,9 @@
 /* Nested entries are not made under the caller's address space. */
 #define TESTDEV_NO_PROCESS  0x400
 
+/* The caller has no right to call, but by ULTRACALL_ADMIT. */
+#define TESTDEV_UNPRIVILEGED 0x800
+
 /* 8 bytes each */
 #define TESTDEV_ARG(n)      (0x10008 + 8 * (n))
 #define TESTDEV_STATUS      0x10030

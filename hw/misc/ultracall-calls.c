@@ -11,6 +11,7 @@
 #include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/misc/ultracall-admission.h"
 #include "shadow/hw/misc/ultracall-call.h"
 #include "shadow/include/compat-memory.h"
 #include "shadow/migration/shadow-scratch.h"
@@ -27,6 +28,7 @@ typedef struct UltracallDesc {
     int (*fn)(UltracallCall *call);
     bool named;             /* arguments 0 and 1 name a guest */
     bool nested;            /* a nested guest may call */
+    bool unlocked;          /* without the BQL */
     uint64_t flags;         /* all that there are */
     UltracallBufferUse use;
     size_t min, max;        /* of the buffer */
@@ -71,15 +73,22 @@ void ultracall_write(UltracallCall *call, const void *data, size_t len)
     call->value = len;
 }
 
+/* Only the instruction reaches us from a program without I/O permission. */
+static uint32_t call_features(void)
+{
+    uint32_t accel = shadow_accel()->features();
+
+    return accel | ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
+           ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT |
+           (shadow_accel()->peek_nested ? ULTRACALL_F_CLAIM : 0) |
+           (accel & ULTRACALL_F_INSTRUCTION ? ULTRACALL_F_ADMIT : 0);
+}
+
 static int call_probe(UltracallCall *call)
 {
     struct ultracall_probe probe = {
         .version = cpu_to_le32(ULTRACALL_VERSION),
-        .features = cpu_to_le32(shadow_accel()->features() |
-                                (shadow_accel()->peek_nested ?
-                                 ULTRACALL_F_CLAIM : 0) |
-                                ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
-                                ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT),
+        .features = cpu_to_le32(call_features()),
         .envelope_max = cpu_to_le64(SHADOW_SEAL_MAX_SIZE),
         .id_max = cpu_to_le32(ULTRACALL_ID_MAX),
     };
@@ -394,6 +403,9 @@ static const UltracallDesc ultracall_descs[] = {
     [ULTRACALL_PORT] = { "port", call_port, .named = true,
         .use = BUFFER_OUT, .min = 1, .max = 4,
         .flags = ULTRACALL_PORT_WRITE | UINT16_MAX },
+    [ULTRACALL_ADMIT] = { "admit", ultracall_admit, .unlocked = true,
+        .use = BUFFER_OUT, .min = ULTRACALL_TOKEN_LEN,
+        .max = ULTRACALL_TOKEN_LEN, .flags = ULTRACALL_ADMIT_TICKET },
 };
 
 static int ultracall_read_id(UltracallCaller *c, const UltracallRegs *regs,
@@ -442,9 +454,11 @@ static int ultracall_map(const UltracallDesc *desc, UltracallCall *call,
 static int ultracall_run(const UltracallDesc *desc, const char *id,
                          UltracallCall *call)
 {
+    if (desc->unlocked) {
+        return desc->fn(call);
+    }
     call->locked = bql_locked();
     BQL_LOCK_GUARD();
-
     if (desc->named) {
         call->guest = shadow_guest_find(id);
         if (!call->guest) {
@@ -455,6 +469,20 @@ static int ultracall_run(const UltracallDesc *desc, const char *id,
     return desc->fn(call);
 }
 
+/* Who is not admitted may be with a token: ADMIT looks at that. */
+static int ultracall_may_call(UltracallCaller *c, uint32_t nr,
+                              const UltracallRegs *regs)
+{
+    if (!c->unprivileged) {
+        return 0;
+    }
+    if (c->nested) {
+        return -EPERM;
+    }
+    return nr == ULTRACALL_ADMIT && !regs->arg[2] ?
+           0 : ultracall_admission_check(c);
+}
+
 static int ultracall_checked(UltracallCaller *c, uint32_t nr,
                              UltracallRegs *regs)
 {
@@ -462,8 +490,11 @@ static int ultracall_checked(UltracallCaller *c, uint32_t nr,
     UltracallCall call = { .caller = c };
     char id[ULTRACALL_ID_MAX + 1] = "";
     int first = 0;
-    int ret;
+    int ret = ultracall_may_call(c, nr, regs);
 
+    if (ret) {
+        return ret;
+    }
     if (nr >= ARRAY_SIZE(ultracall_descs)) {
         return -ENOSYS;
     }

@@ -8,6 +8,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "exec/cpu-common.h"
 #include "hw/core/cpu.h"
 #include "hw/pci/pci_device.h"
@@ -15,7 +16,7 @@
 #include "qemu/rcu.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-guest.h"
-#include "shadow/hw/misc/ultracall.h"
+#include "shadow/hw/misc/ultracall-admission.h"
 #include "shadow/include/compat-memory.h"
 #include "shadow/trace.h"
 
@@ -28,6 +29,7 @@ struct UltracallState {
     MemoryRegion io;
     BusState bus;
     Notifier irq_notifier;
+    uint8_t *token;             /* in the configuration space */
 };
 
 static UltracallState *ultracall_device;
@@ -101,12 +103,43 @@ static const MemoryRegionOps ultracall_io_ops = {
     .impl = { .min_access_size = 4, .max_access_size = 4 },
 };
 
+/*
+ * Where Linux lets only CAP_SYS_ADMIN read, but lets it also when the kernel is
+ * locked down: behind the header.
+ */
+static bool ultracall_add_token(UltracallState *s, Error **errp)
+{
+    PCIDevice *dev = PCI_DEVICE(s);
+    int at = pci_add_capability(dev, PCI_CAP_ID_VNDR, 0,
+                                ULTRACALL_CAP_LEN, errp);
+
+    if (at < 0) {
+        return false;
+    }
+    dev->config[at + PCI_CAP_FLAGS] = ULTRACALL_CAP_LEN;
+    dev->config[at + ULTRACALL_CAP_KIND] = ULTRACALL_CAP_IS_TOKEN;
+    s->token = dev->config + at + ULTRACALL_CAP_TOKEN;
+    return true;
+}
+
+/* Each start of the cloud VM has a token of its own. */
+static void ultracall_reset_hold(Object *obj, ResetType type)
+{
+    if (!ultracall_admission_renew(ULTRACALL(obj)->token)) {
+        warn_report("ultracall: no random numbers: in a cloud VM whose kernel "
+                    "is locked down nobody can make ultracalls");
+    }
+}
+
 static void ultracall_realize(PCIDevice *dev, Error **errp)
 {
     UltracallState *s = ULTRACALL(dev);
 
     if (ultracall_device) {
         error_setg(errp, "there can be one ultracall device only");
+        return;
+    }
+    if (!ultracall_add_token(s, errp)) {
         return;
     }
     ultracall_device = s;
@@ -141,6 +174,7 @@ static void ultracall_class_init(ObjectClass *oc, ShadowClassData *data)
     DeviceClass *dc = DEVICE_CLASS(oc);
     PCIDeviceClass *pc = PCI_DEVICE_CLASS(oc);
 
+    RESETTABLE_CLASS(oc)->phases.hold = ultracall_reset_hold;
     pc->realize = ultracall_realize;
     pc->exit = ultracall_exit;
     pc->config_write = ultracall_config_write;

@@ -26,12 +26,14 @@ typedef struct UltracallBuffer {
  *
  * @nested: it is the nested guest
  * @no_process: nested entries are not made under its address space
+ * @unprivileged: it has no right to call, unless it is admitted
  * @cpu_index: of the CPU that calls
  * @map: fill in an empty buffer for @len bytes at the caller's address @va,
  *     to be read or written with the caller's own rights.  Returns 0, or
  *     -EFAULT with *@fault set.  May not return at all but fault into the
  *     caller, who will call again: so the dispatcher holds nothing meanwhile.
  * @entry: what identifies the caller, see ShadowEntry
+ * @peek: read 8 bytes of the caller's memory; false if they cannot be read
  * @apart: called while a call that takes its time has let go of the BQL; or
  *     NULL (for tests)
  */
@@ -39,10 +41,12 @@ typedef struct UltracallCaller UltracallCaller;
 struct UltracallCaller {
     bool nested;
     bool no_process;
+    bool unprivileged;
     unsigned cpu_index;
     int (*map)(UltracallCaller *c, uint64_t va, size_t len, bool write,
                UltracallBuffer *buf, uint64_t *fault);
     void (*entry)(UltracallCaller *c, ShadowEntry *entry);
+    bool (*peek)(UltracallCaller *c, uint64_t va, uint64_t *val);
     void (*apart)(void *c);
 };
 
@@ -58,8 +62,8 @@ void ultracall_buffer_clear(UltracallBuffer *buf);
 void *ultracall_ram(uint64_t pa, uint64_t *len, bool write);
 
 /*
- * Make call number @nr.  Takes the BQL if the thread does not have it; called
- * in an RCU read section.
+ * Make call number @nr, if the caller may.  Takes the BQL if the thread does not
+ * have it; called in an RCU read section.
  */
 void ultracall_dispatch(UltracallCaller *c, uint32_t nr, UltracallRegs *regs);
 

@@ -85,18 +85,14 @@ static void kvm_caller_entry(UltracallCaller *c, ShadowEntry *entry)
     };
 }
 
-static bool kvm_read_word(ShadowX86Caller *c, uint64_t va, uint16_t *val)
+static bool kvm_read(ShadowX86Caller *c, uint64_t va, void *buf, size_t len)
 {
     ShadowWalk walk = container_of(c, KvmCaller, parent)->walk;
 
     walk.user = false;
     walk.smap = false;
     walk.pke = false;
-    if (!shadow_x86_read(&walk, va, val, sizeof(*val))) {
-        return false;
-    }
-    le16_to_cpus(val);
-    return true;
+    return shadow_x86_read(&walk, va, buf, len);
 }
 
 /* 0 is PKRU's value for as long as XSAVE has none. */
@@ -134,7 +130,7 @@ static void kvm_caller_init(KvmCaller *c, bool doorbell)
         .tss_base = s->tr.base,
         .tss_limit = s->tr.limit,
         .tss_type = s->tr.present ? s->tr.type : 0,
-        .read_word = kvm_read_word,
+        .read = kvm_read,
     };
     c->walk = (ShadowWalk) {
         .cr3 = s->cr3,

@@ -137,16 +137,11 @@ static void tcg_caller_entry(UltracallCaller *c, ShadowEntry *entry)
     }
 }
 
-static bool tcg_read_word(ShadowX86Caller *c, uint64_t va, uint16_t *val)
+static bool tcg_read(ShadowX86Caller *c, uint64_t va, void *buf, size_t len)
 {
     CPUX86State *env = container_of(c, TcgCaller, parent)->env;
-    uint8_t buf[2];
 
-    if (cpu_memory_rw_debug(env_cpu(env), va, buf, sizeof(buf), false) < 0) {
-        return false;
-    }
-    *val = lduw_le_p(buf);
-    return true;
+    return cpu_memory_rw_debug(env_cpu(env), va, buf, len, false) >= 0;
 }
 
 static bool tcg_is_call(CPUX86State *env)
@@ -172,7 +167,7 @@ static void tcg_call(CPUX86State *env, bool doorbell, uintptr_t ra)
             .tss_limit = env->tr.limit,
             .tss_type = env->tr.flags & DESC_P_MASK ?
                         (env->tr.flags >> DESC_TYPE_SHIFT) & 0xf : 0,
-            .read_word = tcg_read_word,
+            .read = tcg_read,
         },
         .env = env,
         .ra = ra,

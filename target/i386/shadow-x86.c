@@ -28,8 +28,12 @@ bool shadow_x86_is_call(uint64_t reg, bool code64)
 
 static bool tss_read_word(ShadowX86Caller *c, uint32_t offset, uint16_t *val)
 {
-    return offset + 1 <= c->tss_limit &&
-           c->read_word(c, c->tss_base + offset, val);
+    if (offset + 1 > c->tss_limit ||
+        !c->read(c, c->tss_base + offset, val, sizeof(*val))) {
+        return false;
+    }
+    le16_to_cpus(val);
+    return true;
 }
 
 /* Whether the I/O permission bitmap allows a write to the doorbell. */
@@ -58,9 +62,20 @@ static bool caller_may_call(ShadowX86Caller *c)
     return c->cpl <= c->iopl || tss_allows(c, ultracall_doorbell_port());
 }
 
+static bool caller_peek(UltracallCaller *caller, uint64_t va, uint64_t *val)
+{
+    ShadowX86Caller *c = container_of(caller, ShadowX86Caller, parent);
+
+    if (!c->read(c, va, val, sizeof(*val))) {
+        return false;
+    }
+    le64_to_cpus(val);
+    return true;
+}
+
 void shadow_x86_call(ShadowX86Caller *c)
 {
-    UltracallRegs regs = { .status = -EPERM };
+    UltracallRegs regs;
 
     /*
      * In guest mode L1's hypervisor lets its control domain write to the port,
@@ -68,10 +83,10 @@ void shadow_x86_call(ShadowX86Caller *c)
      */
     c->parent.nested = c->guest_mode && !c->doorbell;
     c->parent.no_process = c->doorbell && (c->guest_mode || c->cpl != 3);
+    c->parent.unprivileged = !caller_may_call(c);
+    c->parent.peek = caller_peek;
     memcpy(regs.arg, c->arg, sizeof(regs.arg));
-    if (caller_may_call(c)) {
-        ultracall_dispatch(&c->parent, c->number & 0xff, &regs);
-    }
+    ultracall_dispatch(&c->parent, c->number & 0xff, &regs);
     c->rax = regs.status;
     c->rdx = regs.value;
 }

@@ -22,8 +22,8 @@ typedef struct ShadowX86Caller {
     uint64_t tss_base;
     uint32_t tss_limit;
     unsigned tss_type;      /* of the descriptor; 0 if it is not present */
-    /* Read a word of L1's memory, as its kernel may */
-    bool (*read_word)(struct ShadowX86Caller *c, uint64_t va, uint16_t *val);
+    /* Read a few bytes of the caller's memory, as its kernel may */
+    bool (*read)(struct ShadowX86Caller *c, uint64_t va, void *buf, size_t len);
 } ShadowX86Caller;
 
 /* Read 8 bytes of L1-physical memory; for struct ShadowWalk */
@@ -50,7 +50,7 @@ bool shadow_x86_is_call(uint64_t reg, bool code64);
 
 /*
  * Make the call.  By instruction, user mode needs the permission to write to
- * the doorbell's port; the nested guest's user mode has none.
+ * the doorbell's port, or to be admitted; the nested guest's user mode is not.
  */
 void shadow_x86_call(ShadowX86Caller *c);
 

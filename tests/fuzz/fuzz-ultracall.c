@@ -12,7 +12,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "shadow/hw/core/shadow-running.h"
-#include "shadow/hw/misc/ultracall.h"
+#include "shadow/hw/misc/ultracall-admission.h"
 #include "shadow/migration/shadow-state.h"
 #include "shadow/tests/fuzz/fuzz-claims.h"
 #include "shadow/tests/fuzz/fuzz-guests.h"
@@ -35,6 +35,9 @@ typedef struct Genuine {
 } Genuine;
 
 static ShadowEntry entry;
+static uint8_t token[ULTRACALL_TOKEN_LEN];
+static GHashTable *admitted;        /* processes that ever were */
+static bool tickets;                /* there was one */
 static Genuine genuine[MAX_GENUINE];
 static unsigned n_genuine;
 
@@ -43,11 +46,17 @@ static void caller_entry(UltracallCaller *c, ShadowEntry *e)
     *e = entry;
 }
 
+static bool caller_peek(UltracallCaller *c, uint64_t va, uint64_t *val)
+{
+    return fuzz_memory_peek(NULL, va, val);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     fuzz_guests_start();
     fuzz_memory_start();
     fuzz_claims_start();
+    admitted = g_hash_table_new(NULL, NULL);
     return 0;
 }
 
@@ -139,12 +148,34 @@ static void check_success(uint32_t nr, unsigned which, const FuzzGuest *was,
     }
 }
 
-static void call(uint32_t nr, UltracallRegs *regs, unsigned which, bool nested)
+/* Who has no right of his own has had a token, or somebody's ticket. */
+static void check_admitted(uint32_t nr, const UltracallRegs *regs,
+                           bool had_token, bool unprivileged)
 {
+    uint64_t flags = nr == ULTRACALL_ADMIT ? regs->arg[2] : 0;
+
+    if (nr == ULTRACALL_ADMIT && !flags) {
+        fuzz_assert(had_token || tickets);
+        g_hash_table_add(admitted, GSIZE_TO_POINTER(entry.process));
+        return;
+    }
+    fuzz_assert(!unprivileged ||
+                g_hash_table_contains(admitted,
+                                      GSIZE_TO_POINTER(entry.process)));
+    tickets |= flags;
+}
+
+static void call(uint32_t nr, UltracallRegs *regs, unsigned which, bool nested,
+                 bool unprivileged)
+{
+    bool had_token = nr == ULTRACALL_ADMIT &&
+                     fuzz_memory_equals(regs->arg[0], token, sizeof(token));
     UltracallCaller caller = {
         .nested = nested,
         .map = fuzz_memory_map,
         .entry = caller_entry,
+        .peek = caller_peek,
+        .unprivileged = unprivileged,
     };
     FuzzGuest before[FUZZ_GUESTS];
     g_autofree uint8_t *state = NULL;
@@ -159,6 +190,7 @@ static void call(uint32_t nr, UltracallRegs *regs, unsigned which, bool nested)
 
     fuzz_assert(documented(regs->status));
     if (!regs->status) {
+        check_admitted(nr, regs, had_token, unprivileged);
         check_success(nr, which, &before[which], regs, nested);
         fuzz_guests_called(nr, which);
     } else {
@@ -195,10 +227,18 @@ static void operate_call(FuzzInput *in)
     if (nr == ULTRACALL_PROBE) {
         regs.arg[0] = regs.arg[2];
         regs.arg[1] = regs.arg[3];
+    } else if (nr == ULTRACALL_ADMIT) {
+        regs.arg[0] = regs.arg[2];
+        regs.arg[1] = sizeof(token);
+        regs.arg[2] = regs.arg[4] & ULTRACALL_ADMIT_TICKET;
+        if (how & 0x10) {
+            fuzz_memory_write(regs.arg[0], token, sizeof(token));
+        }
     } else if (nr > ULTRACALL_QUERY) {
         nr = fuzz_u32(in);
     }
-    call(nr, &regs, fuzz_guest_named(regs.arg[0], regs.arg[1]), how & 0x80);
+    call(nr, &regs, fuzz_guest_named(regs.arg[0], regs.arg[1]), how & 0x80,
+         how & 0x20);
 }
 
 static void operate_port(uint8_t op, FuzzInput *in)
@@ -306,6 +346,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     fuzz_memory_renew();
     fuzz_claims_renew();
     entry = (ShadowEntry) { };
+    ultracall_admission_renew(token);
+    g_hash_table_remove_all(admitted);
+    tickets = false;
     for (unsigned i = 0; in.len && i < MAX_OPS; i++) {
         operate(fuzz_u8(&in), &in);
         fuzz_guests_check();

@@ -132,7 +132,7 @@ pack_dom0() {
     mv "$out/xen/dom0.cpio.new" "$out/xen/dom0.cpio"
 }
 
-sources=("$0" "$here/images-common.sh" "$top"/contrib/xen/* "$top"/include/ultracall.h "$here"/xen/*
+sources=("$0" "$here/images-common.sh" "$top"/contrib/xen/* "$top"/include/ultracall*.h "$here"/xen/*
     "$here/guest/echo.inc" "$xen/packages" "$out/l1.cpio")
 stale "$out/xen/dom0.cpio" "${sources[@]}" || exit 0
 work=$(mktemp -d)

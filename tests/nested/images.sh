@@ -95,7 +95,7 @@ END
 build_program() { # PROGRAM HEADERS-FOLDER SOURCE...
     local program=$1 headers=$2
     shift 2
-    stale "$program" "$@" "$headers"/*.h "$here"/../../include/ultracall.h || return 0
+    stale "$program" "$@" "$headers"/*.h "$here"/../../include/ultracall*.h || return 0
     say "compiling $(basename "$program")"
     gcc -static -O2 -Wall -I"$here/../../include" -o "$program.new" "$@"
     mv "$program.new" "$program"
@@ -166,7 +166,7 @@ build_bare_guests() {
 # like 32-bit code.
 build_bare_hypervisor() {
     local program=$out/kvm/bare-hv sources=("$here"/guest/bare-hv/*.[cS])
-    stale "$program" "${sources[@]}" "$here"/guest/bare-hv/*.h "$here/../../include/ultracall.h" ||
+    stale "$program" "${sources[@]}" "$here"/guest/bare-hv/*.h "$here"/../../include/ultracall*.h ||
         return 0
     say "compiling $(basename "$program")"
     mkdir -p "$out/kvm"

@@ -107,7 +107,8 @@ LOAD = {
 (PROBE, BIND, UNBIND, REGISTER, RESET, STATE_SIZE, SAVE, RESTORE, COMMIT, ABORT, IRQ_POLL,
  QUERY) = range(12)
 VM1, VM2, VM3 = range(3)
-NESTED = 0x80
+ADMIT = 15
+TOKEN, UNPRIVILEGED, NESTED = 0x10, 0x20, 0x80
 # Lengths, by their place in fuzz-ultracall.c
 LENGTH = {8: 1, 24: 2, 31: 3, 32: 4, 272: 6, 4223: 7, 4224: 8, 4225: 9, 'huge': 12, 'all': 15}
 
@@ -197,6 +198,12 @@ ULTRACALL = {
                        BOUND + CLAIMED,
     'claimed-proven': call(BIND, VM2, where=0x8000, length=8, flags=1) +
                       enter_with_cookie(VM2, 3, 3) + port_read(7) + PROVEN + port_read(7),
+    'admitted': call(QUERY, caller=UNPRIVILEGED) + call(ADMIT, caller=UNPRIVILEGED) +
+                call(ADMIT, where=0x40, caller=UNPRIVILEGED | TOKEN) +
+                call(QUERY, where=0x1000, caller=UNPRIVILEGED) +
+                call(ADMIT, where=0x1000, flags=1, caller=UNPRIVILEGED) + enter(2) +
+                call(ADMIT, where=0x1000, caller=UNPRIVILEGED) +
+                call(QUERY, where=0x40, caller=UNPRIVILEGED),
     'not-nested': call(SAVE, length=4224, caller=NESTED) + call(REGISTER, length=32),
     'removed': BOUND2 + operator(12) + call(QUERY, VM2) + port_read(7) + operator(14) + TAKEN,
     'cloud-vm-reset': BOUND + operator(4) + port_read(7),
