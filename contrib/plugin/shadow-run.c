@@ -9,7 +9,10 @@
  * program's, not that of a process which a guest's devices run in:
  *
  *     chgrp kvm shadow-run; chmod 0750 shadow-run
- *     setcap cap_sys_rawio+p shadow-run
+ *     setcap cap_sys_rawio,cap_sys_admin+p shadow-run
+ *
+ * Where the kernel is locked down nobody has I/O permission.  There the second
+ * capability is for the outer QEMU's token; see docs/ultracall.rst, "Admission".
  *
  * Who may run it may make ultracalls, by any program that he likes: what he
  * names is executed with no right but that.  Neither arguments nor environment
@@ -17,8 +20,6 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <unistd.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <linux/securebits.h>
@@ -45,29 +46,58 @@ static void fail(const char *what, const char *why)
     exit(126);
 }
 
-/* Why the program was not given the capability that its file has */
-static const char *rawio_missing(void)
+/* Why the program was not given a capability that its file has */
+static const char *missing(int cap)
 {
     if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) {
         return "who started this has set no_new_privs";
     }
-    if (prctl(PR_CAPBSET_READ, CAP_SYS_RAWIO, 0, 0, 0) == 0) {
+    if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 0) {
         return "it is not in the bounding set of who started this "
                "(libvirt: clear_emulator_capabilities = 0)";
     }
-    return "the file does not have it (setcap cap_sys_rawio+p)";
+    return "the file does not have it "
+           "(setcap cap_sys_rawio,cap_sys_admin+p)";
 }
 
-static void raise_rawio(void)
+static void raise_capability(int cap, const char *what)
 {
-    const uint32_t rawio = 1u << CAP_SYS_RAWIO;
+    const uint32_t bit = 1u << cap;
     Capabilities caps = { };
 
     cap_call(SYS_capget, &caps);
-    caps[0].effective |= rawio;
-    if (!(caps[0].permitted & rawio) || !cap_call(SYS_capset, &caps)) {
-        fail("no CAP_SYS_RAWIO", rawio_missing());
+    caps[0].effective |= bit;
+    if (!(caps[0].permitted & bit) || !cap_call(SYS_capset, &caps)) {
+        fail(what, missing(cap));
     }
+}
+
+/*
+ * No process has I/O permission in a kernel that is locked down.  The program
+ * that will be executed is another process to the outer QEMU: it gets a ticket,
+ * which is good once.
+ */
+static void give_ticket(struct ultracall_client *client)
+{
+    char text[2 * ULTRACALL_TOKEN_LEN + 1];
+    uint8_t *ticket;
+    uint64_t value;
+
+    raise_capability(CAP_SYS_ADMIN, "no I/O permission, since the kernel is "
+                                    "locked down, and no CAP_SYS_ADMIN");
+    if (ultracall_admit_self(client)) {
+        fail("the kernel is locked down, as with Secure Boot",
+             "the outer QEMU gives nobody the right to call");
+    }
+    ticket = (uint8_t *)client->cookie + ULTRACALL_TOKEN_LEN;
+    if (ultracall(client, ULTRACALL_ADMIT, (uintptr_t)ticket,
+                  ULTRACALL_TOKEN_LEN, ULTRACALL_ADMIT_TICKET, 0, 0, &value)) {
+        fail("no ticket", "the outer QEMU has none");
+    }
+    for (unsigned i = 0; i < ULTRACALL_TOKEN_LEN; i++) {
+        sprintf(text + 2 * i, "%02x", ticket[i]);
+    }
+    setenv(ULTRACALL_TICKET_ENV, text, 1);
 }
 
 static void allow_ports(void)
@@ -81,10 +111,10 @@ static void allow_ports(void)
     if (ultracall_find(&client) < 0) {
         fail("no ultracall device", "the outer QEMU needs -device ultracall");
     }
+    unsetenv(ULTRACALL_TICKET_ENV);
+    raise_capability(CAP_SYS_RAWIO, "no CAP_SYS_RAWIO");
     if (ioperm(client.port, ULTRACALL_BAR_SIZE, 1) < 0) {
-        fail("no I/O permission", errno == EPERM
-             ? "the kernel is locked down, as with Secure Boot"
-             : strerror(errno));
+        give_ticket(&client);
     }
 }
 
@@ -115,7 +145,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: shadow-run EMULATOR [ARGUMENT...]\n");
         return 2;
     }
-    raise_rawio();
     allow_ports();
     drop_capabilities();
     execvp(argv[1], argv + 1);

@@ -153,7 +153,9 @@ static void agent_hint_rights(Error **errp)
     if (g_file_get_contents("/sys/kernel/security/lockdown", &lockdown, NULL,
                             NULL) && !strstr(lockdown, "[none]")) {
         error_append_hint(errp, "This machine's kernel is locked down, as with "
-                          "Secure Boot, and gives nobody I/O permission.\n");
+                          "Secure Boot, and gives nobody I/O permission: start "
+                          "this QEMU by shadow-run, or else with CAP_SYS_ADMIN. "
+                          "The outer QEMU has to take calls by instruction.\n");
     } else {
         error_append_hint(errp, "Start this QEMU by shadow-run, or else with "
                           "CAP_SYS_RAWIO; by shadow-run the outer QEMU has to "
