@@ -83,11 +83,13 @@ static void give_ticket(struct ultracall_client *client)
     uint8_t *ticket;
     uint64_t value;
 
-    raise_capability(CAP_SYS_ADMIN, "no I/O permission, since the kernel is "
-                                    "locked down, and no CAP_SYS_ADMIN");
+    raise_capability(CAP_SYS_ADMIN, "no I/O permission, and no CAP_SYS_ADMIN "
+                                    "in its place");
     if (ultracall_admit_self(client)) {
-        fail("the kernel is locked down, as with Secure Boot",
-             "the outer QEMU gives nobody the right to call");
+        fail("no I/O permission, and no token of the outer QEMU's",
+             "AppArmor or SELinux forbid sys_rawio and sys_admin, or the "
+             "kernel is locked down and the outer QEMU does not take calls by "
+             "instruction, or is of an earlier release");
     }
     ticket = (uint8_t *)client->cookie + ULTRACALL_TOKEN_LEN;
     if (ultracall(client, ULTRACALL_ADMIT, (uintptr_t)ticket,

@@ -42,6 +42,11 @@ def test_who_may_call(vm):
         run_as_l1_root(vm, f'attack-callers rights {guest}')
 
 
+def test_admission(vm):
+    """Without I/O permission, which root here has not asked for"""
+    run_as_l1_root(vm, 'attack-tokens rights')
+
+
 def test_many_callers(vm):
     """While the user types: what L1 does is noticed by nobody, but for a delay."""
     with spare_guest(vm) as other:

@@ -72,6 +72,12 @@ def test_who_may_call(kvm_vm):
 
 
 @lab.long
+def test_admission(kvm_vm):
+    from test_attack import test_admission as admission
+    admission(kvm_vm)
+
+
+@lab.long
 def test_many_callers(kvm_vm):
     from test_attack import run_as_l1_root, spare_guest
     with spare_guest(kvm_vm) as guest:
