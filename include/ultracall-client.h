@@ -240,7 +240,9 @@ static inline int ultracall_open(struct ultracall_client *c)
      */
     c->features = denied ? ULTRACALL_F_INSTRUCTION : 0;
     ret = ultracall_ask(c, &probe);
-    if (ret == -EPERM && denied && !ultracall_admit_self(c)) {
+    /* -EFAULT: these page tables were those of one that was admitted */
+    if (denied && (ret == -EPERM || ret == -EFAULT) &&
+        !ultracall_admit_self(c)) {
         ret = ultracall_ask(c, &probe);
     }
     if (ret) {
