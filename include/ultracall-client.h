@@ -59,7 +59,10 @@ static inline uint16_t ultracall_sysfs_port(const char *dir)
            last - first == ULTRACALL_BAR_SIZE - 1 ? first : 0;
 }
 
-/* Find the PCI function: its folder and its port.  -ENODEV: there is none. */
+/*
+ * Find the PCI function: its folder and its port.  -ENODEV: there is none; or
+ * what opendir() said.
+ */
 static inline int ultracall_find(struct ultracall_client *c)
 {
     static const char bus[] = "/sys/bus/pci/devices";
@@ -68,7 +71,10 @@ static inline int ultracall_find(struct ultracall_client *c)
     DIR *d = opendir(bus);
 
     memset(c, 0, sizeof(*c));
-    while (d && !c->port && (e = readdir(d))) {
+    if (!d) {
+        return -errno;
+    }
+    while (!c->port && (e = readdir(d))) {
         snprintf(c->sysfs, sizeof(c->sysfs), "%s/%s", bus, e->d_name);
         if (!ultracall_sysfs_read(c->sysfs, "vendor", "%x", &vendor) &&
             !ultracall_sysfs_read(c->sysfs, "device", "%x", &device) &&
@@ -76,9 +82,7 @@ static inline int ultracall_find(struct ultracall_client *c)
             c->port = ultracall_sysfs_port(c->sysfs);
         }
     }
-    if (d) {
-        closedir(d);
-    }
+    closedir(d);
     return c->port ? 0 : -ENODEV;
 }
 
@@ -221,8 +225,8 @@ static inline int ultracall_admit_self(struct ultracall_client *c)
  * Find the PCI function, get at its doorbell, and ask what it can do.  Needs
  * CAP_SYS_RAWIO, or I/O permission from who has started this program and calls
  * by instruction; or, as where the kernel is locked down, a ticket from him or
- * CAP_SYS_ADMIN.  Returns 0; -ENODEV: there is none; what ioperm() said;
- * or what ultracall_ask() did.
+ * CAP_SYS_ADMIN.  Returns 0; what ultracall_find() or ioperm() said; or what
+ * ultracall_ask() did.
  */
 static inline int ultracall_open(struct ultracall_client *c)
 {

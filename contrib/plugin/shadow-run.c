@@ -106,12 +106,16 @@ static void allow_ports(void)
 {
     struct ultracall_client client;
     struct statfs fs;
+    int ret;
 
     if (statfs("/sys/bus/pci/devices", &fs) < 0 || fs.f_type != SYSFS_MAGIC) {
         fail("/sys/bus/pci/devices", "not sysfs");
     }
-    if (ultracall_find(&client) < 0) {
+    ret = ultracall_find(&client);
+    if (ret == -ENODEV) {
         fail("no ultracall device", "the outer QEMU needs -device ultracall");
+    } else if (ret) {
+        fail("/sys/bus/pci/devices", strerror(-ret));
     }
     unsetenv(ULTRACALL_TICKET_ENV);
     raise_capability(CAP_SYS_RAWIO, "no CAP_SYS_RAWIO");

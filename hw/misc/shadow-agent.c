@@ -177,6 +177,13 @@ static bool agent_open(ShadowAgent *a, Error **errp)
                           "options -device ultracall and -object "
                           "shadow-guest,id=%s,secret=...\n", a->guest);
         break;
+    case -ENOENT:
+    case -EACCES:
+        error_setg_errno(errp, -ret, "cannot look for the ultracall device in "
+                         "/sys/bus/pci/devices");
+        error_append_hint(errp, "AppArmor or SELinux may forbid it, or this "
+                          "process has no /sys.\n");
+        break;
     case -EPROTO:
         error_setg(errp, "the ultracall device does not speak version %d",
                    ULTRACALL_VERSION);

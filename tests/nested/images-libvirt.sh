@@ -26,7 +26,7 @@ loader=$lib/ld-linux-x86-64.so.2
 drivers=usr/lib/x86_64-linux-gnu/libvirt
 programs=(
     usr/sbin/libvirtd usr/sbin/virtlogd usr/bin/virsh usr/lib/libvirt/libvirt_iohelper
-    usr/bin/udevadm usr/sbin/setcap
+    usr/bin/udevadm usr/sbin/setcap sbin/apparmor_parser usr/lib/libvirt/virt-aa-helper
 )
 
 # Debian 12 has some below /usr and some not; here all are.
@@ -84,12 +84,28 @@ END
     printf '127.0.0.1 localhost\n10.9.0.1 host-a\n10.9.0.2 host-b\n' > "$root/etc/hosts"
 }
 
+# Debian's policy with what contrib/libvirt adds, and what is only the tests'
+add_apparmor() {
+    local name
+    cp -r "$libvirt"/etc/apparmor{,.d} "$root/etc/"
+    cp -r "$libvirt/usr/share/apparmor-features" "$root/usr/share/"
+    echo 'Optimize=no-expr-simplify' >> "$root/etc/apparmor/parser.conf"    # its own advice for slow machines
+    mkdir -p "$root/etc/apparmor.d/local/abstractions"
+    cat "$contrib/apparmor" "$here/guest/l1-libvirt-apparmor" \
+        > "$root/etc/apparmor.d/local/abstractions/libvirt-qemu"
+    # as the packages' postinst does
+    for name in usr.sbin.libvirtd usr.lib.libvirt.virt-aa-helper; do
+        touch "$root/etc/apparmor.d/local/$name"
+    done
+}
+
 build() {
     root=$work/root
     mkdir -p "$root"/usr/{bin,share} "$root"/var/{lib/libvirt/images,log/libvirt/qemu}
     ln -s ../run "$root/var/run"
     add_programs
     add_settings
+    add_apparmor
     # the firmware, where contrib/libvirt has it
     ln -s /firmware "$root/usr/share/qemu"
     ln -s /firmware "$root/usr/share/seabios"

@@ -163,6 +163,12 @@ class Fixtures:
         return self.start_libvirt(stack, 'plugin', files=debian_files(stack),
                                   set_up='sh /DEBIAN/postinst configure')
 
+    def make_libvirt_confined(self, stack):
+        """As the last one, with AppArmor, which enforces a profile for each emulator"""
+        from lab.libvirt import debian_files
+        return self.start_libvirt(stack, 'plugin', files=debian_files(stack),
+                                  set_up='sh /DEBIAN/postinst configure', confined=True)
+
     def make_libvirt_null_serial(self, stack):
         """The same, with a domain that knows nothing of it, as OpenStack's"""
         from lab.libvirt import WRAPPED, debian_files

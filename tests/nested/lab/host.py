@@ -146,7 +146,8 @@ class CloudHost(Machine):
     def reset(self):
         """Reset the cloud VM, and wait until it is up again."""
         for inner in list(self.inners.values()):
-            inner.qmp.close()
+            if inner.qmp:
+                inner.qmp.close()
         self.inners.clear()
         self.qmp.cmd('set-action', reboot='reset')
         self._started = time.monotonic()

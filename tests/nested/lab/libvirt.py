@@ -65,11 +65,11 @@ def debian_files(stack):
 class LibvirtHost(CloudHost):
     """Its cloud VM has a second network card, which leads to the other one."""
 
-    def __init__(self, config, number, links, files=()):
+    def __init__(self, config, number, links, files=(), append=''):
         super().__init__(
             config, NAMES[number], memory=1536, files=files,
             images=('l1.cpio', 'l1-libvirt.cpio'),
-            append=f'me={NAMES[number]} address=10.9.0.{number + 1}', extra=[
+            append=f'me={NAMES[number]} address=10.9.0.{number + 1} {append}', extra=[
                 '-netdev', 'dgram,id=net1,local.type=unix,remote.type=unix,'
                 f'local.path={links}/{number},remote.path={links}/{1 - number}',
                 '-device', 'virtio-net-pci,netdev=net1,romfile=,'
@@ -86,6 +86,11 @@ class LibvirtHost(CloudHost):
     def domain_log(self, name='vm1'):
         return self.run(f'tail -n 30 /var/log/libvirt/qemu/{name}.log')[1]
 
+    def domain_label(self, name='vm1'):
+        """What confines its emulator"""
+        return self.run(f'cat /proc/$(cat /run/libvirt/qemu/{name}.pid)/attr/current',
+                        check=True)[1].strip()
+
     def signal_libvirt(self, name):
         self.run(f'kill -{name} $(cat /run/libvirtd.pid)', check=True)
 
@@ -95,14 +100,18 @@ class LibvirtHost(CloudHost):
 
 class LibvirtPair(Pair):
     """self.source has the user VM, as a persistent domain that libvirt has started.
-    set_up: a command that the cloud VMs' administrator types first"""
+    set_up: a command that the cloud VMs' administrator types first;
+    confined: with AppArmor"""
 
-    def __init__(self, config, emulator='shadow', files=(), set_up='true', say=lambda text: None):
+    def __init__(self, config, emulator='shadow', files=(), set_up='true', confined=False,
+                 say=lambda text: None):
         self.links = tempfile.mkdtemp(prefix='shadow-links-')
         self.emulator, self.set_up = emulator, set_up
         self.say = say
         self.key = secrets.token_bytes(32)
-        self.hosts = [LibvirtHost(config, number, self.links, files) for number in (0, 1)]
+        append = 'confined=1 apparmor=1 security=apparmor' if confined else ''
+        self.hosts = [LibvirtHost(config, number, self.links, files, append)
+                      for number in (0, 1)]
         self.source, self.target = self.hosts
 
     def __enter__(self):
