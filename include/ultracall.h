@@ -82,7 +82,10 @@ struct ultracall_probe {
 #define ULTRACALL_CAP_TOKEN     4       /* offset of the token */
 #define ULTRACALL_CAP_LEN       (ULTRACALL_CAP_TOKEN + ULTRACALL_TOKEN_LEN)
 
-/* Flag of ULTRACALL_ADMIT: a token that is good once, for somebody else */
+/*
+ * Flag of ULTRACALL_ADMIT, for who was admitted with the token: a token that is
+ * good once, for somebody else.
+ */
 #define ULTRACALL_ADMIT_TICKET  1u
 
 /*

@@ -24,6 +24,7 @@ typedef struct AdmittedProcess {
     uint64_t process;
     uint64_t va;            /* of the cookie */
     uint64_t cookie;
+    bool passes;            /* it may draw tickets: it had the token */
 } AdmittedProcess;
 
 static struct {
@@ -160,7 +161,7 @@ static void admission_end(const AdmittedProcess *copy)
     }
 }
 
-int ultracall_admission_check(UltracallCaller *c)
+int ultracall_admission_check(UltracallCaller *c, bool on)
 {
     AdmittedProcess p;
     ShadowEntry caller;
@@ -178,13 +179,21 @@ int ultracall_admission_check(UltracallCaller *c)
         admission_end(&p);
         return -EPERM;
     }
-    return 0;
+    return !on || p.passes ? 0 : -EPERM;
 }
 
+/*
+ * Not for who has a ticket himself, or I/O permission: he may face a guest, and
+ * his right is to end with him.
+ */
 static int admission_new_ticket(UltracallCall *call)
 {
+    int ret = ultracall_admission_check(call->caller, true);
     AdmissionKey key;
 
+    if (ret) {
+        return ret;
+    }
     if (!shadow_random(&key, sizeof(key))) {
         return -EIO;
     }
@@ -223,7 +232,9 @@ int ultracall_admit(UltracallCall *call)
             return -EBUSY;
         }
         admission_use_key(known);
-        *p = (AdmittedProcess) { caller.process, call->va, cookie[0] };
+        *p = (AdmittedProcess) {
+            caller.process, call->va, cookie[0], known == &admission.token
+        };
     }
     /* what the token was written to shows it no more */
     ultracall_write(call, cookie, sizeof(cookie));

@@ -15,10 +15,11 @@
 bool ultracall_admission_renew(uint8_t token[ULTRACALL_TOKEN_LEN]);
 
 /*
- * Whether @c, which has no right of its own, is admitted: 0; -EPERM; or
- * -EFAULT, if what would show it cannot be read now.  From any thread.
+ * Whether @c, which has no right of its own, is admitted, and with the token
+ * itself if it wants to pass that @on: 0; -EPERM; or -EFAULT, if what would show
+ * it cannot be read now.  From any thread.
  */
-int ultracall_admission_check(UltracallCaller *c);
+int ultracall_admission_check(UltracallCaller *c, bool on);
 
 /*
  * ULTRACALL_ADMIT.  Without the BQL: anyone may try, and must not hold up who

@@ -470,8 +470,7 @@ static int ultracall_run(const UltracallDesc *desc, const char *id,
 }
 
 /* Who is not admitted may be with a token: ADMIT looks at that. */
-static int ultracall_may_call(UltracallCaller *c, uint32_t nr,
-                              const UltracallRegs *regs)
+static int ultracall_may_call(UltracallCaller *c, uint32_t nr)
 {
     if (!c->unprivileged) {
         return 0;
@@ -479,8 +478,7 @@ static int ultracall_may_call(UltracallCaller *c, uint32_t nr,
     if (c->nested) {
         return -EPERM;
     }
-    return nr == ULTRACALL_ADMIT && !regs->arg[2] ?
-           0 : ultracall_admission_check(c);
+    return nr == ULTRACALL_ADMIT ? 0 : ultracall_admission_check(c, false);
 }
 
 static int ultracall_checked(UltracallCaller *c, uint32_t nr,
@@ -490,7 +488,7 @@ static int ultracall_checked(UltracallCaller *c, uint32_t nr,
     UltracallCall call = { .caller = c };
     char id[ULTRACALL_ID_MAX + 1] = "";
     int first = 0;
-    int ret = ultracall_may_call(c, nr, regs);
+    int ret = ultracall_may_call(c, nr);
 
     if (ret) {
         return ret;

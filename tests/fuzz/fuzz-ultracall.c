@@ -159,7 +159,7 @@ static void check_admitted(uint32_t nr, const UltracallRegs *regs,
         g_hash_table_add(admitted, GSIZE_TO_POINTER(entry.process));
         return;
     }
-    fuzz_assert(!unprivileged ||
+    fuzz_assert(!(unprivileged || flags) ||
                 g_hash_table_contains(admitted,
                                       GSIZE_TO_POINTER(entry.process)));
     tickets |= flags;

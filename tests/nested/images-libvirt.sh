@@ -93,9 +93,8 @@ add_apparmor() {
     mkdir -p "$root/etc/apparmor.d/local/abstractions"
     cat "$contrib/apparmor" "$here/guest/l1-libvirt-apparmor" \
         > "$root/etc/apparmor.d/local/abstractions/libvirt-qemu"
-    # as the packages' postinst does
     for name in usr.sbin.libvirtd usr.lib.libvirt.virt-aa-helper; do
-        touch "$root/etc/apparmor.d/local/$name"
+        cp "$here/guest/l1-libvirt-apparmor-loader" "$root/etc/apparmor.d/local/$name"
     done
 }
 

@@ -11,7 +11,7 @@
 #define USER TESTDEV_UNPRIVILEGED
 
 /* Of which one has the token */
-enum { MINE = 0x5000, OTHER = 0x6000 };
+enum { ROOT = 0x4000, MINE = 0x5000, OTHER = 0x6000 };
 
 typedef struct Token {
     uint8_t bytes[LEN];
@@ -85,20 +85,32 @@ static void assert_may_not(QTestState *qts, uint64_t process)
 {
     be(qts, process);
     for (unsigned nr = 0; nr < 0x100; nr++) {
-        g_assert_cmpint(shadow_call(qts, USER | nr, "vm1", SHADOW_BUF,
-                                    SHADOW_BUF_SIZE, 0), ==, -EPERM);
-        g_assert_cmpint(shadow_call_args(qts, USER | nr, SHADOW_BUF, LEN,
-                                         ULTRACALL_ADMIT_TICKET, 0, 0), ==,
+        if (nr != ULTRACALL_ADMIT) {
+            g_assert_cmpint(shadow_call(qts, USER | nr, "vm1", SHADOW_BUF,
+                                        SHADOW_BUF_SIZE, 0), ==, -EPERM);
+        }
+    }
+    for (unsigned flags = 0; flags <= ULTRACALL_ADMIT_TICKET; flags++) {
+        g_assert_cmpint(shadow_call_args(qts, USER | ULTRACALL_ADMIT,
+                                         SHADOW_BUF, LEN, flags, 0, 0), ==,
                         -EPERM);
     }
 }
 
+static int draw(QTestState *qts, uint64_t process, unsigned rights)
+{
+    be(qts, process);
+    return shadow_call_args(qts, rights | ULTRACALL_ADMIT, SHADOW_BUF, LEN,
+                            ULTRACALL_ADMIT_TICKET, 0, 0);
+}
+
+/* By the administrator's process, which has the token */
 static Token ticket_draw(QTestState *qts)
 {
     Token ticket;
 
-    g_assert_cmpint(shadow_call_args(qts, ULTRACALL_ADMIT, SHADOW_BUF, LEN,
-                                     ULTRACALL_ADMIT_TICKET, 0, 0), ==, 0);
+    g_assert_cmpint(admit(qts, ROOT, token_read(qts)), ==, 0);
+    g_assert_cmpint(draw(qts, ROOT, USER), ==, 0);
     qtest_memread(qts, SHADOW_BUF, &ticket, LEN);
     return ticket;
 }
@@ -254,14 +266,10 @@ static void test_ticket(void)
     g_assert_cmpint(try_as(qts, MINE), ==, 0);
     g_assert_cmpint(admit(qts, OTHER, ticket), ==, -EPERM);
     g_assert_cmpint(try_as(qts, OTHER), ==, -EPERM);
-    /* who is admitted may pass it on */
-    be(qts, MINE);
-    g_assert_cmpint(shadow_call_args(qts, USER | ULTRACALL_ADMIT, SHADOW_BUF,
-                                     LEN, ULTRACALL_ADMIT_TICKET, 0, 0), ==,
-                    0);
-    qtest_memread(qts, SHADOW_BUF, &ticket, LEN);
-    g_assert_cmpint(admit(qts, OTHER, ticket), ==, 0);
-    g_assert_cmpint(try_as(qts, OTHER), ==, 0);
+    /* nor can it be passed on, nor what I/O permission gives */
+    g_assert_cmpint(draw(qts, MINE, USER), ==, -EPERM);
+    g_assert_cmpint(draw(qts, OTHER, 0), ==, -EPERM);
+    g_assert_cmpint(try_as(qts, MINE), ==, 0);
     qtest_quit(qts);
 }
 
@@ -307,10 +315,11 @@ static void test_many(void)
     Token token = token_read(qts), ticket;
     uint64_t process = MINE;
 
+    ticket = ticket_draw(qts);
+    qtest_writeq(qts, cookie_of(ROOT), 0);
     for (unsigned i = 0; i < KEPT; i++) {
         g_assert_cmpint(admit(qts, process + 0x1000 * i, token), ==, 0);
     }
-    ticket = ticket_draw(qts);
     g_assert_cmpint(admit(qts, process + 0x1000 * KEPT, ticket), ==, -EBUSY);
     g_assert_cmpint(try_as(qts, process + 0x1000 * (KEPT - 1)), ==, 0);
     qtest_writeq(qts, cookie_of(process), 0);

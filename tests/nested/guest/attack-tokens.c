@@ -121,6 +121,9 @@ static void user_with_ticket(void)
     o = admit(ticket);
     check(returned(&o, 0), &o, "a user who was given a ticket is admitted");
     check_admitted("he");
+    o = attack_call(VMMCALL, ULTRACALL_ADMIT, (uintptr_t)ticket, LEN,
+                    ULTRACALL_ADMIT_TICKET, 0, 0);
+    check(returned(&o, -EPERM), &o, "he draws none for others");
 }
 
 static void user_with_used_ticket(void)
