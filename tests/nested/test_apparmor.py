@@ -36,6 +36,7 @@ def boot_again(pair):
 
 def test_started(libvirt_confined):
     check_confined(libvirt_confined.source)
+    assert libvirt_confined.source.label('/run/libvirtd.pid') == 'libvirtd (enforce)'
     libvirt_confined.check_session()
 
 

@@ -86,10 +86,12 @@ class LibvirtHost(CloudHost):
     def domain_log(self, name='vm1'):
         return self.run(f'tail -n 30 /var/log/libvirt/qemu/{name}.log')[1]
 
+    def label(self, pidfile):
+        """What confines a process"""
+        return self.run(f'cat /proc/$(cat {pidfile})/attr/current', check=True)[1].strip()
+
     def domain_label(self, name='vm1'):
-        """What confines its emulator"""
-        return self.run(f'cat /proc/$(cat /run/libvirt/qemu/{name}.pid)/attr/current',
-                        check=True)[1].strip()
+        return self.label(f'/run/libvirt/qemu/{name}.pid')
 
     def signal_libvirt(self, name):
         self.run(f'kill -{name} $(cat /run/libvirtd.pid)', check=True)
