@@ -46,7 +46,7 @@ static void fail(const char *what, const char *why)
     exit(126);
 }
 
-/* Why the program was not given a capability that its file has */
+/* Why the program has not the capability that its file has */
 static const char *missing(int cap)
 {
     if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1) {
@@ -56,20 +56,18 @@ static const char *missing(int cap)
         return "it is not in the bounding set of who started this "
                "(libvirt: clear_emulator_capabilities = 0)";
     }
-    return "the file does not have it "
-           "(setcap cap_sys_rawio,cap_sys_admin+p)";
+    return "the file does not have it (setcap cap_sys_rawio,cap_sys_admin+p), "
+           "or AppArmor forbids it";
 }
 
-static void raise_capability(int cap, const char *what)
+static bool raise_capability(int cap)
 {
     const uint32_t bit = 1u << cap;
     Capabilities caps = { };
 
     cap_call(SYS_capget, &caps);
     caps[0].effective |= bit;
-    if (!(caps[0].permitted & bit) || !cap_call(SYS_capset, &caps)) {
-        fail(what, missing(cap));
-    }
+    return caps[0].permitted & bit && cap_call(SYS_capset, &caps);
 }
 
 /*
@@ -83,13 +81,14 @@ static void give_ticket(struct ultracall_client *client)
     uint8_t *ticket;
     uint64_t value;
 
-    raise_capability(CAP_SYS_ADMIN, "no I/O permission, and no CAP_SYS_ADMIN "
-                                    "in its place");
+    if (!raise_capability(CAP_SYS_ADMIN)) {
+        fail("no I/O permission, and no CAP_SYS_ADMIN in its place",
+             missing(CAP_SYS_ADMIN));
+    }
     if (ultracall_admit_self(client)) {
-        fail("no I/O permission, and no token of the outer QEMU's",
-             "AppArmor or SELinux forbid sys_rawio and sys_admin, or the "
-             "kernel is locked down and the outer QEMU does not take calls by "
-             "instruction, or is of an earlier release");
+        fail("no I/O permission, and no token of the outer QEMU's in its place",
+             "that does not take calls by instruction, or is of an earlier "
+             "release");
     }
     ticket = (uint8_t *)client->cookie + ULTRACALL_TOKEN_LEN;
     if (ultracall(client, ULTRACALL_ADMIT, (uintptr_t)ticket,
@@ -118,8 +117,8 @@ static void allow_ports(void)
         fail("/sys/bus/pci/devices", strerror(-ret));
     }
     unsetenv(ULTRACALL_TICKET_ENV);
-    raise_capability(CAP_SYS_RAWIO, "no CAP_SYS_RAWIO");
-    if (ioperm(client.port, ULTRACALL_BAR_SIZE, 1) < 0) {
+    if (!raise_capability(CAP_SYS_RAWIO) ||
+        ioperm(client.port, ULTRACALL_BAR_SIZE, 1) < 0) {
         give_ticket(&client);
     }
 }

@@ -158,8 +158,9 @@ static void agent_hint_rights(Error **errp)
                           "The outer QEMU has to take calls by instruction.\n");
     } else {
         error_append_hint(errp, "Start this QEMU by shadow-run, or else with "
-                          "CAP_SYS_RAWIO; by shadow-run the outer QEMU has to "
-                          "take calls by instruction.\n");
+                          "CAP_SYS_RAWIO, which AppArmor must allow; by "
+                          "shadow-run the outer QEMU has to take calls by "
+                          "instruction.\n");
     }
 }
 
