@@ -316,6 +316,7 @@ static inline int ultracall_touch_cookie(const struct ultracall_client *c,
 {
 #ifdef ULTRACALL_CLIENT
     if (!fault && c->cookie) {
+        /* volatile: as in ultracall_touch() */
         *(volatile uint64_t *)c->cookie;
         return 1;
     }
