@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The terminal. What was printed before the user came is drawn by a second one, which nobody sees and
-// whose answers go nowhere: he gets the screen as it is then, and no question of long ago is answered.
+// The terminal. What was printed before the user came is drawn by another one, which nobody sees and
+// whose answers go nowhere: no question of long ago is answered. When it has drawn all of that, it is the
+// one that the user sees, with whatever it knows: cursor, modes, half a sequence.
 
 import { SearchAddon } from '../xterm/addon-search.mjs';
 import { SerializeAddon } from '../xterm/addon-serialize.mjs';
@@ -12,6 +13,8 @@ const SCROLLBACK = 5000;
 const ROWS = 24;
 const COLS = 80;
 
+const encoder = new TextEncoder();
+
 function terminal() {
     return new Terminal({
         allowProposedApi: true, cols: COLS, rows: ROWS, scrollback: SCROLLBACK,
@@ -21,71 +24,85 @@ function terminal() {
 }
 
 export class Screen {
-    #drawn = null;      // what was printed before, while it is coming
+    term = null;        // what the user sees
+
+    #element;
+    #typed;
+    #drawing = null;    // what draws what was printed before, until it has
     #until = 0;
 
     /** @param typed(bytes) what is typed, or what the terminal answers */
     constructor(element, typed) {
-        this.term = terminal();
-        this.search = new SearchAddon();
-        this.serialize = new SerializeAddon();
-        [this.search, this.serialize].forEach((addon) => this.term.loadAddon(addon));
-        this.term.open(element);
-        const encoder = new TextEncoder();
-        this.term.onData((text) => typed(encoder.encode(text)));
-        this.term.onBinary((text) => typed(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+        this.#element = element;
+        this.#typed = typed;
+        this.#see(terminal());
     }
 
-    /** All that comes up to a position is old. */
+    #see(term) {
+        const focused = this.#element.contains(document.activeElement);
+        this.term?.dispose();
+        this.term = term;
+        this.search = new SearchAddon();
+        this.serialize = new SerializeAddon();
+        [this.search, this.serialize].forEach((addon) => term.loadAddon(addon));
+        term.open(this.#element);
+        term.onData((text) => this.#typed(encoder.encode(text)));
+        term.onBinary((text) => this.#typed(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+        if (focused) {
+            term.focus();
+        }
+    }
+
+    /** What comes now is drawn anew; all of it up to a position is old. */
     redraw(until) {
-        this.#drawn?.dispose();
-        this.#drawn = terminal();
+        this.#drawing?.dispose();
+        this.#drawing = terminal();
         this.#until = until;
-        this.term.reset();
         if (until === 0) {
-            this.#show();
+            this.#drawn();
         }
     }
 
     output(bytes, end) {
-        if (!this.#drawn) {
-            this.term.write(bytes);
+        const drawing = this.#drawing;
+        if (!drawing || this.#until === null) {
+            (drawing ?? this.term).write(bytes);
             return;
         }
         const old = Math.max(0, bytes.length - Math.max(0, end - this.#until));
-        this.#drawn.write(bytes.subarray(0, old));
+        drawing.write(bytes.subarray(0, old));
         if (end >= this.#until) {
-            this.#show();
-            this.term.write(bytes.subarray(old));
+            this.#drawn();
+            drawing.write(bytes.subarray(old));
         }
     }
 
-    /** What comes meanwhile is written after it. */
-    #show() {
-        const drawn = this.#drawn;
-        const later = [];
-        this.#drawn = { write: (bytes) => later.push(bytes), dispose() { /* nothing yet */ } };
-        const mine = this.#drawn;
-        this.#until = Infinity;
-        drawn.write('', () => {
-            if (this.#drawn === mine) {
-                const addon = new SerializeAddon();
-                drawn.loadAddon(addon);
-                this.term.write(addon.serialize());
-                this.#drawn = null;
-                later.forEach((bytes) => this.term.write(bytes));
+    /** All that is old was given to it: what comes next is answered, for that it is seen by then. */
+    #drawn() {
+        const drawing = this.#drawing;
+        this.#until = null;
+        drawing.write('', () => {
+            if (this.#drawing === drawing) {
+                this.#drawing = null;
+                this.#see(drawing);
             }
-            drawn.dispose();
         });
     }
 
     /** A line of our own between what the guest prints */
     line(text) {
-        this.term.write(`\x1b[0;7m\r\n[${clean(text)}]\x1b[0m\r\n`);
+        (this.#drawing ?? this.term).write(`\x1b[0;7m\r\n[${clean(text)}]\x1b[0m\r\n`);
     }
 
-    /** As it is now, to be shown after the page was loaded anew */
+    /** As it is now, to be shown after the page was loaded anew; null while it is drawn */
     kept() {
-        return this.#drawn ? null : this.serialize.serialize({ scrollback: 1000 });
+        if (this.#drawing) {
+            return null;
+        }
+        const { cursorX, cursorY } = this.term.buffer.active;
+        const text = this.serialize.serialize({ scrollback: 1000 });
+        // After a full line the addon is wrong by a column.
+        return cursorX === this.term.cols || this.term.modes.originMode ? text :
+            `${text}\x1b[${cursorY + 1};${cursorX + 1}H`;
     }
 }
