@@ -86,9 +86,9 @@ function begin(count = 1, kept = null) {
         /** All that was to come later */
         later() { world.timers.splice(0).forEach((what) => what?.()); },
     };
-    const screen = { shown: '', unsent_: [], told: [], gaps: [],
+    const screen = { shown: '', unsent_: [], told: [], gaps: [], drawn: [],
         output(data) { this.shown += new TextDecoder().decode(data); },
-        redraw() { this.shown = ''; },
+        redraw(until) { this.shown = ''; this.drawn.push(until); },
         gap(n) { this.gaps.push(n); },
         unsent(text) { this.unsent_.push(text); },
         tell(text) { this.told.push(text); },
@@ -139,6 +139,43 @@ test('after a new page too, and another life is drawn anew', () => {
     ({ doors: [a] } = begin(1, { life: OTHER, position: 50 }));
     a.hello();
     assert.equal(a.got('G')[0][2][0], 'b');
+});
+
+test('drawn anew: what was still under way is shown, then all from the oldest on, once', () => {
+    const { doors: [a], screen, session } = begin();
+    a.hello({ 'output-end': 2 });
+    a.say('O', { position: 0 }, bytes('abc'));
+    a.got();
+    session.redraw();
+    assert.deepEqual(a.got('G').map(([, , text]) => text[0]), ['b']);
+    a.say('O', { position: 3 }, bytes('de'));
+    assert.equal(screen.shown, 'abcde');
+    a.say('O', { position: 0 }, bytes('abcde'));
+    assert.equal(screen.shown, 'abcde');
+    assert.deepEqual(screen.drawn, [2, 5]);     // up to where no question is answered
+    a.say('O', { position: 3 }, bytes('def'));
+    a.say('O', { position: 0 }, bytes('abc'));
+    assert.equal(screen.shown, 'abcdef');
+    assert.deepEqual(screen.gaps, []);
+});
+
+test('drawn anew while it is drawn: what was old stays old', () => {
+    const { doors: [a], screen, session } = begin();
+    a.hello({ 'output-end': 9 });
+    a.say('O', { position: 0 }, bytes('abc'));
+    session.redraw();
+    a.say('O', { position: 0 }, bytes('abc'));
+    assert.deepEqual(screen.drawn, [9, 9]);
+});
+
+test('another life on the same connection is shown from its oldest byte on', () => {
+    const { doors: [a], screen } = begin();
+    a.hello({ 'output-end': 3 });
+    a.say('O', { position: 0 }, bytes('abc'));
+    a.notice({ life: OTHER, 'output-end': 2 }, 'restored');
+    a.say('O', { position: 2 }, bytes('Z'));    // it was under way
+    a.say('O', { position: 0 }, bytes('XYZ'));
+    assert.equal(screen.shown, 'XYZ');
 });
 
 test('nothing is typed without the keyboard', () => {
@@ -231,6 +268,64 @@ test('taken over: what waits is shown, not sent', () => {
     a.say('W', { position: 100 }, bytes('bob has taken it over'));
     assert.deepEqual(screen.unsent_, ['abc']);
     assert.equal(session.wanted, false);
+    assert.equal(session.type(bytes('x')), false);
+});
+
+test('taken over while frozen: it is not asked for at the other host', () => {
+    const { doors: [a, b], session, screen } = writing(2);
+    const me = { client: 7, name: 'me', peer: 'x', role: 'write', since: 1 };
+    b.hello({ state: 'incoming' });
+    a.notice({ writer: me, state: 'frozen' }, 'freezing');
+    a.accept(11, 100, 100);
+    session.type(bytes('abc'));
+    a.say('W', { position: 100 }, bytes('bob has taken it over'));
+    b.notice({ state: 'incoming' });
+    assert.equal(session.wanted, true);         // it may have ended because the guest has moved
+    a.notice({ writer: { ...me, client: 8, name: 'bob' } }, 'writer');
+    assert.equal(session.wanted, false);
+    assert.deepEqual(screen.unsent_, ['abc']);
+    a.notice({ state: 'gone', writer: undefined }, 'moved');
+    b.notice({ state: 'active' }, 'resumed');
+    assert.deepEqual(b.got('WIB'), []);
+});
+
+test('where it ended for a reason that the user has to know, he takes it anew', () => {
+    for (const why of [{ attached: false }, { protection: 'broken' }]) {
+        const { doors: [a], session, screen } = writing();
+        a.accept(11, 100, 100);
+        session.type(bytes('abc'));
+        a.say('W', { position: 100 }, bytes('it is not what it was'));
+        a.notice(why, 'detached');
+        a.notice({ attached: true, protection: 'forced' }, 'attached');
+        assert.deepEqual(a.got('WIB'), []);
+        assert.deepEqual(screen.unsent_, ['abc']);
+        assert.deepEqual(screen.told, ['it is not what it was']);
+    }
+});
+
+test('it was gone when it was asked for the keyboard: that is given back', () => {
+    const { doors: [a, b], session } = begin(2);
+    a.hello();
+    b.hello({ state: 'incoming' });
+    session.take('t');
+    a.notice({ state: 'gone' }, 'moved');
+    b.notice({ state: 'active' }, 'resumed');
+    a.got();
+    a.grant(11, 100);
+    assert.deepEqual(a.got('W').map(([, , text]) => text), ['r']);
+    b.grant(12, 100);
+    session.type(bytes('x'));
+    assert.deepEqual([a.got(), b.got()], [[], [['I', 100, 'x']]]);
+});
+
+test('who is told no does not ask again', () => {
+    const { doors: [a], session } = begin();
+    a.hello({ 'input-enabled': false });
+    session.take('t');
+    a.got();
+    a.say('W', { position: 100 }, bytes('this console takes no input'));
+    a.notice({}, 'changed');
+    assert.deepEqual(a.got('W'), []);
     assert.equal(session.type(bytes('x')), false);
 });
 

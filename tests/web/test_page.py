@@ -21,8 +21,7 @@ def test_login(lab):
     page = lab.page(host)
     page.wait(has('login:'))
     assert page.screen() == 'welcome\nlogin: ', repr(page.screen())
-    cursor = page.run('[shadow.screen.term.buffer.active.cursorX, shadow.screen.term.buffer.active.cursorY]')
-    assert cursor == [7, 1], cursor
+    assert cursor(page) == [7, 1], cursor(page)
     page.type('lost')
     page.wait(seen('vm1 com1 on alpha'))
     page.wait(seen('nobody has the keyboard'))
@@ -33,6 +32,82 @@ def test_login(lab):
     host.print('root\r\n$ ')
     page.wait(has('login: root'))
     assert host.nothing()
+
+
+def cursor(page):
+    page.run('new Promise((done) => shadow.screen.term.write("", done))')
+    return page.run('[shadow.screen.term.buffer.active.cursorX, shadow.screen.term.buffer.active.cursorY]')
+
+
+def redraw(page):
+    page.run('void (globalThis.term_before = shadow.screen.term)')
+    page.click('redraw')
+    page.wait('shadow.screen.term !== term_before')
+
+
+# What is printed on a clear screen, and where the cursor is then
+SCREENS = [
+    ('login: ', [7, 0]),
+    ('one\r\ntwo\r\n\x1b[3;8H', [7, 2]),
+    ('x' * 80 + '\x1b[1;8H', [7, 0]),              # a full line, and back
+    ('x' * 80, [80, 0]),                           # a full line: the next character begins another
+    ('x' * 200 + '\r\n$ ', [2, 3]),
+    ('line\r\n' * 60 + '\x1b[3;8H', [7, 2]),
+    ('shell\x1b[?1049h\x1b[2J\x1b[3;8H', [7, 2]),     # the other screen, as an editor has it
+    ('\x1b[3;10r\x1b[?6h\x1b[1;8H', [7, 2]),         # a part of the screen that scrolls, and counts from its top
+    ('one\x1b[?25l\x1b[3', [3, 0]),                  # half a sequence
+]
+
+
+def test_redraw(lab):
+    """The same screen, cursor and all; with what comes next it goes on where it was."""
+    host = lab.host('alpha')
+    page = lab.page(host)
+    page.wait('shadow.session.current')
+    printed = 0
+    for text, where in SCREENS:
+        text = f'\x18\x1bc{text}'
+        host.print(text)
+        printed += len(text)
+        page.wait(f'shadow.session.position === {printed}')
+        assert cursor(page) == where, (text, cursor(page))
+        screen = page.screen()
+        redraw(page)
+        assert cursor(page) == where, (text, cursor(page))
+        assert page.screen().endswith(screen), (text, page.screen())
+    host.print(';8Hthree')
+    page.wait(has('three'))
+    assert cursor(page) == [12, 2], cursor(page)
+
+
+def test_old_questions(lab):
+    """What the guest asked of the terminal is answered once, however often it is drawn."""
+    host = lab.host('alpha')
+    page = lab.page(host)
+    take(page)
+    host.print('\x1b[3;8H\x1b[6n')
+    assert host.read(6) == '\x1b[3;8R'
+    redraw(page)
+    redraw(page)
+    page.type('q')
+    assert host.read(1) == 'q'
+    assert host.nothing()
+
+
+def test_kept_screen(lab):
+    """A page that is loaded anew has the cursor where it was."""
+    host = lab.host('alpha')
+    page = lab.page(host)
+    page.wait('shadow.session.current')
+    host.print('x' * 80 + '\x1b[1;8H')
+    page.wait('(sessionStorage[Object.keys(sessionStorage)[0]] ?? "").includes("xxx")')
+    page.run('globalThis.before = 1')
+    page.call('Page.reload')
+    page.wait('!globalThis.before && globalThis.shadow?.session.current')
+    host.print('y')
+    page.wait(has('y'))
+    assert page.screen() == 'x' * 7 + 'y' + 'x' * 72, page.screen()
+    assert cursor(page) == [8, 0], cursor(page)
 
 
 def test_break(lab):

@@ -26,6 +26,9 @@ export class Session {
     #refused = false;   // what was sent: nothing is until something has changed
     #limit = 0;         // and these are the numbers of then
     #started = null;    // the Link that was told where output starts
+    #old = 0;           // what was printed up to there was printed before the user came, or seen by him
+    #anew = false;      // the host was asked for it once more, and none of that has come yet
+    #lost = null;       // { link, position } where the keyboard was lost, until it is known who has it
 
     /**
      * @param {string[]} urls of the doors, one on each host
@@ -96,14 +99,12 @@ export class Session {
         this.#discard('you released the keyboard');
     }
 
-    discard() {
-        this.#discard('you took it back');
-    }
-
     /** Show the screen anew, from all that the host still has. */
     redraw() {
-        this.position = null;
-        this.#startOutput(this.current);
+        if (this.current) {
+            this.#anew = true;
+            this.current.send(wire.start('b'));
+        }
     }
 
     opened() {
@@ -121,6 +122,9 @@ export class Session {
         if (link === this.current) {
             this.#asked = false;
         }
+        if (link === this.#lost?.link) {
+            this.#lost = null;
+        }
         this.#choose();
     }
 
@@ -134,9 +138,14 @@ export class Session {
             if (said.reason && link === this.current) {
                 this.screen.tell(said.reason);
             }
+            this.#checkLost(link);
             this.#choose();
         } else if (link === this.current) {
             this.#take(link, frame);
+        } else if (frame.type === 'W' && frame.lease) {
+            // It was asked while the guest was there.
+            link.lease = 0;
+            link.send(wire.keyboard('r'));
         }
         this.screen.changed();
     }
@@ -158,7 +167,7 @@ export class Session {
             if (this.#started !== chosen) {
                 this.#startOutput(chosen);
             }
-            if (this.wanted && !chosen.lease && this.#mayAsk(chosen) && this.#isFree(chosen)) {
+            if (this.wanted && !chosen.lease && this.#mayAsk(chosen) && !this.#ownStill(chosen)) {
                 this.#ask('t');
             }
             this.#pump();
@@ -172,6 +181,7 @@ export class Session {
             const first = this.life === '';
             this.life = link.state.life;
             this.position = null;
+            this.#anew = this.#started === link;
             this.#started = null;
             if (!first) {
                 this.screen.tell('the console began anew: a state was used again');
@@ -188,21 +198,18 @@ export class Session {
             .forEach((other) => other.send(wire.start('n')));
         this.#started = link;
         if (this.position === null) {
-            this.screen.redraw(link.state.outputEnd);
+            this.#old = link.state.outputEnd;
+            this.screen.redraw(this.#old);
             link.send(wire.start('b'));
         } else {
+            this.#anew = false;
             link.send(wire.start('p', this.position, this.life));
         }
     }
 
     #mayAsk(link) {
-        return !this.#asked && link.hello.role === 'write' && link.state.state === 'active' &&
+        return !this.#asked && !this.#lost && link.hello.role === 'write' && link.state.state === 'active' &&
             link.state.attached;
-    }
-
-    /** While our old connection has it, each question would have the same answer. */
-    #isFree(link) {
-        return !this.#had || link.state.writer?.name !== this.user;
     }
 
     #ask(how) {
@@ -233,6 +240,12 @@ export class Session {
             return;
         }
         const end = frame.position + frame.payload.length;
+        if (this.#anew && this.position !== null && frame.position < this.position) {
+            this.#anew = false;
+            this.#old = Math.max(this.#old, this.position);
+            this.screen.redraw(this.#old);
+            this.position = null;
+        }
         if (this.position !== null && frame.position > this.position) {
             this.screen.gap(frame.position - this.position);
         }
@@ -251,13 +264,14 @@ export class Session {
         this.#had &&= !held && !frame.lease;
         this.answer = wire.text(frame.payload);
         if (!frame.lease) {
-            this.#lost(link, frame);
+            this.#denied(link, frame, held);
             return;
         }
         if (link.hello.role !== 'write') {
             link.close('the host gave the keyboard to a reader');
             return;
         }
+        this.#lost = null;
         this.#holding = link;
         this.#settle(frame.position, link.state.leases);
         this.#queue.base = frame.position;
@@ -267,28 +281,46 @@ export class Session {
         this.#sentUnder = frame.lease;
     }
 
-    /** Who has it now? Nobody: after a move it can be had anew. */
-    #lost(link, frame) {
-        const writer = link.state.writer;
+    /** It was ours, or was asked for. */
+    #denied(link, frame, held) {
         if (!this.wanted) {
             return;
         }
-        if (link.state.state === 'active' && !(writer && writer.client !== link.hello.client)) {
-            if (this.#mayAsk(link)) {
-                this.#ask('t');
+        if (held) {
+            this.#lost = { link, position: frame.position };
+            if (link.state.writer) {
+                this.#checkLost(link);
             }
-            return;
-        }
-        // Ourselves, over a connection of which the door does not know yet that it has ended
-        if (this.#had && writer?.name === this.user) {
-            return;
-        }
-        if (writer && writer.client !== link.hello.client) {
-            this.#settle(frame.position, link.state.leases);
-            this.wanted = false;
-            this.#discard(this.answer);
+        } else if (!this.#ownStill(link)) {
+            this.#giveUp(link, frame.position);
         }
         this.screen.tell(this.answer);
+    }
+
+    /** Ourselves, over a connection of which the door does not know yet that it has ended */
+    #ownStill(link) {
+        return this.#had && link.state.writer?.name === this.user;
+    }
+
+    /**
+     * It was ours. Where the user has to know more before he types on, he takes it anew: another has it,
+     * or the guest is here and not as it was. Else it ended with the guest's stay, and is asked for again.
+     */
+    #checkLost(link) {
+        const { writer, state, attached, protection } = link.state;
+        if (this.#lost?.link !== link || writer?.client === link.hello.client) {
+            return;     // the notice of it has not come yet
+        }
+        if (writer || (state === 'active' && (!attached || protection === 'broken'))) {
+            this.#giveUp(link, this.#lost.position);
+        }
+        this.#lost = null;
+    }
+
+    #giveUp(link, position) {
+        this.#settle(position, link.state.leases);
+        this.wanted = false;
+        this.#discard(this.answer);
     }
 
     /** What had been sent under the last lease: was it accepted? */
