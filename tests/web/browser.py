@@ -7,16 +7,19 @@ import os
 import select
 import subprocess
 import tempfile
+import threading
 import time
 
 LIMIT = 120 * int(os.environ.get('SHADOW_HANGS', 1))
 
 
 class Browser:
-    """One page. folder: where Chromium is unpacked"""
+    """One page; threads may share it. folder: where Chromium is unpacked; trusts: an Authority"""
 
-    def __init__(self, folder):
+    def __init__(self, folder, trusts=None):
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        if trusts:
+            trusts.introduce(self._profile.name)
         lib = f'{folder}/usr/lib'
         env = dict(os.environ, HOME=self._profile.name, FONTCONFIG_FILE=f'{folder}/fonts.conf',
                    LD_LIBRARY_PATH=f'{lib}/x86_64-linux-gnu:{folder}/lib/x86_64-linux-gnu:'
@@ -35,6 +38,7 @@ class Browser:
             stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
         os.close(to_read)
         os.close(to_write)
+        self._lock = threading.Lock()
         self._buffer = b''
         self._last = 0
         self._session = None
@@ -67,6 +71,10 @@ class Browser:
         return json.loads(message)
 
     def call(self, method, **params):
+        with self._lock:
+            return self._call(method, params)
+
+    def _call(self, method, params):
         self._last += 1
         request = {'id': self._last, 'method': method, 'params': params}
         if self._session:
