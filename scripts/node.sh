@@ -73,9 +73,9 @@ node_set_up() {
         "it needs a mount namespace; or install it: apt-get install nodejs npm"
 }
 
-# What the page's tests run: a browser without windows, and a font
+# What the page's tests run: a browser without windows, and a font; what makes certificates that it trusts
 chromium_set_up() {
-    web_unpack "$chromium_dir" chromium-headless-shell fonts-dejavu-core
+    web_unpack "$chromium_dir" chromium-headless-shell fonts-dejavu-core libnss3-tools openssl
     cat > "$chromium_dir/fonts.conf" <<FONTS
 <?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import socketserver
+import ssl
 import struct
 import threading
 
@@ -59,10 +60,14 @@ class Enemy(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, messages):
+    def __init__(self, messages, authority=None):
         super().__init__(('127.0.0.1', 0), Handler)
         self.messages = messages
-        self.port = self.server_address[1]
+        self.url = f'{"wss" if authority else "ws"}://127.0.0.1:{self.server_address[1]}'
+        if authority:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(*authority.certificate)
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):

@@ -33,9 +33,10 @@ def connect(path, process):
 
 
 class Outer:
-    """folder: an empty one; door: more options of its door; incoming: waits for the guest"""
+    """folder: an empty one; door: more options of its door; incoming: waits for the guest; authority: of its
+    certificate, if it has one; asks: whether it wants to see its users' certificates"""
 
-    def __init__(self, folder, name, door='', incoming=False):
+    def __init__(self, folder, name, door='', incoming=False, authority=None, asks=False):
         self.folder = folder
         with socket.socket() as free:
             free.bind(('127.0.0.1', 0))
@@ -58,6 +59,11 @@ class Outer:
         self._qmp.readline()
         self.qmp('qmp_capabilities')
         self.call(BIND, COOKIE, 8)
+        self.url = f'{"wss" if authority else "ws"}://127.0.0.1:{self.port}'
+        if authority:
+            self.qmp('object-add', **{'qom-type': 'tls-creds-x509', 'id': 'tls0', 'endpoint': 'server',
+                                      'dir': authority.folder, 'verify-peer': asks})
+            door += ',tls-creds=tls0'
         self.add_door(name, door)
 
     def add_door(self, name='', options=''):
@@ -100,7 +106,10 @@ class Outer:
 
     def print(self, text):
         """The guest prints it."""
-        self._run(*[f'writeb {COM1:#x} {byte:#x}' for byte in text.encode()])
+        commands = [f'writeb {COM1:#x} {byte:#x}' for byte in text.encode()]
+        while commands:     # as many as fit in its socket, answers and all
+            self._run(*commands[:256])
+            del commands[:256]
 
     def read(self, count):
         """What the guest reads, when so many bytes were typed"""

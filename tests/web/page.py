@@ -4,6 +4,7 @@
 import contextlib
 import functools
 import http.server
+import ssl
 import threading
 
 
@@ -24,11 +25,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serve(folder):
-    """The server; it serves server.files too, text by path."""
+def serve(folder, authority=None):
+    """The server; it serves server.files too, text by path. authority: of its certificate"""
     handler = functools.partial(Handler, directory=folder)
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
         server.files = {}
+        server.url = f'{"https" if authority else "http"}://127.0.0.1:{server.server_port}'
+        if authority:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(*authority.certificate)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()

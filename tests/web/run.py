@@ -18,6 +18,8 @@ import urllib.parse
 
 import test_doors
 import test_page
+import test_tls
+from authority import Authority
 from browser import Browser
 from enemy import Enemy
 from outer import Outer
@@ -36,21 +38,29 @@ class Lab:
     def host(self, name, **options):
         return self._stack.enter_context(contextlib.closing(Outer(self.folder(), name, **options)))
 
-    def enemy(self, messages):
-        return self._stack.enter_context(contextlib.closing(Enemy(messages)))
+    def enemy(self, messages, **options):
+        return self._stack.enter_context(contextlib.closing(Enemy(messages, **options)))
+
+    def authority(self):
+        return Authority(self.folder(), os.environ['SHADOW_CHROMIUM'])
+
+    def serve(self, authority):
+        """The page from now on, with a certificate"""
+        self.server = self._stack.enter_context(serve(os.environ['SHADOW_WEB'], authority))
+        return self.server.url
 
     def folder(self):
         return self._stack.enter_context(tempfile.TemporaryDirectory())
 
-    def browser(self, query):
-        browser = self._stack.enter_context(contextlib.closing(Browser(os.environ['SHADOW_CHROMIUM'])))
-        browser.open(f'http://127.0.0.1:{self.server.server_port}/?{query}')
+    def browser(self, query, **options):
+        browser = self._stack.enter_context(contextlib.closing(
+            Browser(os.environ['SHADOW_CHROMIUM'], **options)))
+        browser.open(f'{self.server.url}/?{query}')
         self.pages.append(browser)
         return browser
 
-    def page(self, *hosts):
-        browser = self.browser(urllib.parse.urlencode(
-            [('host', f'ws://127.0.0.1:{host.port}') for host in hosts]))
+    def page(self, *hosts, **options):
+        browser = self.browser(urllib.parse.urlencode([('host', host.url) for host in hosts]), **options)
         browser.wait('globalThis.shadow')
         return browser
 
@@ -73,7 +83,7 @@ def main(arguments):
     if arguments[:1] == ['--images']:
         images = arguments[1]
         arguments = arguments[2:]
-    tests = {name: test for module in (test_page, test_doors) for name, test in vars(module).items()
+    tests = {name: test for module in (test_page, test_doors, test_tls) for name, test in vars(module).items()
              if name.startswith('test_')}
     unknown = set(arguments) - set(tests)
     if unknown:

@@ -11,12 +11,12 @@ def test_hosts_json(lab):
     """Where the operator's file is, only the consoles in it: no link leads to a stranger's host."""
     alpha, beta, stranger = lab.host('alpha'), lab.host('beta'), lab.enemy([enemy.hello(host='stranger')])
     lab.server.files['/hosts.json'] = json.dumps({
-        'vm1': [f'ws://127.0.0.1:{alpha.port}'], 'vm2': [f'ws://127.0.0.1:{beta.port}', 'javascript:1', 3]})
-    page = lab.browser(f'console=vm2&host=ws://127.0.0.1:{stranger.port}')
+        'vm1': [alpha.url], 'vm2': [beta.url, 'javascript:1', 3]})
+    page = lab.browser(f'console=vm2&host={stranger.url}')
     page.wait(seen('on beta'))
     assert page.run('shadow.session.links.length') == 1
-    for query in ('', 'console=vm3', 'console=__proto__', f'host=ws://127.0.0.1:{stranger.port}'):
-        page.open(f'http://127.0.0.1:{lab.server.server_port}/?{query}&now')
+    for query in ('', 'console=vm3', 'console=__proto__', f'host={stranger.url}'):
+        page.open(f'{lab.server.url}/?{query}&now')
         page.wait(f'location.search.startsWith({"?" + query!r}) && {seen("name a console: ?console=vm1 or vm2")}')
         assert page.run('globalThis.shadow === undefined')
 
@@ -36,16 +36,27 @@ LIES = {
 }
 
 
-def test_hostile_doors(lab):
-    """Each is left, and why is said; the others are not hurt."""
-    host = lab.host('alpha')
-    doors = [lab.enemy(messages) for messages in LIES.values()]
-    page = lab.page(host, *doors)
+def hostile_doors(lab, authority=None):
+    host = lab.host('alpha', authority=authority)
+    doors = [lab.enemy(messages, authority=authority) for messages in LIES.values()]
+    page = lab.page(host, *doors, trusts=authority)
     take(page)
     for number, why in enumerate(LIES, 1):
         page.wait(f'shadow.session.links[{number}].error.includes({why!r})')
     page.type('x')
     assert host.read(1) == 'x'
+
+
+def test_hostile_doors(lab):
+    """Each is left, and why is said; the others are not hurt."""
+    hostile_doors(lab)
+
+
+def test_hostile_doors_with_tls(lab):
+    """A certificate makes nobody honest."""
+    authority = lab.authority()
+    lab.serve(authority)
+    hostile_doors(lab, authority)
 
 
 def test_hostile_names(lab):
