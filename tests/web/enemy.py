@@ -45,6 +45,7 @@ class Handler(socketserver.StreamRequestHandler):
         accept = base64.b64encode(hashlib.sha1(key + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest())
         self.wfile.write(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
                          b'Sec-WebSocket-Protocol: binary\r\nSec-WebSocket-Accept: ' + accept + b'\r\n\r\n')
+        self.server.came += 1
         for message in self.server.messages:
             opcode = TEXT if isinstance(message, str) else BINARY
             data = message.encode() if opcode == TEXT else message
@@ -63,6 +64,7 @@ class Enemy(socketserver.ThreadingTCPServer):
     def __init__(self, messages, authority=None):
         super().__init__(('127.0.0.1', 0), Handler)
         self.messages = messages
+        self.came = 0       # how many have come
         self.url = f'{"wss" if authority else "ws"}://127.0.0.1:{self.server_address[1]}'
         if authority:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

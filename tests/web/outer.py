@@ -138,6 +138,11 @@ class Outer:
         ready, = self._run(f'readb {COM1 + 5:#x}')
         return not ready & READY
 
+    def life(self):
+        """Of its console, once somebody has come"""
+        guest, = self.qmp('query-shadow-guests')
+        return guest['devices'][0]['life']
+
     def save(self):
         path = f'{self.folder}/state'
         self.qmp('shadow-state-save', guest='vm1', file=path)

@@ -2,8 +2,10 @@
 """Which doors the page goes to, how, and what it takes from them."""
 
 import json
+import struct
 
 import enemy
+from outer import COMMIT
 from test_page import has, seen, take
 
 
@@ -57,6 +59,61 @@ def test_hostile_doors_with_tls(lab):
     authority = lab.authority()
     lab.serve(authority)
     hostile_doors(lab, authority)
+
+
+def notice(event, **state):
+    return enemy.frame('N', json.dumps({'event': event, 'state': {
+        'life': enemy.LIFE, 'attached': True, 'protection': 'forced', **state}}).encode())
+
+
+def test_moved_to_a_stranger(lab):
+    """Where the guest has gone is told to the user; the page goes only to the hosts that it was given."""
+    stranger = lab.enemy([enemy.hello({'state': 'active'}, host='stranger')])
+    page = lab.page(lab.enemy([enemy.hello({'state': 'active'}),
+                               notice('moved', state='gone', **{'moved-to': f'{stranger.url}<img src=x>'})]))
+    page.wait(seen(f'gone to {stranger.url}<img src=x>'))
+    assert page.run('document.querySelectorAll("img").length') == 0
+    page.run('new Promise((done) => setTimeout(done, 2000))')
+    assert page.run('shadow.session.links.length') == 1
+    assert not stranger.came
+
+
+def test_lies_in_a_move(lab):
+    """
+    A host that the guest has left, or has not reached, says what it likes of positions and leases: what waits
+    is typed where the guest is, once, and what it prints is shown once.
+    """
+    authority = lab.authority()
+    lab.serve(authority)
+    here, there = (lab.host(name, authority=authority, incoming=name == 'beta') for name in ('alpha', 'beta'))
+    lab.page(here, trusts=authority).wait(seen('on alpha'))
+    life = here.life()
+    lies = [enemy.frame('W', lease=5, position=77), enemy.frame('A', struct.pack('>3Q', 0, 2**40, 0), 5, 77),
+            enemy.frame('O', b'forged', position=0), enemy.frame('O', b'forged', position=2**40),
+            enemy.frame('R', b'no', 5, 1)]
+    liar = lab.enemy([enemy.hello({'life': life, 'state': 'gone', 'output-end': 2**40, 'leases': [
+        {'lease': 1, 'start': 2**40}] * 8}, host='liar'), *lies,
+        notice('moved', life=life, state='incoming', **{'output-end': 2**40}), *lies], authority=authority)
+    here.print('before\r\n')
+    page = lab.page(here, there, liar, trusts=authority)
+    take(page)
+    page.wait('shadow.session.links[2].open')
+    page.type('a')
+    assert here.read(1) == 'a'
+    state = here.save()
+    page.wait(seen('frozen'))
+    page.type('bcd')
+    page.wait(seen('3 bytes wait'))
+    there.restore(state)
+    here.call(COMMIT)
+    page.wait(seen('on beta'))
+    assert there.read(3) == 'bcd'
+    there.print('after\r\n')
+    page.wait(has('after'))
+    assert page.screen() == 'before\nafter', page.screen()
+    assert there.nothing()
+    assert page.run('document.getElementById("unsent").hidden')
+    assert not page.run('shadow.session.links[2].lease')
 
 
 def test_hostile_names(lab):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The page in a browser, at doors of real outer QEMUs."""
 
+from outer import COMMIT
+
+
 def has(text):
     return f'shadow.screen.serialize.serialize().includes({text!r})'
 
@@ -156,8 +159,12 @@ def test_move(lab):
     page.type('bcd')
     page.wait(seen('3 bytes wait'))
     lab.screenshot(page, 'web-waiting')
+    here.qmp('shadow-door-set-moved-to', **{'guest': 'vm1', 'moved-to': 'beta'})
+    here.call(COMMIT)
+    page.wait(seen('gone to beta'))
+    page.wait(seen('3 bytes wait'))
+    lab.screenshot(page, 'web-gone')
     there.restore(state)
-    here.call(8)
     page.wait(seen('on beta'))
     page.wait('shadow.session.hasKeyboard')
     assert there.read(3) == 'bcd'
@@ -169,10 +176,13 @@ def test_move(lab):
 
 
 def test_take_over(lab):
-    """Two users: the second is told who has the keyboard, and may take it."""
+    """Two users: the second is told who has the keyboard, and may take it; the first sees what was not sent."""
     host = lab.host('alpha')
     first, second = lab.page(host), lab.page(host)
     take(first)
+    host.save()
+    first.wait(seen('frozen'))
+    first.type('not-sent')
     second.wait(seen('keyboard: web ('))
     second.wait(seen('2 connected'))
     second.click('take')
@@ -180,6 +190,13 @@ def test_take_over(lab):
     second.run('document.querySelector("#ask button[value=yes]").click()')
     second.wait('shadow.session.hasKeyboard')
     first.wait('!shadow.session.hasKeyboard && !shadow.session.wanted')
+    first.wait(seen('not-sent'))
+    assert first.run('''(() => {
+        const { left, top, width, height } = document.getElementById("unsent-text").getBoundingClientRect();
+        return document.elementFromPoint(left + width / 2, top + height / 2).id;
+    })()''') == 'unsent-text', 'it is hidden'
+    host.qmp('shadow-guest-resume', guest='vm1')
+    second.wait(f'{seen("began anew")} && shadow.session.hasKeyboard')
     second.type('x')
     assert host.read(1) == 'x'
 

@@ -95,7 +95,8 @@ function showState(link) {
     const { state, hello } = link;
     put('where', `${hello.guest} ${hello.device}${hello.host ? ` on ${hello.host}` : ''}`);
     const kind = Object.hasOwn(STATES, state.state) ? STATES[state.state] : 'bad';
-    tag('state', state.attached ? state.state : `${state.state}, detached`, state.attached ? kind : 'warn');
+    const to = state.state === 'gone' && state.movedTo ? ` to ${state.movedTo}` : '';
+    tag('state', `${state.state}${to}${state.attached ? '' : ', detached'}`, state.attached ? kind : 'warn');
     showProtection(state);
     put('writer', !state.writer ? 'nobody has the keyboard' :
         `keyboard: ${session.hasKeyboard ? 'you' : who(state.writer)} since ${since(state.writer.since)}`);
