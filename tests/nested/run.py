@@ -322,8 +322,12 @@ def main():
     parser.add_argument('--long', action='store_true', help='also the tests that take long')
     parser.add_argument('--jobs', type=int, default=workers.how_many(),
                         help='so many groups of tests at the same time (default: %(default)s)')
+    parser.add_argument('--pictures', metavar='DIR',
+                        help='leave the pictures there that the documentation has of test_web')
     parser.add_argument('pattern', nargs='*', help='regular expressions of names')
     args = parser.parse_args()
+    if args.pictures:
+        os.environ['SHADOW_PICTURES'] = os.path.abspath(args.pictures)
     tests = find_tests(args.pattern, args.long)
     if args.list:
         for _, full, _ in tests:

@@ -66,17 +66,19 @@ def scrollback_once(user):
 def test_browsers_at_a_console(config):
     """One logs in with a browser only, another watches in his; the user VM moves there and
     back during transfers, and the keyboard is taken over while it is frozen. Nobody loses
-    or doubles a byte, and what the pages say of it is true."""
+    or doubles a byte, and what the pages say of it is true; a third host, which never has
+    it, lies all the time."""
     from lab.pair import Pair
-    from lab.web import BrowserUser, pages
+    from lab.web import BrowserUser, Pages
     with Pair(config) as pair, contextlib.ExitStack() as stack:
         pair.add_guest('vm1')
-        server = stack.enter_context(pages(pair))
+        pages = stack.enter_context(Pages(pair))
 
         def come(*args):
-            return stack.enter_context(contextlib.closing(BrowserUser(server, *args)))
+            return stack.enter_context(contextlib.closing(BrowserUser(pages, *args)))
         alice, watcher = come('alice'), come('carol', 'watch')
         alice.take()
+        pages.lie()
         pair.boot('vm1', client=False, append='quiet')
         shown = alice.login(lab.USER, lab.PASSWORD)
         assert lab.PASSWORD not in shown
@@ -89,6 +91,7 @@ def test_browsers_at_a_console(config):
         output = bytes(alice.output)
         assert lab.wait_until(lambda: len(watcher.output) >= len(output))
         assert bytes(watcher.output[:len(output)]) == output, 'who watched saw something else'
+        assert alice.page.run('shadow.session.links[2].open'), 'nobody has lied'
 
 
 def frozen_takeover(pair, alice, bob):

@@ -2,7 +2,6 @@
 """Which doors the page goes to, how, and what it takes from them."""
 
 import json
-import struct
 
 import enemy
 from outer import COMMIT
@@ -61,16 +60,11 @@ def test_hostile_doors_with_tls(lab):
     hostile_doors(lab, authority)
 
 
-def notice(event, **state):
-    return enemy.frame('N', json.dumps({'event': event, 'state': {
-        'life': enemy.LIFE, 'attached': True, 'protection': 'forced', **state}}).encode())
-
-
 def test_moved_to_a_stranger(lab):
     """Where the guest has gone is told to the user; the page goes only to the hosts that it was given."""
     stranger = lab.enemy([enemy.hello({'state': 'active'}, host='stranger')])
     page = lab.page(lab.enemy([enemy.hello({'state': 'active'}),
-                               notice('moved', state='gone', **{'moved-to': f'{stranger.url}<img src=x>'})]))
+                               enemy.notice('moved', state='gone', **{'moved-to': f'{stranger.url}<img src=x>'})]))
     page.wait(seen(f'gone to {stranger.url}<img src=x>'))
     assert page.run('document.querySelectorAll("img").length') == 0
     page.run('new Promise((done) => setTimeout(done, 2000))')
@@ -88,12 +82,8 @@ def test_lies_in_a_move(lab):
     here, there = (lab.host(name, authority=authority, incoming=name == 'beta') for name in ('alpha', 'beta'))
     lab.page(here, trusts=authority).wait(seen('on alpha'))
     life = here.life()
-    lies = [enemy.frame('W', lease=5, position=77), enemy.frame('A', struct.pack('>3Q', 0, 2**40, 0), 5, 77),
-            enemy.frame('O', b'forged', position=0), enemy.frame('O', b'forged', position=2**40),
-            enemy.frame('R', b'no', 5, 1)]
-    liar = lab.enemy([enemy.hello({'life': life, 'state': 'gone', 'output-end': 2**40, 'leases': [
-        {'lease': 1, 'start': 2**40}] * 8}, host='liar'), *lies,
-        notice('moved', life=life, state='incoming', **{'output-end': 2**40}), *lies], authority=authority)
+    liar = lab.enemy([enemy.hello({'life': life}, host='liar')], again=enemy.lies(life),
+                     authority=authority)
     here.print('before\r\n')
     page = lab.page(here, there, liar, trusts=authority)
     take(page)

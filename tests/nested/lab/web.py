@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -43,36 +44,60 @@ def free_port():
         return free.getsockname()[1]
 
 
-def add_door(host, guest='vm1', port=1, role='write', **options):
-    """One for browsers; its address"""
-    addr = f'127.0.0.1:{free_port()}'
-    host.qmp.cmd('object-add', qom_type='shadow-door', id=f'{guest}-web{port}-{role}',
-                 guest=guest, device=f'{guest}-com{port}', addr=addr, role=role,
-                 websocket=True, host_name=host.name, **options)
-    return f'ws://{addr}'
+class Pages:
+    """A web server with the page, and doors for it at the hosts of a pair, all with TLS. Its consoles:
+    the guest's, and the same for who only watches; one of the hosts lies. A context manager"""
 
+    def __init__(self, pair, guest='vm1'):
+        self.pair, self.guest = pair, guest
+        set_up()
 
-@contextlib.contextmanager
-def pages(pair, guest='vm1'):
-    """The web server's address. Its consoles: the guest's, and the same for who only watches"""
-    from page import serve
-    set_up()
-    with serve(f'{ROOT}/build/web') as server:
-        server.files['/hosts.json'] = json.dumps({
-            name: [add_door(host, guest, role=role) for host in pair.hosts]
-            for name, role in ((guest, 'write'), ('watch', 'read'))})
-        yield f'http://127.0.0.1:{server.server_port}'
+    def __enter__(self):
+        from authority import Authority
+        from enemy import Enemy, hello
+        from page import serve
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='shadow-'))
+            self.authority = Authority(folder, f'{ROOT}/build/chromium')
+            server = stack.enter_context(serve(f'{ROOT}/build/web', self.authority))
+            self.url = server.url
+            self.liar = stack.enter_context(contextlib.closing(
+                Enemy([hello(host='liar')], authority=self.authority)))
+            server.files['/hosts.json'] = json.dumps({
+                name: [self._add_door(host, role) for host in self.pair.hosts] + [self.liar.url]
+                for name, role in ((self.guest, 'write'), ('watch', 'read'))})
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def _add_door(self, host, role):
+        """Its address"""
+        addr, creds = f'127.0.0.1:{free_port()}', f'{self.guest}-web-{role}-tls'
+        host.qmp.cmd('object-add', qom_type='tls-creds-x509', id=creds, endpoint='server',
+                     dir=self.authority.folder, verify_peer=False)
+        host.qmp.cmd('object-add', qom_type='shadow-door', id=f'{self.guest}-web-{role}',
+                     guest=self.guest, device=f'{self.guest}-com1', addr=addr, role=role,
+                     websocket=True, tls_creds=creds, origin=self.url, host_name=host.name)
+        return f'wss://{addr}'
+
+    def lie(self):
+        """From now on, as one who knows the console's life"""
+        from enemy import lies
+        life = self.pair.source.guest(self.guest)['devices'][0]['life']
+        self.liar.messages, self.liar.again = [*self.liar.messages, *lies(life)], lies(life)
 
 
 class BrowserUser(Console):
     """A person with a browser"""
 
-    def __init__(self, server, name, console='vm1'):
+    def __init__(self, pages, name, console='vm1'):
         super().__init__()
         from browser import Browser
         self.name = name
-        self.page = Browser(f'{ROOT}/build/chromium')
-        self.page.open(f'{server}/?console={console}')
+        self.page = Browser(f'{ROOT}/build/chromium', trusts=pages.authority)
+        self.page.open(f'{pages.url}/?console={console}')
         self.page.wait('globalThis.shadow')
         self.page.run(f'localStorage.setItem("name", {name!r}); globalThis.before = 1')
         self.page.call('Page.reload')
@@ -123,7 +148,7 @@ class BrowserUser(Console):
 
     def picture(self, name):
         """For the documentation, if somebody wants it"""
-        folder = os.environ.get('SHADOW_IMAGES')
+        folder = os.environ.get('SHADOW_PICTURES')
         if folder:
             self.page.screenshot(f'{folder}/{name}.png')
 
