@@ -158,7 +158,6 @@ def test_move(lab):
     page.wait(seen('frozen'))
     page.type('bcd')
     page.wait(seen('3 bytes wait'))
-    lab.screenshot(page, 'web-waiting')
     here.qmp('shadow-door-set-moved-to', **{'guest': 'vm1', 'moved-to': 'beta'})
     here.call(COMMIT)
     page.wait(seen('gone to beta'))
