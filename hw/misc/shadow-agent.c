@@ -47,19 +47,17 @@ int64_t shadow_agent_call_flags(ShadowAgent *a, uint32_t nr, uint64_t flags,
 
 /*
  * An ISA interrupt is edge-triggered, and must see each edge, also one that
- * came and went since the last look: the line is pulsed.
+ * came and went since the last look.  The line is lowered first, and left up:
+ * Xen's PIC takes a request back when its line falls.
  */
 static void agent_update_line(ShadowAgent *a, AgentLine *l,
                               const struct ultracall_device *dev)
 {
     uint32_t edges = le32_to_cpu(dev->edges);
 
-    if (a->resync) {
-        /* where the machine comes from, it may have been left up */
-        qemu_irq_lower(l->irq);
-    }
     if (edges != l->edges || a->resync) {
-        qemu_irq_pulse(l->irq);
+        qemu_irq_lower(l->irq);
+        qemu_irq_raise(l->irq);
     }
     l->edges = edges;
 }
