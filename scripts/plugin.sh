@@ -206,7 +206,7 @@ make_plugin() {
     : > "$logs/plugin.log"
     for path in "$top"/hw/misc/shadow-agent*.c; do
         path=${path#"$top/"}
-        [[ $path == */shadow-agent-builtin.c || $path == */shadow-agent-plugin.c ]] && continue
+        [[ $path == */shadow-agent-@(builtin|plugin|xen).c ]] && continue
         objects+=("$out/objects/$(basename "$path" .c).o")
         compile "${objects[-1]}" "$(source_of "$path")"
     done

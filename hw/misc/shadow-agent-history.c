@@ -21,7 +21,7 @@ static bool history_is_active(void *opaque)
     ShadowAgent *a = opaque;
 
     return a->history_ahead && a->client.features & ULTRACALL_F_HISTORY &&
-           !shadow_agent_is_snapshot();
+           !a->hypervisor->is_snapshot();
 }
 
 /*

@@ -4,7 +4,6 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "io/channel-command.h"
 #include "io/channel-file.h"
 #include "migration/migration.h"
 #include "migration/misc.h"
@@ -55,34 +54,18 @@ static void agent_retry(void *opaque)
     }
 }
 
-/* What the migration is written to, or NULL */
-static Object *agent_channel(void)
+Object *shadow_agent_channel(void)
 {
     QEMUFile *f = migrate_get_current()->to_dst_file;
 
     return f ? OBJECT(qemu_file_get_ioc(f)) : NULL;
 }
 
-/*
- * Whether what is being written may be loaded again later, and more than
- * once: nobody answers a file, and a program without a return path may be
- * anything.
- */
-bool shadow_agent_is_snapshot(void)
-{
-    Object *ioc = agent_channel();
-
-    return runstate_check(RUN_STATE_SAVE_VM) ||
-           migrate_background_snapshot() ||
-           object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_FILE) ||
-           (object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_COMMAND) &&
-            !migrate_return_path());
-}
-
 /* libvirt has one for a file, and also for a tunnel to another host. */
 static bool agent_writes_to_pipe(void)
 {
-    Object *ioc = object_dynamic_cast(agent_channel(), TYPE_QIO_CHANNEL_FILE);
+    Object *ioc = object_dynamic_cast(shadow_agent_channel(),
+                                      TYPE_QIO_CHANNEL_FILE);
     struct stat st;
 
     return ioc && fstat(QIO_CHANNEL_FILE(ioc)->fd, &st) == 0 &&
@@ -153,7 +136,7 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
                    "on one", a->guest);
         return -ENOTSUP;
     }
-    if (shadow_agent_is_snapshot()) {
+    if (a->hypervisor->is_snapshot()) {
         return agent_may_snapshot(a, errp) ? 0 : -EPERM;
     }
     if (!agent_has_return_path()) {
@@ -165,17 +148,9 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
     return 0;
 }
 
-/*
- * Whether the other host has the guest.  Without a return path nobody can know,
- * so the console stays frozen, for an operator to decide.
- *
- * With postcopy QEMU says "done" a first time when it has sent the devices,
- * and before it knows whether they were taken: only the state tells.
- */
-static bool agent_has_moved(ShadowAgent *a)
+static bool agent_has_moved(ShadowAgent *a, ShutdownCause cause)
 {
-    return a->frozen && agent_has_return_path() &&
-           migrate_get_current()->state == MIGRATION_STATUS_COMPLETED;
+    return a->frozen && a->hypervisor->has_moved(cause);
 }
 
 static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
@@ -187,7 +162,7 @@ static int agent_migration_event(NotifierWithReturn *n, MigrationEvent *e,
     case SHADOW_MIG_SETUP:
         return agent_migration_setup(a, errp);
     case SHADOW_MIG_DONE:
-        if (agent_has_moved(a)) {
+        if (agent_has_moved(a, SHUTDOWN_CAUSE_NONE)) {
             agent_end_migration(a, ULTRACALL_COMMIT);
         }
         break;
@@ -218,7 +193,9 @@ static void agent_vm_state(void *opaque, bool running, RunState state)
     }
     if (running && a->restored) {
         a->restored = false;
-        shadow_agent_call(a, ULTRACALL_RUN, NULL, 0, NULL);
+        if (a->hypervisor->runs_with_machine) {
+            shadow_agent_call(a, ULTRACALL_RUN, NULL, 0, NULL);
+        }
     }
 }
 
@@ -254,7 +231,7 @@ static int64_t agent_save(ShadowAgent *a, bool snapshot)
 static int agent_pre_save(void *opaque)
 {
     ShadowAgent *a = opaque;
-    bool snapshot = shadow_agent_is_snapshot();
+    bool snapshot = a->hypervisor->is_snapshot();
     Error *err = NULL;
     int64_t ret;
 
@@ -355,7 +332,7 @@ static void agent_shutdown(Notifier *n, void *data)
 {
     ShadowAgent *a = container_of(n, ShadowAgent, shutdown);
 
-    if (agent_has_moved(a)) {
+    if (agent_has_moved(a, *(ShutdownCause *)data)) {
         agent_end_migration(a, ULTRACALL_COMMIT);
     }
 }

@@ -128,6 +128,15 @@ static void agent_reset_hold(Object *obj, ResetType type)
         type != RESET_TYPE_SNAPSHOT_LOAD) {
         shadow_agent_call(a, ULTRACALL_RESET, NULL, 0, NULL);
         a->resync = true;
+    }
+}
+
+/* A line is raised when what it leads to has been reset, too. */
+static void agent_reset_exit(Object *obj, ResetType type)
+{
+    ShadowAgent *a = SHADOW_AGENT(obj);
+
+    if (a->resync) {
         shadow_agent_poll(a);
     }
 }
@@ -264,22 +273,14 @@ static bool agent_query(ShadowAgent *a, Error **errp)
     return shadow_agent_layout_start(a, &reply.guest, reply.dev, errp);
 }
 
-/* The cookie tells the outer QEMU that this process is still there. */
-static bool agent_bind(ShadowAgent *a, Error **errp)
+static bool agent_find_hypervisor(ShadowAgent *a, Error **errp)
 {
-    int64_t ret;
-
-    a->cookie = shadow_agent_page_new(errp);
-    if (!a->cookie) {
-        return false;
+    a->hypervisor = kvm_enabled() ? &shadow_agent_kvm : shadow_agent_xen();
+    if (!a->hypervisor) {
+        error_setg(errp, "shadow-agent needs -accel kvm, or to be in a device "
+                   "model of Xen's: only what runs nested has a shadow");
     }
-    ret = shadow_agent_call(a, ULTRACALL_BIND, a->cookie, sizeof(*a->cookie),
-                            NULL);
-    if (ret) {
-        error_setg_errno(errp, -ret, "cannot bind guest '%s'", a->guest);
-        return false;
-    }
-    return true;
+    return a->hypervisor;
 }
 
 static void agent_realize(DeviceState *dev, Error **errp)
@@ -291,21 +292,18 @@ static void agent_realize(DeviceState *dev, Error **errp)
                    "outer QEMU");
         return;
     }
-    if (!kvm_enabled()) {
-        error_setg(errp, "shadow-agent needs -accel kvm: only what runs "
-                   "nested has a shadow");
-        return;
-    }
-    if (!agent_open(a, errp) || !agent_query(a, errp) ||
+    if (!agent_find_hypervisor(a, errp) || !agent_open(a, errp) ||
+        !agent_query(a, errp) ||
         !shadow_agent_uio_open(&a->uio, a->client.sysfs, !agent_rearms(a),
                                errp) ||
-        !agent_bind(a, errp) || !shadow_agent_run_dummy(a, errp) ||
+        !a->hypervisor->bind(a, errp) ||
         !shadow_agent_migration_start(a, errp)) {
         return;
     }
     a->rearm = timer_new_ms(QEMU_CLOCK_REALTIME, agent_rearm, a);
     qemu_set_fd_handler(a->uio.fd, agent_interrupt, NULL, a);
-    agent_rearm(a);
+    /* not before the machine is whole */
+    timer_mod(a->rearm, qemu_clock_get_ms(QEMU_CLOCK_REALTIME));
     shadow_agent_history_start(a);
     shadow_agent_serial_start(a);
     a->exit.notify = agent_exit;
@@ -343,6 +341,7 @@ static void agent_class_init(ObjectClass *oc, ShadowClassData *data)
     dc->desc = "in a cloud VM: the agent of a nested guest's shadow devices";
     dc->hotpluggable = false;
     RESETTABLE_CLASS(oc)->phases.hold = agent_reset_hold;
+    RESETTABLE_CLASS(oc)->phases.exit = agent_reset_exit;
     device_class_set_props(dc, agent_properties);
     object_class_property_add_bool(oc, "history-ahead",
                                    agent_get_history_ahead,

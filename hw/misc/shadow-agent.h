@@ -7,6 +7,7 @@
 #include "hw/acpi/acpi_aml_interface.h"
 #include "hw/isa/isa.h"
 #include "migration/vmstate.h"
+#include "system/runstate.h"
 #define ULTRACALL_CLIENT
 #include "shadow/include/ultracall.h"
 #include "shadow/hw/misc/shadow-agent-uio.h"
@@ -22,13 +23,31 @@ typedef struct AgentLine {
     uint32_t edges;
 } AgentLine;
 
+/*
+ * What depends on who runs the nested guest: KVM, or Xen.  All members are
+ * needed.
+ */
+typedef struct ShadowAgentHypervisor {
+    /* Tell the outer QEMU which nested guest it is, before that runs. */
+    bool (*bind)(ShadowAgent *a, Error **errp);
+    /* Whether the state that is being saved may be loaded more than once */
+    bool (*is_snapshot)(void);
+    /*
+     * Whether another host has the guest, whose state has been saved: its
+     * migration has ended, or this QEMU is about to end, for @cause.
+     */
+    bool (*has_moved)(ShutdownCause cause);
+    /* Whether the guest runs as soon as this QEMU's machine does */
+    bool runs_with_machine;
+} ShadowAgentHypervisor;
+
 struct ShadowAgent {
     ISADevice parent_obj;
 
     char *guest;
+    const ShadowAgentHypervisor *hypervisor;
     struct ultracall_client client;
     ShadowAgentUio uio;
-    uint64_t *cookie;           /* in a page of its own, which stays there */
     struct ultracall_resource layout[ULTRACALL_RESOURCES_MAX];
     unsigned resources;         /* in the layout */
     AgentLine line[ULTRACALL_DEVICES_MAX];
@@ -60,6 +79,11 @@ struct ShadowAgent {
  * is part of QEMU, or else by shadow-agent-plugin.c.
  */
 void shadow_agent_register_types(void);
+
+extern const ShadowAgentHypervisor shadow_agent_kvm;
+
+/* NULL, unless this QEMU is the device model of a domain of Xen's */
+const ShadowAgentHypervisor *shadow_agent_xen(void);
 
 /*
  * Make a call about the agent's guest, from any thread.  Returns 0 or a
@@ -122,8 +146,8 @@ void shadow_agent_poll(ShadowAgent *a);
  */
 bool shadow_agent_migration_start(ShadowAgent *a, Error **errp);
 
-/* Whether the state that is being saved may be loaded more than once */
-bool shadow_agent_is_snapshot(void);
+/* What the migration is written to, or NULL */
+Object *shadow_agent_channel(void);
 
 /* Why the outer QEMU did not take what arrived */
 const char *shadow_agent_restore_hint(int64_t ret);
