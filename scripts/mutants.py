@@ -42,6 +42,8 @@ ELSEWHERE = (CLIENT, WEB)   # what no emulator runs
 AGENT = ('shadow/hw/misc/shadow-agent', 'shadow/contrib/plugin/')
 # and in Xen's control domain
 XEN = 'shadow/contrib/xen/'
+# Tests of domains of Xen's whose device model is our QEMU, with the agent
+MODEL = f'{NESTED}test_xen_agent.'
 
 # Seconds: what a mutant has broken may never come
 HANGS, NESTED_HANGS, CLIENT_HANGS = '30', '60', '5'
@@ -95,9 +97,14 @@ def programs_of(mutant, tests):
             yield os.path.relpath(tests[name]['cmd'][0])
 
 
+def is_model(mutant):
+    """Whether what it weakens runs in a device model of Xen's domains"""
+    return bool(mutant.texts) and any(test.startswith(MODEL) for test in mutant.tests)
+
+
 def is_agent(mutant):
-    """Whether what it weakens runs in the cloud VM"""
-    return any(source.startswith(AGENT) for source in mutant.texts)
+    """Whether what it weakens runs in the cloud VM, with KVM"""
+    return not is_model(mutant) and any(source.startswith(AGENT) for source in mutant.texts)
 
 
 def is_xen(mutant):
@@ -132,7 +139,8 @@ def try_web(mutant, name, log):
     return failed
 
 
-def add_mutant(made, mutant, tests):
+def add_programs(made, mutant, programs, needed):
+    """The programs with what is weakened; needed: each of them has to have some of it."""
     for source, text in mutant.texts.items():
         path = pathlib.Path(made.path(mutant.name, source))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,19 +149,40 @@ def add_mutant(made, mutant, tests):
     folder = made.path(mutant.name)
     including = set().union(*(made.build.including(source) for source in mutant.texts
                               if source.endswith('.h')))
-    for program in set(programs_of(mutant, tests)):
+    for program in programs:
         objects = {obj: made.compile(obj, headers=folder, into=mutant.name,
                                      source=f'{folder}/{source}' if source in mutant.texts else None)
                    for obj, source in made.build.objects(program).items()
                    if source in mutant.texts or obj in including}
-        if mutant.texts and not (objects or is_agent(mutant) or is_xen(mutant)):
+        if needed and not objects:
             refuse(mutant.name, f'{program} has nothing of what it changes')
         made.link(program, objects, into=mutant.name, flags=['-Wl,--strip-debug'])
+
+
+def add_mutant(made, mutant, tests):
+    add_programs(made, mutant, set(programs_of(mutant, tests)), needed=mutant.texts and
+                 not (is_agent(mutant) or is_xen(mutant) or is_model(mutant)))
     if is_agent(mutant):
         subprocess.run([TOP / 'scripts' / 'plugin.sh', '--host', '--variant',
                         made.path(mutant.name)], check=True)
     if is_xen(mutant):
         subprocess.run([TOP / 'scripts' / 'xen.sh', '--variant', made.path(mutant.name)], check=True)
+
+
+def make_models(made, mutants):
+    """The device models of Xen's domains that have what is weakened"""
+    if not mutants:
+        return
+    subprocess.run([TOP / 'scripts' / 'xen.sh'], check=True)
+    models = variant.Variant(variant.Build(f'{os.environ["SHADOW_BUILD"]}/xen/qemu',
+                                           os.environ['QEMU_SOURCE']), 'mutants')
+    for mutant in mutants:
+        add_programs(models, mutant, [sanitize.EMULATOR], needed=True)
+    models.make()
+    for mutant in mutants:
+        folder = made.path(mutant.name, 'xen')
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(models.path(mutant.name, sanitize.EMULATOR), f'{folder}/device-model')
 
 
 def try_nested(pattern, emulator, log, agent, xen):
@@ -190,7 +219,8 @@ def try_test(made, mutant, name, tests):
         name = name.removeprefix(NESTED)
         return try_nested(name, emulator, log / name,
                           made.path(mutant.name) if is_agent(mutant) else None,
-                          made.path(mutant.name, 'xen') if is_xen(mutant) else None)
+                          made.path(mutant.name, 'xen') if is_xen(mutant) or is_model(mutant)
+                          else None)
     test = tests[name]
     if 'QTEST_QEMU_BINARY' in test['env']:
         test = test | {'env': test['env'] | {'QTEST_QEMU_BINARY': emulator}}
@@ -225,6 +255,7 @@ def make(folder, mutants, tests):
     for mutant in mutants:
         add_mutant(made, mutant, tests)
     made.make()
+    make_models(made, [mutant for mutant in mutants if is_model(mutant)])
     return made
 
 

@@ -88,8 +88,14 @@ class XenHost(CloudHost):
         """Which shadow guest the domain has, now or when there is one"""
         self.run(f'xenstore-write /shadow/{name} {guest}', check=True)
 
-    def write_config(self, name, kind, **options):
-        """Of a domain, for xl; the file's path"""
+    def write_config(self, name, kind, agent=None, **options):
+        """Of a domain, for xl; the file's path. agent: the shadow guest of the agent in our QEMU, which
+        is the device model then"""
+        if agent:
+            options = {'device_model_version': 'qemu-xen',
+                       'device_model_override': '/bin/device-model',
+                       'device_model_args_hvm': ['-device', f'shadow-agent,guest={agent}'],
+                       **options}
         lines = {'name': name, 'serial': f'file:/tmp/{name}.serial', **CONFIG, **GUESTS[kind],
                  **options}
         text = '\n'.join(f'{key}={json.dumps(value)}' for key, value in lines.items())
@@ -122,15 +128,23 @@ class XenHost(CloudHost):
 
     def listen(self, receiver=''):
         """On the destination: wait for one migration; the command that leads to it."""
+        return self.listen_alone(f'/bin/shadow-xl-migrate --receive {receiver}')
+
+    def listen_alone(self, receiver='/usr/lib/xen-4.17/bin/xl migrate-receive'):
+        """The same, of a domain with an agent: nothing but xl takes part."""
         # one that nobody has come to
         self.run(f'netstat -ltn | grep -q :{MIGRATION} && kill $(cat /tmp/listen.pid)')
-        self.run(f'nc -l -p {MIGRATION} -e /bin/shadow-xl-migrate --receive {receiver} '
+        self.run(f'nc -l -p {MIGRATION} -e {receiver} '
                  '>/tmp/receive.log 2>&1 & echo $! >/tmp/listen.pid; until netstat -ltn | grep -q :'
                  f'{MIGRATION}; do usleep 10000; done', check=True)
         return f'tcpio 10.0.2.2 {self.forward(MIGRATION)}'
 
     def received(self):
         return self.run('cat /tmp/receive.log')[1]
+
+    def model_log(self, name):
+        """What the device model of a domain has said"""
+        return self.run(f'cat /var/log/xen/qemu-dm-{name}.log')[1]
 
 
 class Domain:
@@ -165,9 +179,11 @@ class Domain:
         self.domid = self.host.domid(self.name)
         return self
 
-    def migrate_start(self, command):
-        """By xl migrate, with its connection made by a command, which is in the background"""
-        inner = shlex.quote(f'shadow-xl-migrate {self.name} --command {shlex.quote(command)}')
+    def migrate_start(self, command, alone=False):
+        """By xl migrate, with its connection made by a command, which is in the background; alone:
+        the device model has the agent, and nothing else takes part"""
+        inner = shlex.quote(command if alone else
+                            f'shadow-xl-migrate {self.name} --command {shlex.quote(command)}')
         self.host.run(f'rm -f /tmp/migrate.rc; (read from _ </proc/uptime; '
                       f'xl migrate -s "" {self.name} {inner} >/tmp/migrate.log 2>&1; rc=$?; '
                       'read to _ </proc/uptime; echo "$from $to $rc" >/tmp/migrate.rc) & ',
