@@ -50,6 +50,7 @@ def test_migrated(libvirt_confined):
         pair.check_session()
 
 
+@lab.long
 def test_lines_missing(libvirt_confined):
     """Without them there is no console, and the reason is in the domain's log."""
     pair = libvirt_confined
