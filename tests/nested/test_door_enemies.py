@@ -25,7 +25,7 @@ def test_enemies(numa_vm):
         from_guest, to_guest = transfer.finish()
     for enemy in enemies:
         enemy.join()
-    assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
+    assert from_guest.good() and to_guest.good(), (from_guest, to_guest, transfer.strange)
     heard = {kind for enemy in enemies for kind in enemy.answers}
     assert {b'H', b'W', b'R', b'E', b'O', b'P'} <= heard, heard
     assert not any(enemy.granted for enemy in enemies)
