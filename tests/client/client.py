@@ -80,9 +80,11 @@ class Person:
         """The match of a pattern in what comes after the last match"""
         pattern = re.compile(text if isinstance(text, bytes) else text.encode(), re.DOTALL)
         patience = Patience(seconds)
+        goes_on = True
         while not (match := pattern.search(self.data, self.position)):
-            if not self.read() or patience.over():
+            if not goes_on or patience.over():
                 raise AssertionError(f'no {text!r} but {self.data[self.position:][-1500:]!r}')
+            goes_on = self.read()
         self.position = match.end()
         return match
 
