@@ -80,6 +80,10 @@ def test_saved_to_a_file(xen):
         domain.restore('/tmp/one.save')
         host.run('rm /tmp/one.save', check=True)
         domain.unpause()
+        # who comes first is told, and comes anew
+        early, _ = console.knock(host, '')
+        with early:
+            assert b'went back to a snapshot' in early.makefile('rb').read()
         console.go_on(host)
         console.send(ASK)
         assert console.expect(f'{HELLO}|{KEPT}')[0].decode() == KEPT, 'the port has been reset'
