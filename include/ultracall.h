@@ -37,6 +37,7 @@ enum {
     ULTRACALL_PORT = 13,
     ULTRACALL_LAYOUT = 14,
     ULTRACALL_ADMIT = 15,
+    ULTRACALL_LAUNCH = 16,
     ULTRACALL__MAX
 };
 
@@ -62,6 +63,7 @@ enum {
 #define ULTRACALL_F_LAYOUT      0x20u   /* there is ULTRACALL_LAYOUT */
 #define ULTRACALL_F_CLAIM       0x40u   /* BIND_CLAIM, REGISTER_COOKIE */
 #define ULTRACALL_F_ADMIT       0x80u   /* there is ULTRACALL_ADMIT */
+#define ULTRACALL_F_LAUNCH      0x100u  /* there is ULTRACALL_LAUNCH */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -139,6 +141,7 @@ enum {
 #define ULTRACALL_GUEST_EXPOSED     4u  /* nothing will: see ULTRACALL_PORT */
 #define ULTRACALL_GUEST_BOUND       8u  /* its nested guest is known */
 #define ULTRACALL_GUEST_CLAIMED     16u /* it is not yet: a claim waits */
+#define ULTRACALL_GUEST_PRIVATE     32u /* it has memory that stays here */
 
 /* What QUERY writes; at most ULTRACALL_DEVICES_MAX lines follow */
 struct ultracall_guest {

@@ -6,6 +6,7 @@
 #include "qapi/error.h"
 #include "qapi/qapi-events-shadow.h"
 #include "shadow/hw/char/shadow-console-device.h"
+#include "shadow/hw/core/shadow-privacy.h"
 #include "shadow/hw/core/shadow-guest.h"
 
 #define CONSOLE_CHILD "console"
@@ -95,7 +96,10 @@ static void device_restored(ShadowDevice *dev, bool snapshot)
 static void device_protection(ShadowDevice *dev, bool exposed,
                               const char *broken)
 {
-    shadow_console_protection(device_console(dev), exposed, broken);
+    g_autofree char *privacy = dev->guest ? shadow_privacy_text(dev->guest) :
+                               NULL;
+
+    shadow_console_protection(device_console(dev), exposed, broken, privacy);
 }
 
 static void device_attached(ShadowDevice *dev, bool attached,

@@ -135,7 +135,7 @@ void shadow_console_put_back(ShadowConsole *c, bool brk, const uint8_t *buf,
 /* What CTS depends on has changed: tell the UART if it has. */
 void shadow_console_lines(ShadowConsole *c);
 
-/* The chardev's user, if there is one, begins unless something is against it. */
+/* The chardev's user, if any, begins unless something is against it. */
 void shadow_console_announce(ShadowConsole *c);
 
 /* The UART may be able to take input again. */
@@ -151,12 +151,12 @@ void shadow_console_moved(ShadowConsole *c);
 void shadow_console_restored(ShadowConsole *c, bool snapshot);
 
 /*
- * If @exposed, each new connection begins with a line that says so.  If
- * @broken has a reason, this is news: tell the user, or else the next who
- * comes, and hang up.
+ * If @exposed, each new connection begins with a line that says so, or else
+ * with @privacy, if that is not NULL.  If @broken has a reason, this is news:
+ * tell the user, or else the next who comes, and hang up.
  */
 void shadow_console_protection(ShadowConsole *c, bool exposed,
-                               const char *broken);
+                               const char *broken, const char *privacy);
 
 /*
  * Whether the console is bound to its nested guest; it is at first.  When that

@@ -54,6 +54,7 @@ static ShadowDoorState *door_state(DoorClient *client, unsigned max)
     s->epoch = g ? g->epoch : 0;
     s->state = g ? g->state : SHADOW_GUEST_STATE_GONE;
     s->protection = g ? g->protection : SHADOW_PROTECTION_NONE;
+    s->measurement = g ? g_strdup(g->privacy.measurement) : NULL;
     s->moved_to = g ? g_strdup(g->moved_to) : NULL;
     s->attached = !c->detached;
     s->input_enabled = c->input_enabled;

@@ -46,6 +46,10 @@ typedef struct ShadowAccel {
      */
     bool (*peek_nested)(uint64_t root, uint64_t address, uint64_t *val);
 
+    /* The same, @len bytes.  NULL: it has no private guests. */
+    bool (*read_nested)(uint64_t root, uint64_t address, void *buf,
+                        size_t len);
+
     /* A CPU rang the doorbell: make the call that its registers hold. */
     void (*doorbell)(CPUState *cpu);
 } ShadowAccel;

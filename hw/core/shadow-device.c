@@ -133,6 +133,11 @@ static void device_no_query(ShadowDevice *dev, ShadowDeviceInfo *info)
 {
 }
 
+static ShadowMemoryInfo *device_no_memory(ShadowDevice *dev)
+{
+    return NULL;
+}
+
 void shadow_device_set_defaults(ShadowDeviceClass *sdc)
 {
     sdc->state_max = device_no_size;
@@ -153,4 +158,5 @@ void shadow_device_set_defaults(ShadowDeviceClass *sdc)
     sdc->state_changed = device_no_state;
     sdc->forked = device_no_event;
     sdc->clients = device_no_clients;
+    sdc->private_memory = device_no_memory;
 }

@@ -98,6 +98,7 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  * @state_changed: the guest is now in @state
  * @forked: another host may go on with the state too
  * @clients: who is connected to it
+ * @private_memory: what it has of that, or NULL
  */
 struct ShadowDeviceClass {
     DeviceClass parent_class;
@@ -131,6 +132,7 @@ struct ShadowDeviceClass {
     void (*state_changed)(ShadowDevice *dev, ShadowGuestState state);
     void (*forked)(ShadowDevice *dev);
     ShadowDoorClientInfoList *(*clients)(ShadowDevice *dev);
+    ShadowMemoryInfo *(*private_memory)(ShadowDevice *dev);
 };
 
 /*

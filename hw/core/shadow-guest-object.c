@@ -10,6 +10,7 @@
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-privacy.h"
 #include "shadow/hw/core/shadow-protection.h"
 #include "shadow/hw/core/shadow-proof.h"
 #include "shadow/hw/core/shadow-running.h"
@@ -60,6 +61,7 @@ ShadowGuestInfo *shadow_guest_query(ShadowGuest *g)
     if (g->destination) {
         info->destination = shadow_host_key_to_text(g->destination);
     }
+    info->memory = shadow_privacy_query(g);
     info->devices = shadow_guest_query_devices(g);
     guest_query_clients(g, info->devices);
     return info;

@@ -67,6 +67,13 @@ typedef struct ShadowKept {
     bool away;
 } ShadowKept;
 
+/* What of it is kept from the cloud VM besides its ports */
+typedef struct ShadowPrivacy {
+    ShadowDevice *memory;       /* a shadow-memory, or NULL */
+    bool required;
+    char *measurement;          /* while it runs there, or NULL */
+} ShadowPrivacy;
+
 struct ShadowGuest {
     Object parent_obj;
 
@@ -120,6 +127,8 @@ struct ShadowGuest {
     uint8_t misfits[SHADOW_MISFITS][SHADOW_SEAL_SALT_LEN];
     unsigned next_misfit;
     ShadowPace misfit_pace;
+
+    ShadowPrivacy privacy;
 
     uint64_t calls, saves, restores, refusals;
     uint64_t snapshots_saved, snapshots_restored;

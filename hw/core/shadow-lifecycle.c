@@ -85,7 +85,8 @@ void shadow_lifecycle_hold(ShadowGuest *g, bool held)
 
 static void lifecycle_protected(ShadowGuest *g, const char *reason)
 {
-    if (shadow_accel()->protection(NULL) == SHADOW_PROTECTION_FORCED) {
+    if (g->protection != SHADOW_PROTECTION_PRIVATE && !g->privacy.required &&
+        shadow_accel()->protection(NULL) == SHADOW_PROTECTION_FORCED) {
         shadow_guest_set_protection(g, SHADOW_PROTECTION_FORCED, reason);
     }
 }
@@ -97,7 +98,8 @@ static void lifecycle_bound(ShadowGuest *g, ShadowBoundBy by, uint64_t whom)
     shadow_lifecycle_attach(g, NULL);
     if (!shadow_accel()->sees_entries) {
         lifecycle_protected(g, "bound");
-    } else if (g->protection != SHADOW_PROTECTION_FORCED) {
+    } else if (g->protection != SHADOW_PROTECTION_FORCED &&
+               g->protection != SHADOW_PROTECTION_PRIVATE) {
         shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE, "bound anew");
     }
     lifecycle_arm(g);

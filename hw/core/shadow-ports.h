@@ -12,6 +12,7 @@ typedef struct ShadowPorts ShadowPorts;
 typedef struct ShadowRanges ShadowRanges;
 typedef struct ShadowClaim ShadowClaim;
 typedef struct ShadowEntry ShadowEntry;
+typedef struct ShadowPrivate ShadowPrivate;
 
 /* Why a CPU wants the guest's attention */
 enum {
@@ -28,6 +29,8 @@ struct ShadowPorts {
     unsigned bound_since;       /* BQL; entries noted before are others' */
     unsigned entered_at;        /* atomic; the newest entry, if armed */
     ShadowClaim *claim;         /* RCU, or NULL; see shadow-claim.h */
+    ShadowPrivate *private;     /* RCU, or NULL: not launched */
+    bool private_only;          /* atomic: what is not private has no ports */
     bool entry_armed;
     bool proved;                /* atomic: the guest's ports are its own */
     bool releasing;             /* atomic: see shadow_running_release() */

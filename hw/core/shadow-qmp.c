@@ -4,6 +4,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/units.h"
 #include "qapi/qapi-commands-shadow.h"
 #include "qapi/type-helpers.h"
 #include "qom/object_interfaces.h"
@@ -107,6 +108,15 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
                                    PRIu64 " restored\n",
                                    g->snapshots ? "allowed" : "refused",
                                    g->snapshots_saved, g->snapshots_restored);
+        }
+        if (g->memory) {
+            g_string_append_printf(buf, "  private memory: %" PRIu64 " MiB, "
+                                   "%s, %u virtual CPUs, %" PRIu64
+                                   " entries refused\n    sha256 %s\n",
+                                   g->memory->size / MiB,
+                                   g->memory->launched ? "launched" :
+                                   "not launched", g->memory->vcpus,
+                                   g->memory->refused, g->memory->measurement);
         }
         for (ShadowDeviceInfoList *d = g->devices; d; d = d->next) {
             hmp_print_device(buf, d->value);

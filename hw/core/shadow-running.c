@@ -24,7 +24,8 @@
  */
 #define RUNNING_UNSURE  1UL     /* it cannot be seen whether it is the guest */
 #define RUNNING_ENDED   2UL     /* its binding has ended since */
-#define RUNNING_FLAGS   3UL
+#define RUNNING_PRIVATE 4UL     /* or: it is its private half */
+#define RUNNING_FLAGS   7UL
 
 static uintptr_t shadow_running[SHADOW_MAX_CPUS];
 
@@ -192,6 +193,24 @@ ShadowPorts *shadow_running_entered(unsigned cpu_index, bool *sure)
            (ShadowPorts *)(running & ~RUNNING_FLAGS);
 }
 
+/* Its binding may be ending just now. */
+void shadow_running_private(unsigned cpu_index)
+{
+    uintptr_t was = shadow_running_get(cpu_index);
+
+    if (was && !(was & RUNNING_ENDED)) {
+        qatomic_cmpxchg(&shadow_running[cpu_index], was,
+                        was | RUNNING_PRIVATE);
+    }
+}
+
+static bool shadow_running_is_other(uintptr_t running, ShadowPorts *ports)
+{
+    return !(running & RUNNING_PRIVATE) &&
+           (qatomic_read(&ports->private_only) ||
+            qatomic_read(&ports->private));
+}
+
 static bool shadow_running_may_wait(ShadowPorts *ports)
 {
     int64_t since = qatomic_read(&ports->unsure_since);
@@ -227,7 +246,8 @@ ShadowAnswer shadow_running_ask(unsigned cpu_index, uint16_t port,
     } else if (running & RUNNING_UNSURE) {
         answer.server = shadow_running_may_wait(ports) ?
                         SHADOW_SERVER_LATER : SHADOW_SERVER_NOBODY;
-    } else if (!qatomic_read(&ports->proved)) {
+    } else if (!qatomic_read(&ports->proved) ||
+               shadow_running_is_other(running, ports)) {
         answer.server = SHADOW_SERVER_NOBODY;
     } else {
         answer = (ShadowAnswer) { SHADOW_SERVER_DEVICE, ports };

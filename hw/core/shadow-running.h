@@ -55,6 +55,12 @@ void shadow_answer_write(const ShadowAnswer *answer, uint16_t port,
  */
 ShadowPorts *shadow_running_entered(unsigned cpu_index, bool *sure);
 
+/*
+ * What the CPU has just entered, or runs, is the private half of that guest.
+ * Where there is one, or has to be, nobody serves the ports of others.
+ */
+void shadow_running_private(unsigned cpu_index);
+
 /* What follows is called with the BQL held. */
 
 /*

@@ -37,6 +37,7 @@ typedef enum TellKind {
     TELL_UNPROTECTED,
     TELL_BOUND,
     TELL_BOUND_BY_CLAIM,
+    TELL_LAUNCHED,
     TELL_UNBOUND,
     TELL_SAVED,
     TELL_RESTORED,
@@ -151,6 +152,9 @@ static void tell_send(ShadowGuest *g, TellKind kind, const TellNews *news)
         qapi_event_send_shadow_guest_bound(g->id, kind == TELL_BOUND_BY_TAG,
                                            kind == TELL_BOUND_BY_CLAIM,
                                            merged, merged);
+        break;
+    case TELL_LAUNCHED:
+        qapi_event_send_shadow_guest_launched(g->id, reason, merged, merged);
         break;
     case TELL_UNBOUND:
         qapi_event_send_shadow_guest_unbound(g->id, reason, merged, merged);
@@ -285,6 +289,11 @@ void shadow_tell_bound(ShadowGuest *g, ShadowBoundBy by)
     };
 
     tell(g, kind[by], NULL, false);
+}
+
+void shadow_tell_launched(ShadowGuest *g, const char *measurement)
+{
+    tell(g, TELL_LAUNCHED, measurement, false);
 }
 
 void shadow_tell_unbound(ShadowGuest *g, const char *reason)

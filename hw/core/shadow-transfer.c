@@ -155,6 +155,11 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
     Error *local = NULL;
     int ret;
 
+    if (g->privacy.memory) {
+        error_setg(&local, "the private memory of shadow-guest '%s' cannot "
+                   "leave this host", g->id);
+        return shadow_guest_refuse(g, -EOPNOTSUPP, local, errp);
+    }
     if (what == SHADOW_SAVE_SNAPSHOT && !g->snapshots) {
         return transfer_no_snapshots(g, errp);
     }

@@ -20,6 +20,9 @@ typedef struct UltracallCall {
 /* Into the call's buffer, which is as large; RDX becomes @len. */
 void ultracall_write(UltracallCall *call, const void *data, size_t len);
 
+/* ULTRACALL_LAUNCH */
+int ultracall_launch(UltracallCall *call);
+
 /* ULTRACALL_REGISTER */
 int ultracall_register(UltracallCall *call);
 

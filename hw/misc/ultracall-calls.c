@@ -81,6 +81,7 @@ static uint32_t call_features(void)
     return accel | ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
            ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT |
            (shadow_accel()->peek_nested ? ULTRACALL_F_CLAIM : 0) |
+           (shadow_accel()->read_nested ? ULTRACALL_F_LAUNCH : 0) |
            (accel & ULTRACALL_F_INSTRUCTION ? ULTRACALL_F_ADMIT : 0);
 }
 
@@ -340,7 +341,8 @@ static uint16_t call_guest_flags(ShadowGuest *g)
            (g->exposed ? ULTRACALL_GUEST_EXPOSED :
             hidden ? 0 : ULTRACALL_GUEST_UNHIDDEN) |
            (bound ? ULTRACALL_GUEST_BOUND : 0) |
-           (shadow_claim_waits(g->ports) ? ULTRACALL_GUEST_CLAIMED : 0);
+           (shadow_claim_waits(g->ports) ? ULTRACALL_GUEST_CLAIMED : 0) |
+           (g->privacy.memory ? ULTRACALL_GUEST_PRIVATE : 0);
 }
 
 static int call_query(UltracallCall *call)
@@ -400,6 +402,8 @@ static const UltracallDesc ultracall_descs[] = {
         .use = BUFFER_OUT, .max = ULTRACALL_RESOURCES_MAX *
                                   sizeof(struct ultracall_resource) },
     [ULTRACALL_RUN] = { "run", call_run, .named = true },
+    [ULTRACALL_LAUNCH] = { "launch", ultracall_launch, .nested = true,
+        .use = BUFFER_IN, .min = 20, .max = 128 * 20 },
     [ULTRACALL_PORT] = { "port", call_port, .named = true,
         .use = BUFFER_OUT, .min = 1, .max = 4,
         .flags = ULTRACALL_PORT_WRITE | UINT16_MAX },

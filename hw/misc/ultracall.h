@@ -9,6 +9,8 @@
 #include "shadow/hw/core/shadow-binding.h"
 #include "shadow/include/ultracall.h"
 
+struct ShadowStart;
+
 typedef struct UltracallRegs {
     uint64_t arg[ULTRACALL_ARGS];   /* RDI, RSI, R8, R9, R10 */
     int64_t status;                 /* RAX on return */
@@ -34,6 +36,8 @@ typedef struct UltracallBuffer {
  *     caller, who will call again: so the dispatcher holds nothing meanwhile.
  * @entry: what identifies the caller, see ShadowEntry
  * @peek: read 8 bytes of the caller's memory; false if they cannot be read
+ * @launch: the nested guest that calls is to begin anew as @p's first virtual
+ *     CPU, when the call returns; or NULL: it cannot
  * @apart: called while a call that takes its time has let go of the BQL; or
  *     NULL (for tests)
  */
@@ -48,6 +52,8 @@ struct UltracallCaller {
     void (*entry)(UltracallCaller *c, ShadowEntry *entry);
     bool (*peek)(UltracallCaller *c, uint64_t va, uint64_t *val);
     void (*apart)(void *c);
+    void (*launch)(UltracallCaller *c, ShadowPrivate *p,
+                   const struct ShadowStart *start);
 };
 
 /* Add a piece of host memory. */

@@ -8,9 +8,11 @@
 #include "qemu/bswap.h"
 #include "svm.h"
 #include "tcg/helper-tcg.h"
+#include "shadow/hw/misc/shadow-launch.h"
 #include "shadow/hw/misc/ultracall.h"
 #include "shadow/include/compat-tcg.h"
 #include "shadow/target/i386/shadow-tcg.h"
+#include "shadow/target/i386/shadow-tcg-private.h"
 #include "shadow/target/i386/shadow-x86.h"
 
 static bool shadow_tcg_peek(void *cpu, uint64_t va, uint64_t *val)
@@ -43,6 +45,9 @@ void shadow_tcg_vmrun(CPUX86State *env)
         .vmcb = env->vm_vmcb,
     };
     shadow_running_enter(cs->cpu_index, &entry, shadow_tcg_peek, cs);
+    if (qatomic_read(&shadow_private_used)) {
+        shadow_tcg_private_find(env);
+    }
 }
 
 __thread ShadowAnswer shadow_tcg_answer;
@@ -67,6 +72,8 @@ typedef struct TcgCaller {
     ShadowX86Caller parent;
     CPUX86State *env;
     uintptr_t ra;
+    ShadowPrivate *launched;    /* or NULL */
+    ShadowStart start;
 } TcgCaller;
 
 /* Bytes from @va to the end of its page, at most @len */
@@ -137,6 +144,15 @@ static void tcg_caller_entry(UltracallCaller *c, ShadowEntry *entry)
     }
 }
 
+static void tcg_caller_launch(UltracallCaller *c, ShadowPrivate *p,
+                              const ShadowStart *start)
+{
+    TcgCaller *caller = container_of(c, TcgCaller, parent.parent);
+
+    caller->launched = p;
+    caller->start = *start;
+}
+
 static bool tcg_read(ShadowX86Caller *c, uint64_t va, void *buf, size_t len)
 {
     CPUX86State *env = container_of(c, TcgCaller, parent)->env;
@@ -156,6 +172,7 @@ static void tcg_call(CPUX86State *env, bool doorbell, uintptr_t ra)
             .parent.cpu_index = env_cpu(env)->cpu_index,
             .parent.map = tcg_caller_map,
             .parent.entry = tcg_caller_entry,
+            .parent.launch = tcg_caller_launch,
             .number = env->regs[R_EAX],
             .arg = { env->regs[R_EDI], env->regs[R_ESI], env->regs[8],
                      env->regs[9], env->regs[10] },
@@ -174,6 +191,9 @@ static void tcg_call(CPUX86State *env, bool doorbell, uintptr_t ra)
     };
 
     shadow_x86_call(&caller.parent);
+    if (caller.launched) {
+        shadow_tcg_private_start(env, caller.launched, &caller.start);
+    }
     env->regs[R_EAX] = caller.parent.rax;
     env->regs[R_EDX] = caller.parent.rdx;
 }
@@ -236,5 +256,6 @@ const ShadowAccel shadow_accel_tcg = {
     .changed = tcg_nothing,
     .peek = tcg_peek,
     .peek_nested = shadow_x86_peek_nested,
+    .read_nested = shadow_x86_read_nested,
     .doorbell = tcg_doorbell,
 };

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether a guest runs in private memory, and who hears of it.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "shadow/hw/core/shadow-privacy.h"
+#include "shadow/hw/core/shadow-protection.h"
+#include "shadow/hw/core/shadow-tell.h"
+
+/* Its consoles say so to who comes, also if nothing else has changed. */
+static void privacy_changed(ShadowGuest *g)
+{
+    ShadowDevice *dev;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        SHADOW_DEVICE_GET_CLASS(dev)->protection(dev,
+                                                 shadow_protection_lacks(g),
+                                                 NULL);
+    }
+}
+
+bool shadow_privacy_add_memory(ShadowGuest *g, ShadowDevice *memory,
+                               bool required, Error **errp)
+{
+    if (g->privacy.memory) {
+        error_setg(errp, "shadow-guest '%s' has private memory already", g->id);
+        return false;
+    }
+    g->privacy.memory = memory;
+    g->privacy.required = required;
+    qatomic_set(&g->ports->private_only, required);
+    if (required) {
+        shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE,
+                                    "it does not run in private memory yet");
+    }
+    privacy_changed(g);
+    return true;
+}
+
+void shadow_privacy_remove_memory(ShadowGuest *g)
+{
+    g->privacy.memory = NULL;
+    g->privacy.required = false;
+    qatomic_set(&g->ports->private_only, false);
+    privacy_changed(g);
+}
+
+void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
+                             const char *measurement)
+{
+    g->privacy.measurement = g_strdup(measurement);
+    qatomic_rcu_set(&g->ports->private, p);
+    shadow_guest_set_protection(g, SHADOW_PROTECTION_PRIVATE, "launched");
+    shadow_tell_launched(g, measurement);
+}
+
+void shadow_privacy_ended(ShadowGuest *g, ShadowPrivate *p)
+{
+    qatomic_set(&p->over, true);
+    qatomic_rcu_set(&g->ports->private, NULL);
+    g_clear_pointer(&g->privacy.measurement, g_free);
+    shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE,
+                                "the private guest has ended");
+    if (!g->privacy.required) {
+        /* the next entry shows that it is forced */
+        shadow_ports_arm_entry(g->ports, true);
+    }
+}
+
+char *shadow_privacy_text(ShadowGuest *g)
+{
+    return g->privacy.measurement ?
+           g_strdup_printf("private memory, launched as sha256 %s",
+                           g->privacy.measurement) :
+           g->privacy.memory ? g_strdup("memory is not private yet") : NULL;
+}
+
+ShadowMemoryInfo *shadow_privacy_query(ShadowGuest *g)
+{
+    ShadowDevice *dev = g->privacy.memory;
+
+    return dev ? SHADOW_DEVICE_GET_CLASS(dev)->private_memory(dev) : NULL;
+}

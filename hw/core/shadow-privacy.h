@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whether a guest runs in private memory, and who hears of it.  Called with the
+ * BQL held.
+ */
+#ifndef SHADOW_PRIVACY_H
+#define SHADOW_PRIVACY_H
+
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/core/shadow-private.h"
+
+/*
+ * The guest gets @memory, a device.  With @required nothing but what is
+ * launched there has its ports.  False: it has one already.
+ */
+bool shadow_privacy_add_memory(ShadowGuest *g, ShadowDevice *memory,
+                               bool required, Error **errp);
+/* And loses it. */
+void shadow_privacy_remove_memory(ShadowGuest *g);
+
+/* The guest starts as @p; @measurement is 64 hexadecimal digits. */
+void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
+                             const char *measurement);
+/* It has ended; no CPU enters @p any more. */
+void shadow_privacy_ended(ShadowGuest *g, ShadowPrivate *p);
+
+/* What its consoles' users should know, a line; or NULL.  To be freed. */
+char *shadow_privacy_text(ShadowGuest *g);
+
+/* NULL if it has no private memory */
+ShadowMemoryInfo *shadow_privacy_query(ShadowGuest *g);
+
+#endif /* SHADOW_PRIVACY_H */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The private half of a nested guest: memory and virtual CPUs that are in this
+ * QEMU only, and which the cloud VM can neither read nor change.
+ *
+ * The guest says by a bit of its own page tables which of its memory is
+ * private (AMD APM vol. 2, 15.34: the C-bit).
+ */
+#ifndef SHADOW_PRIVATE_H
+#define SHADOW_PRIVATE_H
+
+#include "qemu/rcu.h"
+#include "qemu/thread.h"
+#include "shadow/include/compat-memory.h"
+
+/* Which physical address bit tells the guest's private memory */
+#define SHADOW_PRIVATE_BIT 39
+
+#define SHADOW_PRIVATE_CPUS 64
+
+/*
+ * Guests' memory is in an address space that only CPUs have, and only for
+ * nested guests: guest @n's begins there.
+ */
+#define SHADOW_PRIVATE_SHIFT 51
+#define SHADOW_PRIVATE_BASE(n) (BIT_ULL(SHADOW_PRIVATE_SHIFT) + \
+                                ((uint64_t)(n) << SHADOW_PRIVATE_BIT))
+#define SHADOW_PRIVATE_GUESTS 1024
+
+/* Registers of a virtual CPU, as the accelerator keeps them */
+typedef struct ShadowVcpu ShadowVcpu;
+
+typedef struct ShadowPrivate ShadowPrivate;
+/* A virtual CPU that the guest has asked to start */
+typedef struct ShadowPrivateStart {
+    uint32_t apic_id;
+    uint8_t vector;
+    bool waits;                 /* for the cloud VM to enter it */
+    ShadowVcpu *vcpu;           /* once it has, or NULL */
+} ShadowPrivateStart;
+
+struct ShadowPrivate {
+    struct rcu_head rcu;
+    unsigned refs;              /* atomic */
+    uint64_t base, size;
+    bool over;                  /* atomic: the machine was reset since */
+    QemuMutex lock;             /* of what follows, for writers */
+    ShadowPrivateStart start[SHADOW_PRIVATE_CPUS];
+    unsigned n_starts;
+    unsigned n_vcpus;           /* atomic */
+    ShadowVcpu *vcpu[SHADOW_PRIVATE_CPUS];
+    uint64_t refused;           /* atomic: entries that were none of its own */
+    void (*free_vcpu)(ShadowVcpu *vcpu);
+};
+
+/* One life of a guest's private half, from launch to reset; one reference */
+ShadowPrivate *shadow_private_new(uint64_t base, uint64_t size);
+/* False if it is being freed.  In an RCU read section. */
+bool shadow_private_try_ref(ShadowPrivate *p);
+void shadow_private_unref(ShadowPrivate *p);
+/* Give up a reference if it is the last one; else false. */
+bool shadow_private_try_end(ShadowPrivate *p);
+
+/* What the CPUs' private address space has */
+MemoryRegion *shadow_private_root(void);
+
+/*
+ * A guest-physical address of private memory, and how many bytes follow it;
+ * in the CPUs' private address space.
+ */
+static inline uint64_t shadow_private_address(const ShadowPrivate *p,
+                                              uint64_t gpa)
+{
+    return p->base + (gpa & (BIT_ULL(SHADOW_PRIVATE_BIT) - 1));
+}
+
+/* Write to it, or fill it with zeros, also where CPUs have executed it. */
+void shadow_private_write(ShadowPrivate *p, uint64_t gpa, const void *buf,
+                          size_t len);
+void shadow_private_clear(ShadowPrivate *p, uint64_t gpa, uint64_t len);
+
+#endif /* SHADOW_PRIVATE_H */

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Private memory of a nested guest: a kernel that its owner gives starts in it,
+ * and the cloud VM can neither read nor write a byte of it.
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bitmap.h"
+#include "qemu/error-report.h"
+#include "qemu/madvise.h"
+#include "qemu/units.h"
+#include "shadow/hw/core/shadow-accel.h"
+#include "shadow/hw/core/shadow-privacy.h"
+#include "shadow/hw/misc/shadow-memory.h"
+#include "shadow/include/compat-qdev.h"
+
+#define TYPE_SHADOW_MEMORY "shadow-memory"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowMemory, SHADOW_MEMORY)
+
+/* Guest-physical addresses above it are those of devices (below 4 GiB). */
+#define MEMORY_MAX (3 * GiB)
+
+struct ShadowMemory {
+    ShadowDevice parent_obj;
+
+    MemoryRegion ram;
+    uint64_t size;
+    char *kernel, *initrd, *append;
+    ShadowImage *image;
+    unsigned slot;
+    ShadowPrivate *life;        /* from launch to reset, or NULL */
+    bool dirty;                 /* not all zeros */
+    bool warned;                /* that a launch has failed, once */
+    bool required;
+    char measurement[2 * SHADOW_MEASUREMENT_LEN + 1];
+    ShadowGuest *guest;         /* that it is known to, or NULL */
+};
+
+static unsigned long memory_slots[BITS_TO_LONGS(SHADOW_PRIVATE_GUESTS)];
+
+/*
+ * By slot: a life that has ended, which CPUs may still be in.  Nothing else is
+ * put where that is, as long as they can write there.
+ */
+static ShadowPrivate *memory_ended[SHADOW_PRIVATE_GUESTS];
+
+static bool slot_is_left(unsigned slot)
+{
+    if (memory_ended[slot] && shadow_private_try_end(memory_ended[slot])) {
+        memory_ended[slot] = NULL;
+    }
+    return !memory_ended[slot];
+}
+
+static unsigned slot_find(void)
+{
+    unsigned slot = 0;
+
+    while (slot < SHADOW_PRIVATE_GUESTS &&
+           (test_bit(slot, memory_slots) || !slot_is_left(slot))) {
+        slot++;
+    }
+    return slot;
+}
+
+/* CPUs that run it go on until they leave; none enters it any more. */
+static void memory_end(ShadowMemory *s)
+{
+    ShadowPrivate *life = s->life;
+
+    if (life) {
+        s->life = NULL;
+        shadow_privacy_ended(s->guest, life);
+        memory_ended[s->slot] = life;
+    }
+}
+
+static void memory_reset(ShadowDevice *dev)
+{
+    memory_end(SHADOW_MEMORY(dev));
+}
+
+/* What it ran in is gone, and its shared memory with it. */
+static void memory_attached(ShadowDevice *dev, bool attached,
+                            const char *reason)
+{
+    if (!attached) {
+        memory_end(SHADOW_MEMORY(dev));
+    }
+}
+
+ShadowPrivate *shadow_memory_launch(ShadowGuest *g,
+                                    const ShadowFirmware *firmware,
+                                    ShadowStart *start, int *ret)
+{
+    Error *err = NULL;
+    ShadowMemory *s = (ShadowMemory *)g->privacy.memory;
+
+    *ret = !s ? -EOPNOTSUPP : s->life ? -EALREADY :
+           g->state != SHADOW_GUEST_STATE_ACTIVE ||
+           !slot_is_left(s->slot) ? -EBUSY : 0;
+    if (*ret) {
+        return NULL;
+    }
+    s->life = shadow_private_new(SHADOW_PRIVATE_BASE(s->slot), s->size);
+    if (s->dirty) {
+        shadow_private_clear(s->life, 0, s->size);
+    }
+    s->dirty = true;
+    if (!shadow_launch(s->life, s->image, firmware, start, &err)) {
+        if (!s->warned) {
+            warn_reportf_err(err, "shadow-memory '%s': ",
+                             shadow_device_name(SHADOW_DEVICE(s)));
+            s->warned = true;
+        } else {
+            error_free(err);
+        }
+        shadow_private_unref(s->life);
+        s->life = NULL;
+        *ret = -EINVAL;
+        return NULL;
+    }
+    shadow_privacy_launched(g, s->life, s->measurement);
+    return s->life;
+}
+
+static ShadowMemoryInfo *memory_query(ShadowDevice *dev)
+{
+    ShadowMemory *s = SHADOW_MEMORY(dev);
+    ShadowMemoryInfo *info = g_new0(ShadowMemoryInfo, 1);
+
+    info->size = s->size;
+    info->required = s->required;
+    info->launched = s->life;
+    info->measurement = g_strdup(s->measurement);
+    if (s->life) {
+        info->vcpus = qatomic_read(&s->life->n_vcpus);
+        info->refused = qatomic_read(&s->life->refused);
+    }
+    return info;
+}
+
+static void memory_measure(ShadowMemory *s)
+{
+    uint8_t measurement[SHADOW_MEASUREMENT_LEN];
+
+    shadow_image_measure(s->image, measurement);
+    for (int i = 0; i < sizeof(measurement); i++) {
+        sprintf(s->measurement + 2 * i, "%02x", measurement[i]);
+    }
+}
+
+static bool memory_setup(ShadowDevice *dev, Error **errp)
+{
+    ShadowMemory *s = SHADOW_MEMORY(dev);
+
+    if (!s->size || s->size % MiB || s->size > MEMORY_MAX) {
+        error_setg(errp, "size must be 1M to 3G, in MiB");
+        return false;
+    }
+    if (!s->kernel) {
+        error_setg(errp, "property 'kernel' is required");
+        return false;
+    }
+    if (!shadow_accel()->read_nested) {
+        error_setg(errp, "private memory of nested guests needs -accel tcg: "
+                   "with KVM the host's kernel would have to serve it");
+        return false;
+    }
+    s->slot = slot_find();
+    if (s->slot == SHADOW_PRIVATE_GUESTS) {
+        error_setg(errp, "there are %d shadow-memory devices already",
+                   SHADOW_PRIVATE_GUESTS);
+        return false;
+    }
+    s->image = shadow_image_new(s->kernel, s->initrd, s->append, errp);
+    if (!s->image) {
+        return false;
+    }
+    if (!memory_region_init_ram_nomigrate(&s->ram, OBJECT(s),
+                                          TYPE_SHADOW_MEMORY, s->size, errp)) {
+        g_clear_pointer(&s->image, shadow_image_free);
+        return false;
+    }
+    if (!shadow_privacy_add_memory(shadow_guest_find(dev->guest_id), dev,
+                                   s->required, errp)) {
+        object_unparent(OBJECT(&s->ram));
+        g_clear_pointer(&s->image, shadow_image_free);
+        return false;
+    }
+    s->guest = shadow_guest_find(dev->guest_id);
+    memory_measure(s);
+    qemu_madvise(memory_region_get_ram_ptr(&s->ram), s->size,
+                 QEMU_MADV_DONTDUMP);
+    set_bit(s->slot, memory_slots);
+    memory_region_add_subregion(shadow_private_root(),
+                                SHADOW_PRIVATE_BASE(s->slot), &s->ram);
+    return true;
+}
+
+static void memory_teardown(ShadowDevice *dev)
+{
+    ShadowMemory *s = SHADOW_MEMORY(dev);
+
+    memory_end(s);
+    shadow_privacy_remove_memory(s->guest);
+    s->guest = NULL;
+    memory_region_del_subregion(shadow_private_root(), &s->ram);
+    clear_bit(s->slot, memory_slots);
+    object_unparent(OBJECT(&s->ram));
+    g_clear_pointer(&s->image, shadow_image_free);
+}
+
+static const Property memory_properties[] = {
+    DEFINE_PROP_SIZE("size", ShadowMemory, size, 0),
+    DEFINE_PROP_STRING("kernel", ShadowMemory, kernel),
+    DEFINE_PROP_STRING("initrd", ShadowMemory, initrd),
+    DEFINE_PROP_STRING("append", ShadowMemory, append),
+    DEFINE_PROP_BOOL("required", ShadowMemory, required, true),
+};
+
+static void memory_class_init(ObjectClass *oc, ShadowClassData *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    ShadowDeviceClass *sdc = SHADOW_DEVICE_CLASS(oc);
+
+    dc->desc = "memory of a nested guest that its hypervisor cannot access";
+    device_class_set_props(dc, memory_properties);
+    sdc->setup = memory_setup;
+    sdc->teardown = memory_teardown;
+    sdc->reset = memory_reset;
+    sdc->attached = memory_attached;
+    sdc->private_memory = memory_query;
+}
+
+static const TypeInfo memory_types[] = {
+    {
+        .name = TYPE_SHADOW_MEMORY,
+        .parent = TYPE_SHADOW_DEVICE,
+        .instance_size = sizeof(ShadowMemory),
+        .class_init = memory_class_init,
+    },
+};
+
+DEFINE_TYPES(memory_types)

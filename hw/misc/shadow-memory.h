@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Private memory of a nested guest, as a shadow device */
+#ifndef HW_MISC_SHADOW_MEMORY_H
+#define HW_MISC_SHADOW_MEMORY_H
+
+#include "shadow/hw/core/shadow-guest.h"
+#include "shadow/hw/misc/shadow-launch.h"
+
+/*
+ * Launch the guest's private half.  Returns it, with where it starts; or NULL,
+ * with *@ret what the nested guest that asked is told.
+ */
+ShadowPrivate *shadow_memory_launch(ShadowGuest *g,
+                                    const ShadowFirmware *firmware,
+                                    ShadowStart *start, int *ret);
+
+#endif /* HW_MISC_SHADOW_MEMORY_H */

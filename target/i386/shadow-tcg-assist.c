@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SVM's next RIP and decode assists.
+ */
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "exec/cputlb.h"
+#include "svm.h"
+#include "tcg/helper-tcg.h"
+#include "shadow/include/compat-tcg.h"
+#include "shadow/target/i386/shadow-tcg-assist.h"
+
+/* AMD APM vol. 2, appendix B; not in QEMU's struct vmcb */
+#define VMCB_NEXT_RIP 0xc8
+#define VMCB_INSN_LEN 0xd0
+#define VMCB_INSN_BYTES 0xd1
+
+size_t shadow_tcg_fetch(CPUX86State *env, uint8_t bytes[SHADOW_INSN_MAX])
+{
+    uint64_t va = env->segs[R_CS].base + env->eip;
+    int mmu_idx = cpu_mmu_index(env_cpu(env), true);
+    size_t n = 0, len;
+    void *host;
+
+    if (!(env->hflags & HF_CS64_MASK)) {
+        va = (uint32_t)va;
+    }
+    while (n < SHADOW_INSN_MAX) {
+        len = MIN(SHADOW_INSN_MAX - n, -((va + n) | TARGET_PAGE_MASK));
+        if (probe_access_flags(env, va + n, len, MMU_INST_FETCH, mmu_idx, true,
+                               &host, 0) & TLB_INVALID_MASK || !host) {
+            break;
+        }
+        memcpy(bytes + n, host, len);
+        n += len;
+    }
+    return n;
+}
+
+void shadow_tcg_put_assists(CPUX86State *env, uint64_t next_rip,
+                            const uint8_t *bytes, size_t len)
+{
+    CPUState *cs = env_cpu(env);
+
+    x86_stq_phys(cs, env->vm_vmcb + VMCB_NEXT_RIP, next_rip);
+    x86_stb_phys(cs, env->vm_vmcb + VMCB_INSN_LEN, len);
+    for (size_t i = 0; i < len; i++) {
+        x86_stb_phys(cs, env->vm_vmcb + VMCB_INSN_BYTES + i, bytes[i]);
+    }
+}
+
+void shadow_tcg_injects(CPUX86State *env)
+{
+    CPUState *cs = env_cpu(env);
+    uint64_t next = x86_ldq_phys(cs, env->vm_vmcb + VMCB_NEXT_RIP);
+
+    if (next && (env->exception_is_int ||
+                 cs->exception_index == EXCP03_INT3 ||
+                 cs->exception_index == EXCP04_INTO)) {
+        env->exception_is_int = 1;
+        env->exception_next_eip = next;
+    }
+}
+
+/* Whether an exit for it is before an instruction that has been intercepted */
+static bool has_next_rip(uint64_t code)
+{
+    switch (code) {
+    case SVM_EXIT_READ_CR0 ... SVM_EXIT_WRITE_DR7:
+    case SVM_EXIT_CR0_SEL_WRITE:
+    case SVM_EXIT_RDTSC:
+    case SVM_EXIT_RDPMC:
+    case SVM_EXIT_CPUID:
+    case SVM_EXIT_INVD:
+    case SVM_EXIT_PAUSE:
+    case SVM_EXIT_HLT:
+    case SVM_EXIT_INVLPG:
+    case SVM_EXIT_INVLPGA:
+    case SVM_EXIT_IOIO:
+    case SVM_EXIT_MSR:
+    case SVM_EXIT_VMRUN ... SVM_EXIT_SKINIT:
+    case SVM_EXIT_RDTSCP:
+    case SVM_EXIT_WBINVD:
+    case SVM_EXIT_MONITOR:
+    case SVM_EXIT_MWAIT:
+    case SVM_EXIT_XSETBV:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Which general register a MOV of a control or debug register has */
+static void assist_mov(CPUX86State *env, uint64_t code, const ShadowInsn *insn)
+{
+    uint64_t info = shadow_insn_rm(insn);
+
+    if (insn->opcode < 0x0f20 || insn->opcode > 0x0f23) {
+        return;
+    }
+    if (code < SVM_EXIT_READ_DR0 || code == SVM_EXIT_CR0_SEL_WRITE) {
+        info |= SHADOW_CR_VALID;
+    }
+    x86_stq_phys(env_cpu(env), env->vm_vmcb + offsetof(struct vmcb,
+                                                       control.exit_info_1),
+                 info);
+}
+
+/* The linear address of INVLPG's operand */
+static void assist_invlpg(CPUX86State *env, const ShadowInsn *insn)
+{
+    uint64_t at = shadow_insn_offset(insn, env->regs, env->eip);
+    unsigned segment = insn->memory.segment;
+
+    if (!(env->hflags & HF_CS64_MASK)) {
+        at = (uint32_t)(at + env->segs[segment].base);
+    } else if (segment >= R_FS) {
+        at += env->segs[segment].base;
+    }
+    x86_stq_phys(env_cpu(env), env->vm_vmcb + offsetof(struct vmcb,
+                                                       control.exit_info_1),
+                 at);
+}
+
+void shadow_tcg_assist(CPUX86State *env, uint64_t code)
+{
+    uint8_t bytes[SHADOW_INSN_MAX];
+    ShadowInsn insn;
+    size_t len;
+
+    if (code == SVM_EXIT_NPF || code == SVM_EXIT_EXCP_BASE + EXCP0E_PAGE) {
+        len = shadow_tcg_fetch(env, bytes);
+        shadow_tcg_put_assists(env, 0, bytes, len);
+        return;
+    }
+    if (!has_next_rip(code)) {
+        shadow_tcg_put_assists(env, 0, NULL, 0);
+        return;
+    }
+    len = shadow_tcg_fetch(env, bytes);
+    if (!shadow_insn_decode(bytes, len, env->hflags & HF_CS64_MASK ?
+                                        SHADOW_INSN_64 :
+                                        env->hflags & HF_CS32_MASK ?
+                                        SHADOW_INSN_32 : SHADOW_INSN_16,
+                            &insn)) {
+        shadow_tcg_put_assists(env, 0, NULL, 0);
+        return;
+    }
+    if (code <= SVM_EXIT_WRITE_DR7 || code == SVM_EXIT_CR0_SEL_WRITE) {
+        assist_mov(env, code, &insn);
+    } else if (code == SVM_EXIT_INVLPG) {
+        assist_invlpg(env, &insn);
+    }
+    shadow_tcg_put_assists(env, env->eip + insn.length, NULL, 0);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which virtual CPUs a private guest has.
+ */
+#include "qemu/osdep.h"
+#include "qemu/lockable.h"
+#include "shadow/target/i386/shadow-vcpu-starts.h"
+
+/* Of a virtual CPU that is over: no page begins there. */
+#define VMCB_NONE 1
+
+ShadowVcpu *shadow_vcpu_find(ShadowPrivate *p, uint64_t vmcb)
+{
+    unsigned n = qatomic_load_acquire(&p->n_vcpus);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (qatomic_read(&p->vcpu[i]->vmcb) == vmcb) {
+            return p->vcpu[i];
+        }
+    }
+    return NULL;
+}
+
+static void free_vcpu(ShadowVcpu *v)
+{
+    memset(v, 0, sizeof(*v));
+    g_free(v);
+}
+
+/* One that is over and has been left, to be used again */
+static ShadowVcpu *spare_vcpu(ShadowPrivate *p)
+{
+    for (unsigned i = 0; i < p->n_vcpus; i++) {
+        if (p->vcpu[i]->vmcb == VMCB_NONE &&
+            !qatomic_cmpxchg(&p->vcpu[i]->running, false, true)) {
+            return p->vcpu[i];
+        }
+    }
+    return NULL;
+}
+
+/* It runs on this CPU.  NULL if there are too many. */
+static ShadowVcpu *new_vcpu(CPUX86State *env, ShadowPrivate *p)
+{
+    ShadowVcpu *v = spare_vcpu(p);
+
+    if (v) {
+        shadow_vcpu_reset(env, v);
+        qatomic_set(&v->vmcb, env->vm_vmcb);
+        return v;
+    }
+    if (p->n_vcpus == SHADOW_PRIVATE_CPUS) {
+        return NULL;
+    }
+    v = g_new0(ShadowVcpu, 1);
+    v->p = p;
+    v->vmcb = env->vm_vmcb;
+    v->running = true;
+    shadow_vcpu_reset(env, v);
+    p->free_vcpu = free_vcpu;
+    p->vcpu[p->n_vcpus] = v;
+    qatomic_store_release(&p->n_vcpus, p->n_vcpus + 1);
+    return v;
+}
+
+ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p)
+{
+    ShadowVcpu *v = NULL;
+
+    QEMU_LOCK_GUARD(&p->lock);
+    for (unsigned i = 0; i < p->n_starts && !v; i++) {
+        ShadowPrivateStart *start = &p->start[i];
+
+        v = start->waits ? new_vcpu(env, p) : NULL;
+        if (v) {
+            start->waits = false;
+            start->vcpu = v;
+            v->guest.segs[R_CS].selector = start->vector << 8;
+            v->guest.segs[R_CS].base = start->vector << 12;
+            v->fresh = true;
+        }
+    }
+    return v;
+}
+
+static void segment(SegmentCache *sc, unsigned selector, uint32_t flags)
+{
+    *sc = (SegmentCache) {
+        .selector = selector, .base = 0, .limit = 0xffffffff,
+        .flags = flags | DESC_G_MASK | DESC_P_MASK | DESC_S_MASK | DESC_A_MASK,
+    };
+}
+
+/* As Linux's 64-bit boot protocol has it */
+static void first_state(ShadowVcpu *v, const ShadowStart *start)
+{
+    ShadowRegs *r = &v->guest;
+
+    r->eip = start->rip;
+    r->regs[R_EDX] = 0;
+    r->regs[R_ESI] = start->rsi;
+    r->regs[R_ESP] = start->rsp;
+    for (int i = 0; i < ARRAY_SIZE(r->segs); i++) {
+        segment(&r->segs[i], 0x18, DESC_W_MASK | DESC_B_MASK);
+    }
+    segment(&r->segs[R_CS], 0x10, DESC_CS_MASK | DESC_R_MASK | DESC_L_MASK);
+    r->cr[0] = CR0_PE_MASK | CR0_PG_MASK | CR0_ET_MASK;
+    r->cr[3] = start->cr3;
+    r->cr[4] = CR4_PAE_MASK;
+    r->efer = MSR_EFER_LME | MSR_EFER_LMA | MSR_EFER_SVME;
+    v->own.gs = v->own.fs = r->segs[R_DS];
+}
+
+ShadowVcpu *shadow_vcpu_first(CPUX86State *env, ShadowPrivate *p,
+                              const ShadowStart *start)
+{
+    ShadowVcpu *v;
+
+    QEMU_LOCK_GUARD(&p->lock);
+    v = new_vcpu(env, p);
+    first_state(v, start);
+    return v;
+}
+
+/* What the guest has asked of other CPUs' local APICs (AMD APM vol. 2, 16.5) */
+
+#define ICR_MODE(val) ((val) >> 8 & 7)
+#define ICR_INIT 5
+#define ICR_STARTUP 6
+#define ICR_SHORTHAND (3 << 18)
+
+static ShadowPrivateStart *find_start(ShadowPrivate *p, uint32_t apic_id)
+{
+    for (unsigned i = 0; i < p->n_starts; i++) {
+        if (p->start[i].apic_id == apic_id) {
+            return &p->start[i];
+        }
+    }
+    if (p->n_starts == SHADOW_PRIVATE_CPUS) {
+        return NULL;
+    }
+    p->start[p->n_starts] = (ShadowPrivateStart) { .apic_id = apic_id };
+    return &p->start[p->n_starts++];
+}
+
+/* A CPU that is started anew is another one. */
+static void note_icr(ShadowPrivate *p, uint32_t apic_id, uint32_t val)
+{
+    ShadowPrivateStart *start;
+
+    if (val & ICR_SHORTHAND || (ICR_MODE(val) != ICR_INIT &&
+                                ICR_MODE(val) != ICR_STARTUP)) {
+        return;
+    }
+    QEMU_LOCK_GUARD(&p->lock);
+    start = find_start(p, apic_id);
+    if (!start) {
+        return;
+    }
+    if (ICR_MODE(val) == ICR_INIT) {
+        if (start->vcpu) {
+            qatomic_set(&start->vcpu->vmcb, VMCB_NONE);
+            start->vcpu = NULL;
+        }
+        start->waits = false;
+    } else if (!start->vcpu) {
+        start->vector = val;
+        start->waits = true;
+    }
+}
+
+#define MSR_X2APIC_ICR 0x830
+#define APIC_PAGE 0xfee00000
+#define APIC_ICR 0x300
+#define APIC_ICR2 0x310
+
+void shadow_vcpu_note_starts(ShadowVcpu *v)
+{
+    if (v->kind == SHADOW_EXIT_WRMSR &&
+        (uint32_t)v->guest.regs[R_ECX] == MSR_X2APIC_ICR) {
+        note_icr(v->p, v->guest.regs[R_EDX], v->guest.regs[R_EAX]);
+    } else if (v->kind == SHADOW_EXIT_STORE && v->move.size == 4) {
+        uint32_t val = shadow_move_stored(&v->move,
+                                          v->guest.regs[v->move.reg]);
+
+        if (v->fault == APIC_PAGE + APIC_ICR2) {
+            v->icr2 = val;
+        } else if (v->fault == APIC_PAGE + APIC_ICR) {
+            note_icr(v->p, v->icr2 >> 24, val);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which virtual CPUs a private guest has: the first one that was launched, and
+ * those that it has asked to start by INIT and startup interrupts.
+ */
+#ifndef TARGET_I386_SHADOW_VCPU_STARTS_H
+#define TARGET_I386_SHADOW_VCPU_STARTS_H
+
+#include "shadow/hw/misc/shadow-launch.h"
+#include "shadow/target/i386/shadow-vcpu.h"
+
+/* The one with this VMCB, or NULL.  Without a lock. */
+ShadowVcpu *shadow_vcpu_find(ShadowPrivate *p, uint64_t vmcb);
+
+/* A new one with the VMCB that @env enters, which begins at @start */
+ShadowVcpu *shadow_vcpu_first(CPUX86State *env, ShadowPrivate *p,
+                              const ShadowStart *start);
+
+/*
+ * The same for one that the guest has asked for, or NULL: which of the cloud
+ * VM's it is, is the cloud VM's to say, once.
+ */
+ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p);
+
+/* @v has exited: see whether it was to start others. */
+void shadow_vcpu_note_starts(ShadowVcpu *v);
+
+#endif /* TARGET_I386_SHADOW_VCPU_STARTS_H */
