@@ -348,9 +348,20 @@ static bool agent_refuse_cpr(ShadowAgent *a, Error **errp)
     return shadow_block_cpr(&a->no_cpr, errp) == 0;
 }
 
+/* Its memory is in the outer QEMU, and nothing brings it along. */
+static bool agent_refuse_private(ShadowAgent *a, Error **errp)
+{
+    if (!a->private_memory) {
+        return true;
+    }
+    error_setg(&a->no_migration, "shadow-agent: '%s' has private memory, which "
+               "cannot leave the outer QEMU", a->guest);
+    return migrate_add_blocker(&a->no_migration, errp) == 0;
+}
+
 bool shadow_agent_migration_start(ShadowAgent *a, Error **errp)
 {
-    if (!agent_refuse_cpr(a, errp)) {
+    if (!agent_refuse_cpr(a, errp) || !agent_refuse_private(a, errp)) {
         return false;
     }
     a->retry = timer_new_ms(QEMU_CLOCK_REALTIME, agent_retry, a);

@@ -270,6 +270,8 @@ static bool agent_query(ShadowAgent *a, Error **errp)
     if (!agent_check_state(a, &reply.guest, errp)) {
         return false;
     }
+    a->private_memory = le16_to_cpu(reply.guest.flags) &
+                        ULTRACALL_GUEST_PRIVATE;
     return shadow_agent_layout_start(a, &reply.guest, reply.dev, errp);
 }
 

@@ -70,6 +70,8 @@ struct ShadowAgent {
     bool sent_ahead;            /* in this migration */
     NotifierWithReturn migration;
     Error *no_cpr;              /* why such migrations are refused */
+    Error *no_migration;        /* why all are, or NULL */
+    bool private_memory;        /* the guest has some, in the outer QEMU */
     Notifier shutdown;
     Notifier exit;
 };
