@@ -190,6 +190,8 @@ static void attach_protection(Attach *a, const char *protection)
     g_clear_handle_id(&a->exposed, g_source_remove);
     if (g_str_equal(protection, "broken")) {
         attach_say("not protected from the cloud VM: %s", protection);
+    } else if (g_str_has_prefix(protection, "private")) {
+        attach_say("the guest's memory is %s", protection);
     } else if (g_str_equal(protection, "none")) {
         a->exposed = g_timeout_add(EXPOSED_AFTER, on_exposed, a);
     }

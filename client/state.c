@@ -191,11 +191,27 @@ static bool get_life(JsonObject *obj, char *life)
     return true;
 }
 
+#define MEASUREMENT_LEN 64
+
+/* What keeps the console from the cloud VM, and what runs where that is private */
+static char *get_protection(JsonObject *obj)
+{
+    g_autofree char *protection = get_text(obj, "protection");
+    g_autofree char *measured = get_text(obj, "measurement");
+
+    if (!g_strcmp0(protection, "private") && measured &&
+        strlen(measured) == MEASUREMENT_LEN &&
+        strspn(measured, "0123456789abcdef") == MEASUREMENT_LEN) {
+        return g_strdup_printf("private, launched as sha256 %s", measured);
+    }
+    return protection ? g_steal_pointer(&protection) : g_strdup("unknown");
+}
+
 /* All that hello and notice share; @s has nothing of it yet. */
 static bool get_state(JsonObject *obj, ConsoleState *s)
 {
     s->state = get_text(obj, "state");
-    s->protection = get_text(obj, "protection") ?: g_strdup("unknown");
+    s->protection = get_protection(obj);
     s->moved_to = get_text(obj, "moved-to");
     s->attached = get_bool(obj, "attached", false);
     s->input_enabled = get_bool(obj, "input-enabled", true);

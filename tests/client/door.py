@@ -49,6 +49,7 @@ class Host:
         self.address = f'unix:{self.path}'
         self.console = console or Console()
         self.protection = 'forced'
+        self.measurement = None
         self.attached = True
         self.lock = threading.RLock()
         self.users = []
@@ -145,6 +146,8 @@ class Host:
         }
         if self.with_leases:
             state['leases'] = [{'lease': n, 'start': s} for n, s in c.leases[-8:]]
+        if self.measurement:
+            state['measurement'] = self.measurement
         if self.writer:
             state['writer'] = self.writer.describe()
         return state

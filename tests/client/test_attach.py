@@ -165,6 +165,20 @@ def test_protection_is_told(folder):
         user.expect('not protected from the cloud VM: none')
 
 
+def test_private_is_told(folder):
+    """And what runs there, if that is what it looks like."""
+    host = Host(folder, 'a')
+    with Person('attach', host.address) as user:
+        wait_for(lambda: host.writer)
+        host.measurement = '0123456789abcdef' * 4
+        host.set(protection='private', event='protection')
+        user.expect(f"the guest's memory is private, launched as sha256 {host.measurement}")
+        host.set(protection='forced', event='protection')
+        host.measurement = '\x1b[31m' + 59 * 'a'
+        host.set(protection='private', event='protection')
+        user.expect("the guest's memory is private\r")
+
+
 def test_paste(folder):
     """What is typed faster than it is taken waits, and none is lost."""
     host = Host(folder, 'a')

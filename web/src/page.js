@@ -59,8 +59,8 @@ function tag(id, text, kind) {
 }
 
 const STATES = { active: 'good', frozen: 'warn', incoming: 'warn', restored: 'warn', gone: 'bad' };
-const PROTECTIONS = { forced: 'good', watched: 'good', none: 'bad', broken: 'bad' };
-const PROTECTED = { forced: 'protected', watched: 'protected (watched)', none: 'NOT PROTECTED',
+const PROTECTIONS = { private: 'good', forced: 'good', watched: 'good', none: 'bad', broken: 'bad' };
+const PROTECTED = { private: 'private', forced: 'protected', watched: 'protected (watched)', none: 'NOT PROTECTED',
     broken: 'PROTECTION BROKEN' };
 
 function who(client) {
