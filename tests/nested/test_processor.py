@@ -14,3 +14,8 @@ def test_saving_registers_that_are_lazy(bare):
 
 def test_intercepts_of_reads(bare):
     all_is_well(bare, 'intercepts')
+
+
+def test_assists(bare):
+    """Next RIPs, decode assists, and what VMRUN makes of a next RIP"""
+    all_is_well(bare, 'assists')

@@ -28,6 +28,7 @@ class Here:
     def __init__(self, config, accel):
         self.qemu, self.accel, self.firmware = config.qemu, accel, config.firmware
         self.program = f'{config.images}/kvm/{PROGRAM}'
+        self.victim = f'{config.images}/kvm/victim.bin'
         self.dir = tempfile.mkdtemp(prefix='shadow-bare-')
         self.process = None
 
@@ -131,7 +132,8 @@ class BareCloudVm:
     """One scenario, on one of the above. The user is connected from the start, and has
     typed something. What it costs is counted, if asked for, where KVM is emulated."""
 
-    def __init__(self, where, scenario, cpus=1, more=(), typed=b'', count=False, **options):
+    def __init__(self, where, scenario, cpus=1, more=(), typed=b'', count=False,
+                 private=False, **options):
         self.where, self.typed = where, typed
         words = ' '.join(f'{name}={value}' for name, value in options.items())
         self.command = [
@@ -150,6 +152,8 @@ class BareCloudVm:
             *(word for tag in more for word in (
                 '-object', f'shadow-guest,id={tag},secret=key',
                 '-device', f'shadow-serial,id={tag}-com1,guest={tag}')),
+            *(('-device', 'shadow-memory,id=vm1-ram,guest=vm1,size=16M,'
+               f'kernel={where.victim}') if private else ()),
             '-debugcon', f'file:{where.dir}/report', '-serial', f'file:{where.dir}/com1',
             '-kernel', where.program, '-append', f'scenario={scenario} {words}']
         if count:

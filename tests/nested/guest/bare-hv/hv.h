@@ -66,6 +66,22 @@ static inline uint32_t inl(uint16_t port)
     return val;
 }
 
+static inline uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return low | (uint64_t)high << 32;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t val)
+{
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)val),
+                       "d"((uint32_t)(val >> 32)));
+}
+
 /* Memory as an instruction of its own reads it */
 static inline uint8_t peek(const uint8_t *p)
 {
@@ -141,6 +157,8 @@ void memory_enter(Root root);
 void memory_map_small(unsigned n, uint64_t entry);
 void memory_map_large(unsigned n, uint64_t entry);
 void memory_map_huge(unsigned n, uint64_t entry);
+/* And the nested paging, besides what is mapped to itself */
+void memory_map_nested(unsigned gib, uint64_t entry);
 
 /*
  * Nested guests with a page of their own at the end of what is identical in
@@ -152,6 +170,8 @@ uint64_t memory_own_root(unsigned n);
 /* Guest @n has the page of @page there, or none. */
 void memory_own_map(unsigned n, unsigned page, bool there);
 uint64_t *memory_own_word(unsigned n);
+
+void memory_set_gate(unsigned vector, void *handler);
 
 /* The last exception that was caught */
 typedef struct Fault {
@@ -228,6 +248,9 @@ VmEvent vm_step(Vm *vm);
 /* What reads of COM1 get, besides LSR */
 extern uint8_t vm_answer;
 
+/* One entry, whatever it exits for; the code is returned. */
+uint64_t vm_enter_once(Vm *vm);
+
 /* nested.c: what runs in it; all else is L1 */
 
 /*
@@ -267,7 +290,7 @@ extern volatile bool nested_stop;
 void nested_transfer(uint64_t out, uint64_t in);
 /* Some milliseconds of nothing */
 void nested_spin(uint64_t rounds, uint64_t unused);
-/* Arithmetic and memory, @steps of it, then a port that is nobody's; for ever */
+/* Arithmetic and memory, @steps of it, then a port of nobody's; for ever */
 #define NESTED_WORK_PORT 0x80
 void nested_work(uint64_t steps, uint64_t unused);
 
@@ -314,6 +337,9 @@ void scenario_doorbell(void);
 void scenario_lazy(void);
 void scenario_intercepts(void);
 
+/* assists.c: what it tells of a nested guest's instructions */
+void scenario_assists(void);
+
 /* attack-binding.c: what becomes of a binding while its guest runs */
 void scenario_absent(void);
 void scenario_changed(void);
@@ -329,6 +355,10 @@ int64_t claim_at(const char *tag, unsigned n);
 bool claim_is_bound(const char *tag);
 void scenario_claim(void);
 void scenario_claims(void);
+
+/* attack-private*.c: a guest in private memory, guest/victim */
+void scenario_private(void);
+void scenario_private_over(void);
 
 /* work.c: a fixed piece of work */
 void scenario_work(void);

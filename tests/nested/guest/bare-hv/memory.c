@@ -32,7 +32,7 @@ typedef struct Gate {
     uint32_t offset2, reserved;
 } Gate;
 
-static Gate idt[32];
+static Gate idt[256];
 
 typedef struct Frame {
     uint64_t rip, cs, rflags, rsp, ss;
@@ -74,7 +74,7 @@ HANDLER_ERROR(stack_fault, 12)
 HANDLER_ERROR(protection, FAULT_GP)
 HANDLER_ERROR(page_fault, FAULT_PF)
 
-static void set_gate(unsigned vector, void *handler)
+void memory_set_gate(unsigned vector, void *handler)
 {
     uint64_t at = (uintptr_t)handler;
 
@@ -88,11 +88,11 @@ static void exceptions_init(void)
         uint64_t base;
     } __attribute__((packed)) pointer = { sizeof(idt) - 1, (uintptr_t)idt };
 
-    set_gate(FAULT_UD, undefined);
-    set_gate(FAULT_NM, device_absent);
-    set_gate(12, stack_fault);
-    set_gate(FAULT_GP, protection);
-    set_gate(FAULT_PF, page_fault);
+    memory_set_gate(FAULT_UD, undefined);
+    memory_set_gate(FAULT_NM, device_absent);
+    memory_set_gate(12, stack_fault);
+    memory_set_gate(FAULT_GP, protection);
+    memory_set_gate(FAULT_PF, page_fault);
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
@@ -181,4 +181,9 @@ void memory_map_huge(unsigned n, uint64_t entry)
 {
     pdpt[0][HUGE_BASE / GIB + n] = entry;
     memory_enter(ROOT_A);
+}
+
+void memory_map_nested(unsigned gib, uint64_t entry)
+{
+    pdpt[1][gib] = entry;
 }

@@ -16,6 +16,7 @@
  *   then=ATTACK claim: see attack-claim.c
  *   entries=N, steps=N, bind=1  work: see work.c
  *   in=N, out=N, guests=N, busy=1  transfer, idle: see costs.c
+ *   then=ATTACK, rounds=N  private: see attack-private.c
  *   nested=0    doorbell: L0 takes no calls from a nested control domain
  */
 #include "hv.h"
@@ -264,8 +265,11 @@ static const struct {
     { "doorbell", scenario_doorbell },
     { "claim", scenario_claim },
     { "claims", scenario_claims },
+    { "private", scenario_private },
+    { "private-over", scenario_private_over },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
+    { "assists", scenario_assists },
 };
 
 void hv_main(uint32_t multiboot_info)

@@ -35,6 +35,7 @@ bool smp_start(void (*function)(void))
     uint8_t *to = (uint8_t *)(STARTUP_PAGE * PAGE);
 
     cpu_function = function;
+    cpu_started = false;
     for (const uint8_t *p = cpu_start; p < cpu_start_end; p++) {
         poke(to++, *p);
     }

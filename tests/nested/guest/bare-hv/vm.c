@@ -4,6 +4,7 @@
  * start, with all of L1's memory mapped to itself.
  */
 #include "hv.h"
+#include "vmcb.h"
 
 #define MSR_EFER 0xc0000080
 #define MSR_VM_HSAVE_PA 0xc0010117
@@ -17,63 +18,10 @@
 #define V_INTR_MASKING (1u << 24)
 #define CLEAN_ALL 0x7ffu
 
-#define EXIT_INTR 0x60
-#define EXIT_IOIO 0x7b
-
-#define IOIO_IN (1u << 0)
-#define IOIO_STRING (1u << 2)
-#define IOIO_SIZE 4             /* shift; one bit for each of 1, 2, 4 */
-#define IOIO_PORT 16            /* shift */
-
 #define STACK_SIZE 8192
 #define VMS 32
 #define VMMCALL_LENGTH 3
 #define SEEN_MAX 50000
-
-typedef struct Segment {
-    uint16_t selector, attributes;
-    uint32_t limit;
-    uint64_t base;
-} Segment;
-
-struct vmcb {
-    uint32_t intercept_cr, intercept_dr, intercept_exceptions;
-    uint32_t intercept1, intercept2;
-    uint8_t pad1[0x40 - 0x14];
-    uint64_t iopm, msrpm, tsc_offset;
-    uint32_t asid, tlb_control;
-    uint32_t int_control, int_vector;
-    uint64_t int_shadow, exit_code, exit_info1, exit_info2, exit_int_info;
-    uint64_t nested_ctl;
-    uint8_t pad2[0xb0 - 0x98];
-    uint64_t nested_cr3, virt_ext;
-    uint32_t clean, pad3;
-    uint64_t next_rip;
-    uint8_t pad4[0x400 - 0xd0];
-    Segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
-    uint8_t pad5[0xcb - 0xa0];
-    uint8_t cpl;
-    uint32_t pad6;
-    uint64_t efer;
-    uint8_t pad7[0x148 - 0xd8];
-    uint64_t cr4, cr3, cr0, dr7, dr6, rflags, rip;
-    uint8_t pad8[0x1d8 - 0x180];
-    uint64_t rsp;
-    uint8_t pad9[0x1f8 - 0x1e0];
-    uint64_t rax;
-    uint8_t pad10[0x240 - 0x200];
-    uint64_t cr2;
-    uint8_t pad11[0x268 - 0x248];
-    uint64_t pat;
-    uint8_t pad12[PAGE - 0x400 - 0x270];
-} __attribute__((packed));
-
-_Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "");
-_Static_assert(offsetof(struct vmcb, next_rip) == 0xc8, "");
-_Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "");
-_Static_assert(offsetof(struct vmcb, rip) == 0x578, "");
-_Static_assert(offsetof(struct vmcb, pat) == 0x668, "");
-_Static_assert(sizeof(struct vmcb) == PAGE, "");
 
 uint8_t maps[2][3 * PAGE] __attribute__((aligned(4096)));
 uint8_t vm_answer = 0xff;
@@ -83,22 +31,6 @@ static uint8_t host_save[PAGE] __attribute__((aligned(4096)));
 static struct vmcb vmcbs[2 * VMS] __attribute__((aligned(4096)));
 static uint8_t stacks[VMS][STACK_SIZE] __attribute__((aligned(16)));
 static unsigned vms, vmcbs_used;
-
-static uint64_t rdmsr(uint32_t msr)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
-    return low | (uint64_t)high << 32;
-}
-
-static void wrmsr(uint32_t msr, uint64_t val)
-{
-    __asm__ volatile("wrmsr"
-                     :
-                     : "c"(msr), "a"((uint32_t)val),
-                       "d"((uint32_t)(val >> 32)));
-}
 
 void vm_init(void)
 {
@@ -264,7 +196,7 @@ static void port_access(Vm *vm)
     vm->last = access;
 }
 
-static uint64_t vm_enter_once(Vm *vm)
+uint64_t vm_enter_once(Vm *vm)
 {
     struct vmcb *vmcb = vm->vmcb;
 

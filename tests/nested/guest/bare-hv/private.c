@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Launch a guest in private memory, and answer its exits.
+ */
+#include "private.h"
+
+/* AMD APM vol. 2, appendix C */
+#define MSR_PAT 0x277
+#define CR4_OSFXSR (1ul << 9)
+#define CR4_OSXSAVE (1ul << 18)
+#define E820_RAM 1
+#define E820_RESERVED 2
+
+#define UD2 0x0b0f
+
+Vm private_vm;
+unsigned private_rounds, private_nmis;
+
+typedef struct E820 {
+    uint64_t base, size;
+    uint32_t type;
+} __attribute__((packed)) E820;
+
+static const E820 e820[] = {
+    { 0, 0x9f000, E820_RAM },
+    { 0xe0000, 0x20000, E820_RESERVED },
+    { MIB, VICTIM_RAM - MIB, E820_RAM },
+};
+
+/* Launched or not */
+
+static int64_t launch_status;
+
+static void nested_launch(uint64_t map, uint64_t len)
+{
+    register uint64_t r8 __asm__("r8") = 0;
+
+    __asm__ volatile("vmmcall"
+                     : "=a"(launch_status)
+                     : "a"((uint64_t)ULTRACALL_MAGIC | ULTRACALL_LAUNCH),
+                       "D"(map), "S"(len), "r"(r8)
+                     : "memory");
+    for (;;) {
+        __asm__ volatile("vmmcall" : : "a"(0) : "memory");
+    }
+}
+
+int64_t private_try_launch(Vm *vm, const void *map, uint64_t len)
+{
+    static const uint8_t codes[] = {
+        EXIT_WRITE_CR0, EXIT_WRITE_CR0 + 4, EXIT_WRITE_CR0 + 8, EXIT_RDPMC,
+        EXIT_CPUID, EXIT_PAUSE, EXIT_HLT, EXIT_MSR, EXIT_WBINVD,
+    };
+
+    if (!vm->vmcb) {
+        vm_create(vm, ROOT_A, nested_launch, (uintptr_t)map, len);
+    } else {
+        vm_start(vm, nested_launch, (uintptr_t)map, len);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        vm_set_intercept(vm, codes[i], true);
+    }
+    vm->vmcb->msrpm = (uintptr_t)maps[1];
+    /* interrupts come as the guest lets them */
+    vm->vmcb->int_control = 0;
+    launch_status = 1;
+    vm_enter_once(vm);
+    return launch_status;
+}
+
+/* What L1 has of its own, and must find unchanged */
+
+static const uint32_t msrs[] = {
+    0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100,
+    0xc0000101, 0xc0000102, 0xc0000103, 0x174, 0x175, 0x176, MSR_PAT,
+};
+
+typedef struct Own {
+    uint8_t fx[512];
+    uint64_t msr[ARRAY_SIZE(msrs)];
+    uint64_t cr2, dr[8], xcr0;
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) gdt, idt;
+    uint16_t tr, ldt;
+} Own;
+
+static Own own __attribute__((aligned(16)));
+static Own found __attribute__((aligned(16)));
+
+#define READ(reg, to) __asm__ volatile("movq %%" reg ", %0" : "=r"(to))
+
+static void own_read(Own *o)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("fxsave %0" : "=m"(o->fx));
+    for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
+        o->msr[i] = rdmsr(msrs[i]);
+    }
+    READ("cr2", o->cr2);
+    READ("dr0", o->dr[0]);
+    READ("dr1", o->dr[1]);
+    READ("dr2", o->dr[2]);
+    READ("dr3", o->dr[3]);
+    READ("dr6", o->dr[6]);
+    READ("dr7", o->dr[7]);
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    o->xcr0 = low;
+    __asm__ volatile("sgdt %0" : "=m"(o->gdt));
+    __asm__ volatile("sidt %0" : "=m"(o->idt));
+    __asm__ volatile("str %0" : "=m"(o->tr));
+    __asm__ volatile("sldt %0" : "=m"(o->ldt));
+}
+
+/* volatile: or the compiler would make a constant of it, which is the secret */
+static volatile uint32_t secret_inverted = SECRET_INVERTED;
+
+static unsigned secrets(const void *buf, size_t len)
+{
+    const uint8_t *p = buf;
+    uint32_t secret = ~secret_inverted & 0xffffff;
+    uint8_t s0 = secret, s1 = secret >> 8, s2 = secret >> 16;
+    unsigned n = 0;
+
+    for (size_t i = 0; i + 2 < len; i++) {
+        n += p[i] == s0 && p[i + 1] == s1 && p[i + 2] == s2;
+    }
+    return n;
+}
+
+static unsigned differences(const void *a, const void *b, size_t n)
+{
+    const uint8_t *x = a, *y = b;
+    unsigned count = 0;
+
+    while (n--) {
+        count += *x++ != *y++;
+    }
+    return count;
+}
+
+/* Only what is wrong is said: there are many exits. */
+static void must(const char *what, uint64_t got, uint64_t want)
+{
+    if (got != want) {
+        check(what, got, want);
+        say("INFO after exit 0x%x, 0x%x 0x%x", private_vm.vmcb->exit_code,
+            private_vm.vmcb->exit_info1, private_vm.vmcb->exit_info2);
+    }
+}
+
+static void look(void)
+{
+    struct vmcb *vmcb = private_vm.vmcb;
+
+    own_read(&found);
+    must("secrets in the VMCB", secrets(vmcb, PAGE), 0);
+    must("secrets in registers",
+         secrets(private_vm.regs, sizeof(private_vm.regs)), 0);
+    must("secrets in L1's own registers", secrets(&found, sizeof(found)), 0);
+    must("L1's own registers", differences(&own, &found, sizeof(own)), 0);
+    must("RIP", vmcb->rip & ~0x11ful, 0x1000);
+    must("CR3", vmcb->cr3, 0);
+    must("RSP", vmcb->rsp, 0);
+    must("DR7", vmcb->dr7, 0x400);
+    must("DR6", vmcb->dr6, 0xffff0ff0);
+    must("RFLAGS", vmcb->rflags & ~0x202ul, 0);
+}
+
+uint64_t private_enter(void)
+{
+    uint32_t event = private_vm.vmcb->event_inj & ~INJECT_VALID;
+    uint64_t code = vm_enter_once(&private_vm);
+
+    if (code != EXIT_INVALID) {
+        must("events", private_vm.vmcb->exit_int_info, event);
+        look();
+    }
+    return code;
+}
+
+/* Interrupts, some of which come while the guest runs */
+
+#define LAPIC 0xfee00000ul
+#define LAPIC_EOI 0xb0
+#define LAPIC_SVR 0xf0
+#define LAPIC_TIMER 0x320
+#define LAPIC_COUNT 0x380
+#define LAPIC_DIVIDE 0x3e0
+#define TIMER_VECTOR 0x50
+#define TIMER_PERIODIC (1u << 17)
+#define TIMER_COUNT 3000000
+
+static void lapic_write(unsigned reg, uint32_t val)
+{
+    /* volatile: a device's register */
+    *(volatile uint32_t *)(LAPIC + reg) = val;
+}
+
+static void __attribute__((interrupt)) timer(void *frame)
+{
+    lapic_write(LAPIC_EOI, 0);
+}
+
+static void timer_start(void)
+{
+    memory_set_gate(TIMER_VECTOR, timer);
+    lapic_write(LAPIC_SVR, 0x1ff);
+    lapic_write(LAPIC_DIVIDE, 0xb);
+    lapic_write(LAPIC_TIMER, TIMER_PERIODIC | TIMER_VECTOR);
+    lapic_write(LAPIC_COUNT, TIMER_COUNT);
+}
+
+/* One comes, that is pending. */
+static void timer_take(void)
+{
+    __asm__ volatile("sti; nop; nop; cli");
+}
+
+void private_cpu_init(void)
+{
+    uint64_t cr4;
+
+    READ("cr4", cr4);
+    cr4 |= CR4_OSFXSR | CR4_OSXSAVE;
+    __asm__ volatile("movq %0, %%cr4; fninit" : : "r"(cr4));
+    own_read(&own);
+}
+
+unsigned private_secrets_here(void)
+{
+    uint64_t cr4;
+
+    READ("cr4", cr4);
+    cr4 |= CR4_OSFXSR | CR4_OSXSAVE;
+    __asm__ volatile("movq %0, %%cr4" : : "r"(cr4));
+    own_read(&found);
+    return secrets(&found, sizeof(found));
+}
+
+unsigned private_secrets_in(const Vm *vm)
+{
+    return secrets(vm->vmcb, PAGE) + secrets(vm->regs, sizeof(vm->regs));
+}
+
+int64_t private_launch_again(Vm *vm)
+{
+    return private_try_launch(vm, e820, sizeof(e820));
+}
+
+bool private_launch(void)
+{
+    static uint64_t cookie;
+
+    private_cpu_init();
+    timer_start();
+    check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
+    return check("LAUNCH", private_try_launch(&private_vm, e820, sizeof(e820)),
+                 1);
+}
+
+bool private_refused(void)
+{
+    static struct vmcb copy;
+    uint64_t regs[REGS], code;
+
+    copy = *private_vm.vmcb;
+    for (int i = 0; i < REGS; i++) {
+        regs[i] = private_vm.regs[i];
+    }
+    code = private_enter();
+    if (code != EXIT_INVALID) {
+        return false;
+    }
+    *private_vm.vmcb = copy;
+    for (int i = 0; i < REGS; i++) {
+        private_vm.regs[i] = regs[i];
+    }
+    return true;
+}
+
+/* Exits */
+
+static uint64_t mask(unsigned bytes)
+{
+    return ~0ul >> (64 - 8 * bytes);
+}
+
+static void junk(void)
+{
+    static uint64_t n = 0x6a6b6c6d6e6f6061;
+
+    for (int i = 0; i < REGS; i++) {
+        private_vm.regs[i] = n++;
+    }
+    private_vm.vmcb->rax = n++;
+    private_vm.vmcb->rsp = n++;
+    n += 0x0101010101010101;
+}
+
+static void answer_cpuid(void)
+{
+    must("leaf", private_vm.vmcb->rax, PUBLIC_LEAF);
+    must("subleaf", private_vm.regs[RCX], 7);
+    junk();
+    private_vm.vmcb->rax = ANSWER;
+    private_vm.regs[RBX] = private_vm.regs[RCX] = private_vm.regs[RDX] = ANSWER;
+}
+
+/* At its start the guest sets up its own, which is no test of anything here. */
+static void answer_msr(PrivateExit *exit)
+{
+    struct vmcb *vmcb = private_vm.vmcb;
+
+    if (private_vm.regs[RCX] == PUBLIC_MSR) {
+        exit->may_gp = true;
+        if (vmcb->exit_info1) {
+            must("low half", vmcb->rax, PUBLIC & mask(4));
+            must("high half", private_vm.regs[RDX], PUBLIC & mask(4));
+        } else {
+            must("RAX", vmcb->rax, 0);
+        }
+    }
+    junk();
+    vmcb->rax = private_vm.regs[RDX] = ANSWER;
+}
+
+static void answer_port(PrivateExit *exit)
+{
+    struct vmcb *vmcb = private_vm.vmcb;
+    uint64_t info = vmcb->exit_info1, val = vmcb->rax;
+    unsigned size = (info >> IOIO_SIZE) & 7;
+
+    must("RIP after it", vmcb->exit_info2, vmcb->next_rip);
+    junk();
+    vmcb->rax = ANSWER;
+    if (info >> IOIO_PORT == VICTIM_PORT) {
+        must("value", val, info & IOIO_IN ? 0 : PUBLIC & mask(size));
+    } else {
+        private_rounds++;
+        private_nmis = val;
+    }
+}
+
+static void answer_hypercall(PrivateExit *exit)
+{
+    must("RAX", private_vm.vmcb->rax, PUBLIC);
+    must("RBX", private_vm.regs[RBX], PUBLIC);
+    must("RCX", private_vm.regs[RCX], PUBLIC);
+    must("RDX", private_vm.regs[RDX], PUBLIC);
+    must("RSI", private_vm.regs[RSI], PUBLIC);
+    junk();
+    private_vm.vmcb->rax = ANSWER;
+    exit->may_ud = true;
+}
+
+static void answer_cr(PrivateExit *exit, unsigned cr)
+{
+    must("register", private_vm.vmcb->exit_info1, 1ul << 63);
+    if (cr == 8) {
+        must("CR8", private_vm.vmcb->rax, VICTIM_CR8);
+    }
+    junk();
+    exit->may_gp = private_rounds;
+}
+
+/* What is there in part is not L1's: it can only put memory there. */
+static void answer_rest(PrivateExit *exit)
+{
+    must("no move", private_vm.vmcb->next_rip, 0);
+    __asm__ volatile("movl %0, 0" : : "r"((uint32_t)ANSWER) : "memory");
+    memory_map_nested(VICTIM_MMIO / GIB, PTE_P | PTE_W | PTE_U | PTE_PS);
+    junk();
+    exit->completes = false;
+}
+
+static void answer_move(PrivateExit *exit)
+{
+    struct vmcb *vmcb = private_vm.vmcb;
+    const uint8_t *insn = vmcb->insn_bytes;
+    unsigned size = insn[0] == 0x66 ? 2 : insn[0] == 0x48 ? 8 : 4;
+
+    must("address", vmcb->exit_info2 & ~0xffful, VICTIM_MMIO);
+    if (*(const uint16_t *)insn == UD2) {
+        answer_rest(exit);
+        return;
+    }
+    insn += size == 2 || size == 8;
+    size = *insn & 1 ? size : 1;
+    must("move", *insn & 0xfc, 0x88);
+    must("RDI", private_vm.regs[RDI], vmcb->exit_info2);
+    if (!(*insn & 2)) {
+        uint64_t want = vmcb->rax == (0x75767778 & mask(size)) ?
+                        0x75767778 : PUBLIC;
+
+        must("stored", vmcb->rax, want & mask(size));
+    }
+    junk();
+    vmcb->rax = ANSWER;
+}
+
+PrivateExit private_answer(uint64_t code)
+{
+    struct vmcb *vmcb = private_vm.vmcb;
+    PrivateExit exit = { .code = code, .completes = true };
+    bool shadow = vmcb->int_shadow & 1;
+
+    memory_map_nested(VICTIM_MMIO / GIB, 0);
+    exit.interrupts = vmcb->rflags & 0x200;
+    switch (code) {
+    case EXIT_CPUID:
+        answer_cpuid();
+        break;
+    case EXIT_MSR:
+        answer_msr(&exit);
+        break;
+    case EXIT_RDPMC:
+        exit.may_gp = true;
+        must("counter", private_vm.regs[RCX], 1);
+        junk();
+        vmcb->rax = private_vm.regs[RDX] = ANSWER;
+        break;
+    case EXIT_IOIO:
+        answer_port(&exit);
+        break;
+    case EXIT_VMMCALL:
+        answer_hypercall(&exit);
+        break;
+    case EXIT_XSETBV:
+        must("XCR0", vmcb->rax, 3);
+        must("high half", private_vm.regs[RDX], 0);
+        must("register", private_vm.regs[RCX], 0);
+        junk();
+        break;
+    case EXIT_HLT:
+    case EXIT_PAUSE:
+    case EXIT_WBINVD:
+        exit.may_ud = true;
+        must("RAX", vmcb->rax, 0);
+        junk();
+        break;
+    case EXIT_WRITE_CR0:
+    case EXIT_WRITE_CR0 + 4:
+    case EXIT_WRITE_CR0 + 8:
+        answer_cr(&exit, code - EXIT_WRITE_CR0);
+        break;
+    case EXIT_NPF:
+        answer_move(&exit);
+        break;
+    default:
+        junk();
+        exit.completes = false;
+        exit.interrupts &= !shadow;
+        if (code == EXIT_INTR) {
+            exit.spins = true;
+            timer_take();
+        }
+        must("no next RIP", vmcb->next_rip, 0);
+    }
+    if (exit.completes) {
+        must("next RIP", vmcb->next_rip - vmcb->rip - 1 < 15, true);
+        vmcb->rip = vmcb->next_rip;
+        vmcb->int_shadow = 0;
+    }
+    vmcb->event_inj = 0;
+    return exit;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a private guest, victim.c, and the cloud VM that attacks it have agreed
+ * on: what is secret, what is public, and what L1 answers.
+ */
+#ifndef VICTIM_H
+#define VICTIM_H
+
+/*
+ * All that is secret has these three bytes, one after the other, complemented
+ * here: L1 has them nowhere in its own memory.  So have the guest's addresses.
+ */
+#define SECRET_INVERTED 0xa13d18
+#define VICTIM_BASE 0x5ec2e7000000
+
+/* What the guest shows, the lower half of it by 4 bytes, and so on */
+#define PUBLIC 0x7172737475767778
+#define PUBLIC_LEAF 0x40001234
+#define PUBLIC_MSR 0xc0012345
+/* What L1 gives; above what an instruction gets of it there is more. */
+#define ANSWER 0x8182838485868788
+
+/* Ports that are nobody's, and an interrupt that L1 may inject */
+#define VICTIM_PORT 0x90
+#define VICTIM_VECTOR 0x40
+#define VICTIM_CR8 5
+
+/* Guest-physical addresses: where there is nothing, and a page of L1's */
+#define VICTIM_MMIO 0x100000000
+#define VICTIM_SHARED 0x2000000
+#define VICTIM_RAM 0x1000000
+/* The last 4 bytes of its memory, before what is not there */
+#define VICTIM_LAST 0x5ec2e7aa
+
+#endif /* VICTIM_H */
