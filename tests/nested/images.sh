@@ -152,6 +152,13 @@ build_bare_guests() {
         ld -m elf_i386 --oformat binary -Ttext=0xf0000 -e 0xf0000 \
             -o "$out/guest/tagged.bin" "$work/tagged.o"
     fi
+    source=$here/../../hw/misc/shadow-launch.S
+    if stale "$out/guest/shadow-launch.bin" "$source"; then
+        say "assembling $(basename "$source")"
+        gcc -m32 -c -o "$work/launch.o" "$source"
+        ld -m elf_i386 --oformat binary -Ttext=0x100000 -e 0x100000 \
+            -o "$out/guest/shadow-launch.bin" "$work/launch.o"
+    fi
     for source in "$here"/guest/bare-*.c; do
         local program
         program=$out/guest/$(basename "$source" .c)
@@ -176,6 +183,19 @@ build_bare_hypervisor() {
         -Wl,-N,-Ttext=0x100000,-z,max-page-size=16,--build-id=none,--no-warn-rwx-segments \
         -o "$work/bare-hv" "${sources[@]}"
     objcopy -O elf32-i386 "$work/bare-hv" "$program"
+}
+
+# A kernel for a guest in private memory under it
+build_victim() {
+    local program=$out/kvm/victim.bin sources=("$here"/guest/victim/*.[cS])
+    stale "$program" "${sources[@]}" "$here"/guest/victim/*.h || return 0
+    say "compiling $(basename "$program")"
+    gcc -ffreestanding -fpie -fno-stack-protector -fcf-protection=none \
+        -fno-asynchronous-unwind-tables -mno-red-zone -mgeneral-regs-only -O2 -Wall \
+        -nostdlib -static \
+        -Wl,-N,-Ttext=0x5ec2e70ffc00,--build-id=none,--no-warn-rwx-segments \
+        -o "$work/victim" "${sources[@]}"
+    objcopy -O binary "$work/victim" "$program"
 }
 
 build_l2() {
@@ -278,4 +298,5 @@ if stale "$out/qemu" "$qemu"; then
 fi
 build_kvm_programs
 build_bare_hypervisor
+build_victim
 say "ready in $out ($(du -shL "$out" | cut -f1))"

@@ -176,7 +176,8 @@ class InnerVm:
 
     def __init__(self, host, name, slot, shadow=True, guest=None, cpus=1, memory=128,
                  append='', incoming=False, extra='', agent=None, serial=None,
-                 emulator='/bin/qemu'):
+                 emulator='/bin/qemu', private=False):
+        """private: L0 has the user VM's kernel"""
         self.host, self.name = host, name
         self.qmp = None
         self.shadow = shadow
@@ -194,10 +195,13 @@ class InnerVm:
         self.command = (
             f'{emulator} -L /firmware -accel kvm -cpu host -machine pc,graphics=off,hpet=off '
             f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '
-            f'-kernel /l2/vmlinuz -initrd /l2/l2.cpio.gz '
-            f'-append {shlex.quote(f"console=ttyS0 {host.USER_KERNEL}{append}".strip())} {serial} '
+            f'{"-kernel /bin/shadow-launch.bin" if private else self.kernel(append)} {serial} '
             f'-qmp tcp:0.0.0.0:{self.ports["qmp"]},server=on,wait=off '
             f'{"-incoming defer" if incoming else ""} {extra}')
+
+    def kernel(self, append):
+        words = f'console=ttyS0 {self.host.USER_KERNEL}{append}'.strip()
+        return f'-kernel /l2/vmlinuz -initrd /l2/l2.cpio.gz -append {shlex.quote(words)}'
 
     def start(self):
         log = f'/tmp/{self.name}'
