@@ -282,6 +282,13 @@ static void test_nested(void)
         case ULTRACALL_QUERY:
             g_assert_cmpint(ret, ==, 0);
             break;
+        case ULTRACALL_LAUNCH:
+            /* the same; and what stands in for a CPU cannot begin anew */
+            g_assert_cmpint(ret, ==, -EINVAL);
+            ret = shadow_call_args(qts, nr | TESTDEV_NESTED, SHADOW_BUF, 20, 0,
+                                   0, 0);
+            g_assert_cmpint(ret, ==, -EOPNOTSUPP);
+            break;
         default:
             g_assert_cmpint(ret, ==, -EPERM);
         }
