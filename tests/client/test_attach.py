@@ -176,7 +176,7 @@ def test_private_is_told(folder):
         host.set(protection='forced', event='protection')
         host.measurement = '\x1b[31m' + 59 * 'a'
         host.set(protection='private', event='protection')
-        user.expect("the guest's memory is private\r")
+        user.expect(r"the guest's memory is private\]")
 
 
 def test_paste(folder):
