@@ -160,7 +160,7 @@ void shadow_tcg_trap_step(CPUX86State *env)
 {
     if (env->eflags & TF_MASK) {
         env->dr[6] |= DR6_BS;
-        inject(env, SVM_EVTINJ_TYPE_EXEPT | EXCP01_DB);
+        do_interrupt_all(env_archcpu(env), EXCP01_DB, 0, 0, env->eip, 0);
     }
 }
 
@@ -202,10 +202,14 @@ bool shadow_tcg_private_enter(CPUX86State *env)
     }
     v->fresh = false;
     go_inside(env, v);
+    /* an NMI comes on top of it; an interrupt would find them off */
+    if (completed && !fresh &&
+        (!(event & SVM_EVTINJ_VALID) ||
+         (event & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_NMI)) {
+        shadow_tcg_trap_step(env);
+    }
     if (event & SVM_EVTINJ_VALID) {
         inject(env, event);
-    } else if (completed && !fresh) {
-        shadow_tcg_trap_step(env);
     }
     return true;
 }

@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "shadow/hw/core/shadow-private.h"
+#include "shadow/target/i386/shadow-tcg-assist.h"
 
 struct ShadowStart;
 
@@ -65,9 +66,6 @@ static inline bool shadow_tcg_keeps(CPUX86State *env, uint32_t type,
     return unlikely(qatomic_read(&shadow_private_used)) &&
            shadow_tcg_private_keeps(env, type, param, ra);
 }
-
-/* VMRUN injects: see shadow-tcg-assist.h. */
-void shadow_tcg_injects(CPUX86State *env);
 
 /* The RIP after a port access, for the VMCB */
 uint64_t shadow_tcg_next_rip(CPUX86State *env, uint64_t rip);
