@@ -25,10 +25,14 @@ static void second_cpu(void)
 
     wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)save);
     private_cpu_init();
-    for (;;) {
-        private_answer(private_vm.vmcb->exit_code);
+    while (private_answer(private_vm.vmcb->exit_code).completes ||
+           private_vm.vmcb->exit_code == EXIT_NPF) {
         entries++;
         private_enter();
+    }
+    check("the guest goes on", private_vm.vmcb->exit_code, 0);
+    for (;;) {
+        __asm__ volatile("cli; hlt");
     }
 }
 
@@ -106,7 +110,7 @@ void scenario_private_over(void)
     }
     private_vm = second;
     private_rounds = 0;
-    while (private_rounds < 3) {
+    for (unsigned n = 0; private_rounds < 3 && n < 10000; n++) {
         PrivateExit exit = private_answer(private_vm.vmcb->exit_code);
 
         if (exit.spins) {
@@ -114,4 +118,5 @@ void scenario_private_over(void)
         }
         private_enter();
     }
+    check("rounds of the new one", private_rounds, 3);
 }
