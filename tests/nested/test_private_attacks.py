@@ -9,6 +9,7 @@ from lab.patience import LONG
 def attacked(bare, then, rounds=3):
     with bare('private', private=True, then=then, rounds=rounds) as vm:
         vm.wait_done()
+        assert 'changed' not in vm.console.text(), vm.console.text()
         # The last one is written before the exit that L1 counts.
         vm.console.expect('ok\\r\\n' * rounds)
         said = vm.console.text()
