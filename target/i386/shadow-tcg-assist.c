@@ -37,6 +37,17 @@ size_t shadow_tcg_fetch(CPUX86State *env, uint8_t bytes[SHADOW_INSN_MAX])
     return n;
 }
 
+bool shadow_tcg_decode(CPUX86State *env, ShadowInsn *insn)
+{
+    ShadowInsnMode mode = env->hflags & HF_CS64_MASK ? SHADOW_INSN_64 :
+                          env->hflags & HF_CS32_MASK ? SHADOW_INSN_32 :
+                          SHADOW_INSN_16;
+    uint8_t bytes[SHADOW_INSN_MAX];
+    size_t len = shadow_tcg_fetch(env, bytes);
+
+    return shadow_insn_decode(bytes, len, mode, insn);
+}
+
 void shadow_tcg_put_assists(CPUX86State *env, uint64_t next_rip,
                             const uint8_t *bytes, size_t len)
 {
@@ -133,16 +144,7 @@ void shadow_tcg_assist(CPUX86State *env, uint64_t code)
         shadow_tcg_put_assists(env, 0, bytes, len);
         return;
     }
-    if (!has_next_rip(code)) {
-        shadow_tcg_put_assists(env, 0, NULL, 0);
-        return;
-    }
-    len = shadow_tcg_fetch(env, bytes);
-    if (!shadow_insn_decode(bytes, len, env->hflags & HF_CS64_MASK ?
-                                        SHADOW_INSN_64 :
-                                        env->hflags & HF_CS32_MASK ?
-                                        SHADOW_INSN_32 : SHADOW_INSN_16,
-                            &insn)) {
+    if (!has_next_rip(code) || !shadow_tcg_decode(env, &insn)) {
         shadow_tcg_put_assists(env, 0, NULL, 0);
         return;
     }

@@ -19,13 +19,9 @@
 /* Answer in L1's place, and go on after the instruction. */
 static G_NORETURN void answered(CPUX86State *env)
 {
-    uint8_t bytes[SHADOW_INSN_MAX];
     ShadowInsn insn;
-    ShadowInsnMode mode = env->hflags & HF_CS64_MASK ? SHADOW_INSN_64 :
-                          env->hflags & HF_CS32_MASK ? SHADOW_INSN_32 :
-                          SHADOW_INSN_16;
 
-    if (shadow_insn_decode(bytes, shadow_tcg_fetch(env, bytes), mode, &insn)) {
+    if (shadow_tcg_decode(env, &insn)) {
         env->eip += insn.length;
         env->eflags &= ~RF_MASK;
         env->hflags &= ~HF_INHIBIT_IRQ_MASK;
