@@ -57,11 +57,14 @@ void shadow_console_restored(ShadowConsole *c, bool snapshot)
 void shadow_console_protection(ShadowConsole *c, bool exposed,
                                const char *broken, const char *privacy)
 {
-    const char *what = exposed ? "not protected from the cloud VM" : privacy;
+    const char *greets = exposed ? "not protected from the cloud VM" : privacy;
     g_autofree char *text = NULL;
 
-    text = g_strdup_printf("[%s %s: %s]\r\n", c->notices.type, c->name, what);
-    shadow_notices_set_greeting(&c->notices, what ? text : NULL);
+    if (greets) {
+        text = g_strdup_printf("[%s %s: %s]\r\n", c->notices.type, c->name,
+                               greets);
+    }
+    shadow_notices_set_greeting(&c->notices, text);
     if (broken) {
         g_autofree char *what = NULL;
 

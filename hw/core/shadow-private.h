@@ -64,10 +64,7 @@ bool shadow_private_try_end(ShadowPrivate *p);
 /* What the CPUs' private address space has */
 MemoryRegion *shadow_private_root(void);
 
-/*
- * A guest-physical address of private memory, and how many bytes follow it;
- * in the CPUs' private address space.
- */
+/* Where a guest-physical address is in the CPUs' private address space */
 static inline uint64_t shadow_private_address(const ShadowPrivate *p,
                                               uint64_t gpa)
 {
