@@ -10,7 +10,7 @@ import time
 
 import lab
 from lab.patience import scaled
-from lab.paused import leave_little, save, wait_switchover
+from lab.paused import frozen
 
 SIZE = 200 * 1024
 
@@ -61,21 +61,6 @@ def answered(hosts):
     done = subprocess.run(program('list', '--hosts', hosts, 'vm1'), capture_output=True, check=True)
     assert b'vm1/vm1-com1' in done.stdout, done
     return time.monotonic() - started
-
-
-@contextlib.contextmanager
-def frozen(pair):
-    """The user VM moves; on its way it stands still, its state saved, for as long as wanted."""
-    since = pair.inner.qmp.mark()
-    leave_little(pair)
-    pair.migrate_start(pause_before_switchover=True)
-    wait_switchover(pair, since)
-    pair.new.signal('STOP')
-    save(pair)
-    yield
-    pair.new.signal('CONT')
-    info, _, _ = pair.migrate_finish()
-    assert info['status'] == 'completed', info
 
 
 def transfer_and_move(pair, console, hosts):

@@ -6,25 +6,10 @@ import contextlib
 import re
 
 import lab
-from lab.paused import leave_little, save, wait_switchover
+from lab.paused import frozen
 
 SIZE = 200 * 1024
 LINE = re.compile(r'G(\d{7})[A-Za-z0-9+/]{62}[0-9a-f]{8}')
-
-
-@contextlib.contextmanager
-def frozen(pair):
-    """The user VM moves; on its way it stands still for as long as wanted."""
-    since = pair.inner.qmp.mark()
-    leave_little(pair)
-    pair.migrate_start(pause_before_switchover=True)
-    wait_switchover(pair, since)
-    pair.new.signal('STOP')
-    save(pair)
-    yield
-    pair.new.signal('CONT')
-    info, _, _ = pair.migrate_finish()
-    assert info['status'] == 'completed', info
 
 
 def transfer_and_move(pair, user, watcher, seed):

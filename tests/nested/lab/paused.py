@@ -34,6 +34,18 @@ def paused(pair, saved=False, session=True):
         assert pair.target.guest()['state'] == 'incoming', pair.target.guest()
 
 
+@contextlib.contextmanager
+def frozen(pair):
+    """The user VM moves; on its way it stands still, its state saved, for as long as wanted."""
+    start(pair)
+    pair.new.signal('STOP')
+    save(pair)
+    yield
+    pair.new.signal('CONT')
+    info, _, _ = pair.migrate_finish()
+    assert info['status'] == 'completed', info
+
+
 def start(pair, **options):
     """Up to the last moment before SAVE."""
     since = pair.inner.qmp.mark()
