@@ -183,17 +183,6 @@ static void ask(Transport t, Answers *answers)
     check("no such call", call_by(t, 99, q).status, -38);
 }
 
-static unsigned differences(const void *a, const void *b, size_t n)
-{
-    const uint8_t *x = a, *y = b;
-    unsigned count = 0;
-
-    while (n--) {
-        count += *x++ != *y++;
-    }
-    return count;
-}
-
 void scenario_calls(void)
 {
     static Answers first, other, none;

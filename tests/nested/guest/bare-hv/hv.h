@@ -116,6 +116,8 @@ static inline void relax(uint64_t rounds)
 /* %s, %u, %x, each 64 bits wide but %s */
 void say(const char *format, ...);
 bool check(const char *what, uint64_t got, uint64_t want);
+/* In how many of @n bytes they differ */
+unsigned differences(const void *a, const void *b, size_t n);
 /* A word of the command line: the number after NAME=, or @def */
 uint64_t option(const char *name, uint64_t def);
 bool option_is(const char *name, const char *value);

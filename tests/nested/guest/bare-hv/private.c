@@ -130,17 +130,6 @@ static unsigned secrets(const void *buf, size_t len)
     return n;
 }
 
-static unsigned differences(const void *a, const void *b, size_t n)
-{
-    const uint8_t *x = a, *y = b;
-    unsigned count = 0;
-
-    while (n--) {
-        count += *x++ != *y++;
-    }
-    return count;
-}
-
 /* Only what is wrong is said: there are many exits. */
 static void must(const char *what, uint64_t got, uint64_t want)
 {

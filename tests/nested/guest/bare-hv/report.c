@@ -66,6 +66,17 @@ bool check(const char *what, uint64_t got, uint64_t want)
     return got == want;
 }
 
+unsigned differences(const void *a, const void *b, size_t n)
+{
+    const uint8_t *x = a, *y = b;
+    unsigned count = 0;
+
+    while (n--) {
+        count += *x++ != *y++;
+    }
+    return count;
+}
+
 void options_init(uint32_t multiboot_info)
 {
     const uint32_t *info = (const uint32_t *)(uintptr_t)multiboot_info;
