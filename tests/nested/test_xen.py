@@ -247,12 +247,13 @@ def save_and_restore(xen, domain, console):
     assert domain.seen_by_l1() == ''
 
 
-def migrate_live(xen, domain, console):
-    """By xl migrate, while lines go both ways"""
+def migrate_live(xen, domain, console, alone=False):
+    """By xl migrate, while lines go both ways; alone: with nothing beside it"""
     from lab.transfer import Transfer
     transfer = Transfer(console, 40 * 1024, rate=500)
     transfer.start()
-    domain.migrate_start(xen.target.listen())
+    listener = xen.target.listen_alone() if alone else xen.target.listen()
+    domain.migrate_start(listener, alone=alone)
     console.wait_closed(4 * lab.LONG)
     console.go_on(xen.target)
     status, text = domain.migrate_finish()

@@ -6,7 +6,7 @@ import contextlib
 
 import lab
 
-from test_xen import ASK, HELLO, KEPT, RESET, bound, check_echo, unbound
+from test_xen import ASK, HELLO, KEPT, RESET, bound, check_echo, migrate_live, unbound
 
 
 @contextlib.contextmanager
@@ -200,24 +200,11 @@ def test_model_killed_frozen(xen):
 @lab.long
 def test_linux(xen):
     """A login, interrupts, a transfer; then live to another host by xl alone."""
-    from lab.transfer import Transfer
     with xen.guest(both=True) as console, \
             xen.source.create('linux', 'linux', paused=False, agent='vm1') as domain:
         console.login('root', lab.PASSWORD)
         assert int(console.command("grep ttyS0 /proc/interrupts | awk '{print $2}'")[1]) > 0
         console.command('export MARK=here')
-        transfer = Transfer(console, 40 * 1024, rate=500)
-        transfer.start()
-        domain.migrate_start(xen.target.listen_alone(), alone=True)
-        console.wait_closed(4 * lab.LONG)
-        console.go_on(xen.target)
-        status, text = domain.migrate_finish()
-        assert status == 0, text + xen.target.received()
-        assert xen.source.guest()['state'] == 'gone' and xen.target.guest()['state'] == 'active'
-        transfer.release()
-        from_guest, to_guest = transfer.finish()
-        assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
-        assert console.gap == 0 and console.command('echo $MARK')[1] == 'here\n'
+        migrate_live(xen, domain, console, alone=True)
         assert domain.seen_by_l1() == ''
         assert xen.target.run('cat /tmp/linux.serial')[1] == ''
-        xen.target.run('xl destroy linux', check=True)
