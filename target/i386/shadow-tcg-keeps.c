@@ -8,6 +8,7 @@
 #include "tcg/helper-tcg.h"
 #include "shadow/target/i386/shadow-tcg-assist.h"
 #include "shadow/target/i386/shadow-tcg-private.h"
+#include "shadow/target/i386/shadow-vcpu.h"
 
 #define MSR_SEV_STATUS 0xc0010131
 #define SEV_STATUS_ENABLED 1
@@ -144,21 +145,8 @@ bool shadow_tcg_private_keeps(CPUX86State *env, uint32_t type, uint64_t param,
         return keeps_xcr0(env);
     case SVM_EXIT_MSR:
         return keeps_msr(env, param, ra);
-    case SVM_EXIT_WRITE_CR0:
-    case SVM_EXIT_WRITE_CR4:
-    case SVM_EXIT_WRITE_CR8:
-    case SVM_EXIT_IRET:
-    case SVM_EXIT_HLT:
-    case SVM_EXIT_PAUSE:
-    case SVM_EXIT_MONITOR:
-    case SVM_EXIT_MWAIT:
-    case SVM_EXIT_INVD:
-    case SVM_EXIT_WBINVD:
-    case SVM_EXIT_RDPMC:
-    case SVM_EXIT_VMMCALL:
-        return false;
     default:
-        return true;
+        return !shadow_vcpu_is_told(type);
     }
 }
 

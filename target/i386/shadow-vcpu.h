@@ -26,6 +26,10 @@ typedef struct ShadowOwnRegs {
     target_ulong dr[4];
 } ShadowOwnRegs;
 
+/* What reads as ones in them, if nothing is on */
+#define SHADOW_DR6_FIXED 0xffff0ff0
+#define SHADOW_DR7_FIXED 0x400
+
 typedef struct ShadowRegs {
     target_ulong regs[CPU_NB_REGS];
     target_ulong eip;
@@ -83,6 +87,9 @@ void shadow_vcpu_load(CPUX86State *env, ShadowVcpu *v);
 /* What VMRUN and #VMEXIT do not swap, for the hypervisor */
 void shadow_vcpu_save_own(CPUX86State *env, ShadowOwnRegs *own);
 void shadow_vcpu_load_own(CPUX86State *env, const ShadowOwnRegs *own);
+
+/* Whether the hypervisor hears of what it intercepts, shadow-vcpu-view.c */
+bool shadow_vcpu_is_told(uint64_t code);
 
 /*
  * After shadow_vcpu_save(), for the exit in @v->exit_code: the registers that
