@@ -6,6 +6,7 @@
 #include "qapi/error.h"
 #include "qom/object_interfaces.h"
 #include "system/reset.h"
+#include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
