@@ -43,14 +43,14 @@ static bool kvm_is_snapshot(void)
 
 /*
  * Without a return path nobody can know, so the console stays frozen, for an
- * operator to decide.  Postcopy has one whether or not it was asked for.
+ * operator to decide.
  *
  * With postcopy QEMU says "done" a first time when it has sent the devices,
  * and before it knows whether they were taken: only the state tells.
  */
 static bool kvm_has_moved(ShutdownCause cause)
 {
-    return (migrate_return_path() || migrate_postcopy_ram()) &&
+    return shadow_agent_has_return_path() &&
            migrate_get_current()->state == MIGRATION_STATUS_COMPLETED;
 }
 

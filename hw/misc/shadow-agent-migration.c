@@ -121,8 +121,7 @@ static int64_t agent_make_room(ShadowAgent *a)
     return 0;
 }
 
-/* Postcopy has one whether or not it was asked for. */
-static bool agent_has_return_path(void)
+bool shadow_agent_has_return_path(void)
 {
     return migrate_return_path() || migrate_postcopy_ram();
 }
@@ -139,7 +138,7 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
     if (a->hypervisor->is_snapshot()) {
         return agent_may_snapshot(a, errp) ? 0 : -EPERM;
     }
-    if (!agent_has_return_path()) {
+    if (!shadow_agent_has_return_path()) {
         warn_report("shadow-agent: without the return-path capability "
                     "the console of '%s' stays frozen here", a->guest);
     }

@@ -148,6 +148,9 @@ void shadow_agent_poll(ShadowAgent *a);
  */
 bool shadow_agent_migration_start(ShadowAgent *a, Error **errp);
 
+/* Postcopy has one whether or not it was asked for. */
+bool shadow_agent_has_return_path(void);
+
 /* What the migration is written to, or NULL */
 Object *shadow_agent_channel(void);
 
