@@ -11,6 +11,7 @@
 #include "shadow/hw/core/shadow-claim.h"
 #include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/misc/shadow-launch.h"
 #include "shadow/hw/misc/ultracall-admission.h"
 #include "shadow/hw/misc/ultracall-call.h"
 #include "shadow/include/compat-memory.h"
@@ -403,7 +404,8 @@ static const UltracallDesc ultracall_descs[] = {
                                   sizeof(struct ultracall_resource) },
     [ULTRACALL_RUN] = { "run", call_run, .named = true },
     [ULTRACALL_LAUNCH] = { "launch", ultracall_launch, .nested = true,
-        .use = BUFFER_IN, .min = 20, .max = 128 * 20 },
+        .use = BUFFER_IN, .min = sizeof(ShadowE820),
+        .max = SHADOW_E820_MAX * sizeof(ShadowE820) },
     [ULTRACALL_PORT] = { "port", call_port, .named = true,
         .use = BUFFER_OUT, .min = 1, .max = 4,
         .flags = ULTRACALL_PORT_WRITE | UINT16_MAX },
