@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "exec/cputlb.h"
+#include "qemu/bswap.h"
 #include "svm.h"
 #include "tcg/helper-tcg.h"
 #include "shadow/include/compat-tcg.h"
@@ -12,8 +13,7 @@
 
 /* AMD APM vol. 2, appendix B; not in QEMU's struct vmcb */
 #define VMCB_NEXT_RIP 0xc8
-#define VMCB_INSN_LEN 0xd0
-#define VMCB_INSN_BYTES 0xd1
+#define VMCB_INSN 0xd0          /* a byte for the length, then SHADOW_INSN_MAX */
 
 size_t shadow_tcg_fetch(CPUX86State *env, uint8_t bytes[SHADOW_INSN_MAX])
 {
@@ -52,12 +52,12 @@ void shadow_tcg_put_assists(CPUX86State *env, uint64_t next_rip,
                             const uint8_t *bytes, size_t len)
 {
     CPUState *cs = env_cpu(env);
+    uint8_t insn[1 + SHADOW_INSN_MAX] = { len };
 
+    memcpy(insn + 1, bytes, len);
     x86_stq_phys(cs, env->vm_vmcb + VMCB_NEXT_RIP, next_rip);
-    x86_stb_phys(cs, env->vm_vmcb + VMCB_INSN_LEN, len);
-    for (size_t i = 0; i < len; i++) {
-        x86_stb_phys(cs, env->vm_vmcb + VMCB_INSN_BYTES + i, bytes[i]);
-    }
+    x86_stq_phys(cs, env->vm_vmcb + VMCB_INSN, ldq_le_p(insn));
+    x86_stq_phys(cs, env->vm_vmcb + VMCB_INSN + 8, ldq_le_p(insn + 8));
 }
 
 void shadow_tcg_injects(CPUX86State *env)
@@ -135,23 +135,20 @@ static void assist_invlpg(CPUX86State *env, const ShadowInsn *insn)
 
 void shadow_tcg_assist(CPUX86State *env, uint64_t code)
 {
-    uint8_t bytes[SHADOW_INSN_MAX];
+    uint8_t bytes[SHADOW_INSN_MAX] = { };
+    uint64_t next_rip = 0;
     ShadowInsn insn;
-    size_t len;
+    size_t len = 0;
 
     if (code == SVM_EXIT_NPF || code == SVM_EXIT_EXCP_BASE + EXCP0E_PAGE) {
         len = shadow_tcg_fetch(env, bytes);
-        shadow_tcg_put_assists(env, 0, bytes, len);
-        return;
+    } else if (has_next_rip(code) && shadow_tcg_decode(env, &insn)) {
+        if (code <= SVM_EXIT_WRITE_DR7 || code == SVM_EXIT_CR0_SEL_WRITE) {
+            assist_mov(env, code, &insn);
+        } else if (code == SVM_EXIT_INVLPG) {
+            assist_invlpg(env, &insn);
+        }
+        next_rip = env->eip + insn.length;
     }
-    if (!has_next_rip(code) || !shadow_tcg_decode(env, &insn)) {
-        shadow_tcg_put_assists(env, 0, NULL, 0);
-        return;
-    }
-    if (code <= SVM_EXIT_WRITE_DR7 || code == SVM_EXIT_CR0_SEL_WRITE) {
-        assist_mov(env, code, &insn);
-    } else if (code == SVM_EXIT_INVLPG) {
-        assist_invlpg(env, &insn);
-    }
-    shadow_tcg_put_assists(env, env->eip + insn.length, NULL, 0);
+    shadow_tcg_put_assists(env, next_rip, bytes, len);
 }
