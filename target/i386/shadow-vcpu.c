@@ -122,7 +122,8 @@ void shadow_vcpu_reset(CPUX86State *env, ShadowVcpu *v)
     v->kind = SHADOW_EXIT_WAIT;
     v->rip = v->next_rip = 0;
     *r = (ShadowRegs) {
-        .eflags = 2, .efer = MSR_EFER_SVME, .dr6 = SHADOW_DR6_FIXED, .dr7 = SHADOW_DR7_FIXED,
+        .eflags = 2, .efer = MSR_EFER_SVME,
+        .dr6 = SHADOW_DR6_FIXED, .dr7 = SHADOW_DR7_FIXED,
     };
     r->regs[R_EDX] = env->cpuid_version;
     r->cr[0] = CR0_ET_MASK | CR0_NW_MASK | CR0_CD_MASK;
