@@ -38,6 +38,12 @@ static ShadowEntry entry;
 static uint8_t token[ULTRACALL_TOKEN_LEN];
 static GHashTable *admitted;        /* processes that ever were */
 static bool tickets;                /* there was one */
+
+/* Who made the last BIND, and whether that was after the last COMMIT */
+static struct {
+    uint64_t process;
+    bool since_commit;
+} bound[FUZZ_GUESTS];
 static Genuine genuine[MAX_GENUINE];
 static unsigned n_genuine;
 
@@ -111,6 +117,8 @@ static void check_success(uint32_t nr, unsigned which, const FuzzGuest *was,
         fuzz_assert(g->claimed == (regs->arg[4] & ULTRACALL_BIND_CLAIM));
         fuzz_assert(g->claimed ? !g->by_process && !g->by_tag
                                : g->by_process);
+        bound[which].process = entry.process;
+        bound[which].since_commit = true;
         if (g->claimed) {
             fuzz_claims_bound(which, regs->arg[2]);
         }
@@ -135,10 +143,14 @@ static void check_success(uint32_t nr, unsigned which, const FuzzGuest *was,
     case ULTRACALL_COMMIT:
         fuzz_assert(was->state == SHADOW_GUEST_STATE_FROZEN &&
                     g->state == SHADOW_GUEST_STATE_GONE);
+        bound[which].since_commit = false;
         break;
     case ULTRACALL_ABORT:
-        fuzz_assert(was->state == SHADOW_GUEST_STATE_FROZEN &&
-                    g->state == SHADOW_GUEST_STATE_ACTIVE);
+        fuzz_assert(was->state == SHADOW_GUEST_STATE_FROZEN ||
+                    (was->state == SHADOW_GUEST_STATE_GONE &&
+                     was->by_process && !bound[which].since_commit &&
+                     bound[which].process == entry.process));
+        fuzz_assert(g->state == SHADOW_GUEST_STATE_ACTIVE);
         break;
     case ULTRACALL_RESET:
         fuzz_assert(g->state == SHADOW_GUEST_STATE_ACTIVE);
