@@ -60,9 +60,6 @@ static bool claim(struct xend *x, struct domain *d, const char *tag)
                       NULL);
     if (!ret) {
         memcpy(page + COOKIE_OFFSET, &cookie, sizeof(cookie));
-    } else if (ret == -ENOENT) {
-        domain_state(x, d, "error: the outer QEMU has no shadow-guest '%s'",
-                     tag);
     } else {
         domain_state(x, d, "error: cannot bind '%s': %s", tag,
                      strerror(-ret));
@@ -110,11 +107,15 @@ void domain_bind(struct xend *x, struct domain *d, const char *tag)
     bool late = !d->paused;
     unsigned flags;
 
+    if (shadow_state(&x->client, tag, &flags) == -ENOENT) {
+        domain_state(x, d, "error: the outer QEMU has no shadow-guest '%s'",
+                     tag);
+        return;
+    }
     if (xc_domain_pause(x->xc, d->domid)) {
         domain_state(x, d, "error: cannot be paused: %s", strerror(errno));
         return;
     }
-    shadow_state(&x->client, tag, &flags);
     late = late && !(flags & ULTRACALL_GUEST_BOUND);
     if (irq_layout(x, d, tag) && claim(x, d, tag)) {
         snprintf(d->tag, sizeof(d->tag), "%s", tag);
