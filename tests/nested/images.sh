@@ -29,6 +29,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 firmware='bios-256k.bin kvmvapic.bin linuxboot_dma.bin multiboot_dma.bin'
 modules='kvm-amd virtio_pci virtio_net uio_pci_generic'
 host_modules='kvm-amd virtio_pci virtio_net'
+user_modules='virtio_pci virtio_blk virtio_net button ext4 crc32c_generic'
 user_name=user
 user_password=Rosebud-1941
 
@@ -48,6 +49,10 @@ find_firmware() { # NAME
         [ -e "$dir/$1" ] && { readlink -f "$dir/$1"; return; }
     done
     die "no firmware $1: unpack seabios and qemu-system-data into $tools"
+}
+
+modules_of() { # KERNEL
+    first "kernel modules" "$tools"{,/usr}"/lib/modules/${1##*/vmlinuz-}"
 }
 
 module_file() { # NAME: the kernel writes - and _ as it likes
@@ -199,13 +204,21 @@ build_victim() {
 }
 
 build_l2() {
-    local root=$work/l2 hash
-    stale "$out/l2.cpio.gz" "$0" "$here"/guest/l2-* "$busybox" "$out"/guest/* || return 0
+    local root=$work/l2 hash image name moddir
+    stale "$out/l2.cpio.gz" "$0" "$here"/guest/l2-* "$busybox" "$kernel" "$host_kernel" \
+        "$out"/guest/* || return 0
     say "packing the user VM's initramfs"
     busybox_tree "$root"
     cp "$here/guest/l2-init" "$root/init"
-    cp "$here/guest/l2-login" "$root/bin/l2-login"
-    chmod 0755 "$root/init" "$root/bin/l2-login"
+    cp "$here"/guest/l2-{login,load} "$root/bin/"
+    chmod 0755 "$root/init" "$root"/bin/l2-{login,load}
+    for image in "$kernel" "$host_kernel"; do
+        moddir=$(modules_of "$image")
+        mkdir -p "$root/modules/${image##*/vmlinuz-}"
+        for name in $user_modules; do
+            copy_module "$name" "$root/modules/${image##*/vmlinuz-}"
+        done
+    done
     echo 'stty echo    # see l2-login' > "$root/etc/profile"
     hash=$("$busybox" mkpasswd -m sha512 -S shadowconsole "$user_password")
     printf 'root:%s:19000:0:99999:7:::\n%s:%s:19000:0:99999:7:::\n' \
@@ -216,9 +229,9 @@ build_l2() {
 }
 
 # What the cloud VM and the emulated host have in common: all that QEMU with KVM needs, but QEMU.
-qemu_host_tree() { # ROOT INIT VERSION MODULES
+qemu_host_tree() { # ROOT INIT KERNEL MODULES
     local root=$1 name lib libs moddir
-    moddir=$(first "kernel modules" "$tools/lib/modules/$3" "$tools/usr/lib/modules/$3")
+    moddir=$(modules_of "$3")
     cp "$here/guest/$2" "$root/init"
     cp "$here/guest/common.sh" "$root/"
     chmod 0755 "$root/init"
@@ -243,7 +256,7 @@ build_l1() {
         "$out"/guest/* "$out/l2.cpio.gz" || return 0
     say "packing the cloud VM's initramfs"
     busybox_tree "$root"
-    qemu_host_tree "$root" l1-init "$version" "$modules"
+    qemu_host_tree "$root" l1-init "$kernel" "$modules"
     mkdir -p "$root/l2"
     cp "$kernel" "$root/l2/vmlinuz"
     cp "$out/l2.cpio.gz" "$root/l2/"
@@ -258,7 +271,7 @@ build_host() { # SERIES KERNEL
         "$out"/guest/* || return 0
     say "packing the emulated host's initramfs for Linux $1"
     busybox_tree "$root"
-    qemu_host_tree "$root" host-init "${2##*/vmlinuz-}" "$host_modules"
+    qemu_host_tree "$root" host-init "$2" "$host_modules"
     pack "$root" > "$out/host-$1.cpio.new"
     mv "$out/host-$1.cpio.new" "$out/host-$1.cpio"
 }
@@ -279,7 +292,6 @@ done
 [ -x "$qemu" ] || die "no QEMU at $qemu"
 kernel=$(first "kernel (package linux-image-6.1.*-amd64)" "$tools/boot/vmlinuz-6.1.*-amd64")
 host_kernel=$(first "kernel (package linux-image-6.12.*-amd64)" "$tools/boot/vmlinuz-6.12.*-amd64")
-version=${kernel##*/vmlinuz-}
 busybox=$(first "busybox (package busybox-static)" "$tools/bin/busybox" "$tools/usr/bin/busybox")
 
 build_guest_programs

@@ -5,14 +5,7 @@ import contextlib
 import secrets
 
 import lab
-
-MEMORY = 256
-
-
-def add_memory(host, config, guest='vm1', append='console=ttyS0 quiet'):
-    host.qmp.cmd('device_add', driver='shadow-memory', id=f'{guest}-ram', guest=guest,
-                 size=MEMORY << 20, kernel=f'{config.images}/vmlinuz',
-                 initrd=f'{config.images}/l2.cpio.gz', append=append)
+from lab.private import MEMORY, add_memory
 
 
 @contextlib.contextmanager

@@ -6,10 +6,16 @@
  *     measure input BYTES          says READY, reads so many, says DONE
  *     measure echo                 the terminal echoes until a ^D comes
  *     measure port PORT COUNT      nanoseconds that a read of a port takes
+ *     measure cpuid COUNT          the same of CPUID, with which L1 is asked
+ *     measure loop COUNT           of a step with arithmetic and memory
+ *     measure read FILE            of reading a KiB, past the page cache
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#define _GNU_SOURCE
+#include <cpuid.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +27,7 @@
 
 #define LINE_LEN 64
 #define PARTS    25
+#define READ_SIZE (128 << 10)
 #define LINES    32 /* in one write, as a program with a buffer does */
 
 static long number(const char *text)
@@ -131,25 +138,81 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The median of some parts: what interrupts the loop is in few of them */
-static int port(unsigned where, unsigned count)
+/* COUNT times in all, in some parts; their nanoseconds, the least first */
+static double *parts_of(void (*what)(long), long count)
 {
-    double parts[PARTS];
+    static double parts[PARTS];
 
-    if (ioperm(where, 1, 1)) {
-        perror("measure");
-        return 1;
-    }
     for (unsigned part = 0; part < PARTS; part++) {
         double start = now();
 
-        for (unsigned i = 0; i < count / PARTS; i++) {
-            inb(where);
+        for (long i = 0; i < count / PARTS; i++) {
+            what(i);
         }
         parts[part] = (now() - start) * 1e9 / (count / PARTS);
     }
     qsort(parts, PARTS, sizeof(parts[0]), by_size);
-    printf("%.1f ns\n", parts[PARTS / 2]);
+    return parts;
+}
+
+static unsigned port_number;
+
+static void do_port(long i)
+{
+    inb(port_number);
+}
+
+/* The median: what interrupts the loop is in few of the parts */
+static int port(unsigned where, long count)
+{
+    if (ioperm(where, 1, 1)) {
+        perror("measure");
+        return 1;
+    }
+    port_number = where;
+    printf("%.1f ns\n", parts_of(do_port, count)[PARTS / 2]);
+    return 0;
+}
+
+static void do_cpuid(long i)
+{
+    unsigned a, b, c, d;
+
+    __cpuid(0, a, b, c, d);
+}
+
+static void do_step(long i)
+{
+    static uint32_t memory[1 << 17], at = 1;
+
+    at = at * 1664525 + 1013904223;
+    memory[at >> 15] += at ^ i;
+}
+
+/* What has not been interrupted at all says most. */
+static int least(void (*what)(long), long count)
+{
+    printf("%.3f ns\n", parts_of(what, count)[0]);
+    return 0;
+}
+
+static int read_past_cache(const char *path)
+{
+    static char buf[READ_SIZE] __attribute__((aligned(4096)));
+    int fd = open(path, O_RDONLY | O_DIRECT);
+    double start = now();
+    size_t total = 0;
+    ssize_t n;
+
+    while (fd >= 0 && (n = read(fd, buf, sizeof(buf))) > 0) {
+        total += n;
+    }
+    if (fd < 0 || n < 0 || !total) {
+        perror("measure");
+        return 1;
+    }
+    close(fd);
+    printf("%.1f ns\n", (now() - start) * 1e9 / (total >> 10));
     return 0;
 }
 
@@ -170,7 +233,17 @@ int main(int argc, char **argv)
     if (!strcmp(what, "port") && argc == 4) {
         return port(n, number(argv[3]));
     }
+    if (!strcmp(what, "cpuid") && argc == 3) {
+        return least(do_cpuid, n);
+    }
+    if (!strcmp(what, "loop") && argc == 3) {
+        return least(do_step, n);
+    }
+    if (!strcmp(what, "read") && argc == 3) {
+        return read_past_cache(argv[2]);
+    }
     fprintf(stderr, "usage: measure output|input BYTES, measure echo, "
-            "measure port PORT COUNT\n");
+            "measure port PORT COUNT, measure cpuid|loop COUNT, "
+            "measure read FILE\n");
     return 2;
 }

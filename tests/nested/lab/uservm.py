@@ -25,10 +25,14 @@ class UserVm:
         self.removed = False
 
     def __enter__(self):
-        self.host.add_guest(self.guest, secrets.token_bytes(32), self.ports, **self.device)
+        self.give()
         self.console = self.connect()
         self.boot()
         return self
+
+    def give(self):
+        """What L0's operator gives it"""
+        self.host.add_guest(self.guest, secrets.token_bytes(32), self.ports, **self.device)
 
     def connect(self, port=1):
         """Somebody at the console"""

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A user VM with private memory and registers, beside an ordinary one in the same cloud VM: both
+with a shadow console, the same kernel, as much memory, and a virtio disk"""
+
+import contextlib
+import re
+
+from lab.private import MEMORY, PrivateVm, SHARED_DEVICE
+from lab.uservm import UserVm
+
+from . import Goal
+from ._wire import console_wire
+
+NAME = 'private'
+TITLE = 'private memory'
+UNIT = 'ns'
+PRIVATE, ORDINARY = 'private', 'an ordinary user VM'
+GOALS = [
+    Goal(PRIVATE, ORDINARY, at_most=1.02, figure='loop', title='a step of a loop in L2'),
+    Goal(PRIVATE, ORDINARY, at_most=1.3, figure='exit', title='an exit to L1 (CPUID)'),
+    Goal(PRIVATE, ORDINARY, at_most=1.1, figure='port',
+         title='an access to a port of the shadow console'),
+    Goal(PRIVATE, ORDINARY, at_most=1.5, figure='read', title='a KiB from a virtio disk'),
+]
+# What one round asks of each
+MEASURE = {'loop': 'loop 25000000', 'exit': 'cpuid 10000', 'port': 'port 0x3ff 500000',
+           'read': 'read /dev/vda'}
+ROUNDS = 7
+DISK = 16           # MiB
+RATE = re.compile(r'([\d.]+)$')
+
+
+class Bench:
+    def __init__(self, env):
+        self.env = env
+
+    def __enter__(self):
+        self.env.say('starting a cloud host')
+        with contextlib.ExitStack() as stack:
+            host = stack.enter_context(self.env.fresh_host(name='private', memory=1280))
+            host.run(f'dd if=/dev/zero of=/tmp/disk bs=1M count={DISK}', check=True)
+            self.env.say('starting two user VMs')
+            self.vms = {name: stack.enter_context(kind(
+                host, guest, user='root', chardev=True, memory=MEMORY,
+                extra='-drive id=disk,if=none,file=/tmp/disk,format=raw,read-only=on '
+                      f'-device virtio-blk-pci,drive=disk,{SHARED_DEVICE}'))
+                for name, kind, guest in ((PRIVATE, PrivateVm, 'vm1'), (ORDINARY, UserVm, 'vm2'))}
+            for vm in self.vms.values():
+                vm.login()
+                assert vm.console.command('l2-load')[0] == 0
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def series(self):
+        return {name: lambda vm=vm: self.measure(vm) for name, vm in self.vms.items()}
+
+    @staticmethod
+    def measure(vm):
+        figures = {}
+        with console_wire(vm.console) as wire:
+            for name, what in MEASURE.items():
+                wire.run(f'measure {what}', b' ns')
+                figures[name] = float(RATE.search(wire.before.decode())[1])
+        return figures

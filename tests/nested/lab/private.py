@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A user VM whose memory and registers are private."""
+
+import concurrent.futures
+import contextlib
+
+from .found import Secrets
+from .host import CloudHost
+from .uservm import UserVm
+
+MEMORY = 256                # MiB
+SHARED_DEVICE = 'iommu_platform=on,disable-legacy=on'      # of a virtio device
+
+
+def add_memory(host, config, guest='vm1', append='console=ttyS0 quiet', memory=MEMORY,
+               kernel='vmlinuz', initrd=None):
+    """As the operator of L0 gives it, and what starts in it"""
+    host.qmp.cmd('device_add', driver='shadow-memory', id=f'{guest}-ram', guest=guest,
+                 size=memory << 20, kernel=f'{config.images}/{kernel}',
+                 initrd=initrd or f'{config.images}/l2.cpio.gz', append=append)
+
+
+class PrivateVm(UserVm):
+    """launch: what add_memory() is told"""
+
+    def __init__(self, host, guest='vm1', memory=MEMORY, user='root', launch=(), **options):
+        super().__init__(host, guest, user=user, private=True, memory=memory, **options)
+        self.launch = {'memory': memory, **dict(launch)}
+
+    def give(self):
+        super().give()
+        add_memory(self.host, self.host.config, self.guest, **self.launch)
+
+    def remove(self):
+        since = self.host.qmp.mark()
+        self.host.qmp.cmd('device_del', id=f'{self.guest}-ram')
+        self.host.qmp.wait_event('DEVICE_DELETED', since, device=f'{self.guest}-ram')
+        super().remove()
+
+
+class Beside:
+    """A cloud host of its own with a private VM, in which a user leaves secrets while other
+    things go on; launched by the main thread. Then the host stands still, until it is searched."""
+
+    def __init__(self, config, user, name='host-c'):
+        self.user = user
+        self.host = CloudHost(config, name, memory=768)
+        self.secrets = Secrets()
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+            stack.enter_context(self.host.launch())
+            self.session = self.pool.submit(self._session)
+            self._stack = stack.pop_all()
+        return self
+
+    def _session(self):
+        self.host.wait_ready()
+        vm = PrivateVm(self.host, user=self.user, chardev=True).__enter__().login()
+        self.secrets.leave(self.host, vm.console)
+        self.host.qmp.cmd('stop')
+        return vm
+
+    def wait(self):
+        """Until the secrets are there: what L0's operator is told"""
+        return self.session.result().state()
+
+    def search(self):
+        vm = self.session.result()
+        self.host.qmp.cmd('cont')
+        found = self.secrets.found_everywhere(self.host, vm.inner)
+        vm.console.close()
+        return found
+
+    def __exit__(self, *error):
+        self.host.kill()        # what waits for it ends
+        return self._stack.__exit__(*error)
