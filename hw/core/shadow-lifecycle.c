@@ -261,8 +261,8 @@ void shadow_lifecycle_seen(ShadowGuest *g)
 {
     if (lifecycle_unseen(g) && shadow_running_entered_since(g->ports)) {
         lifecycle_protected(g, "entered");
-        lifecycle_arm(g);
     }
+    lifecycle_arm(g);           /* what is private now need not be seen */
     shadow_lifecycle_entered(g);
 }
 
