@@ -57,15 +57,15 @@ static void save_swapped(CPUX86State *env, ShadowRegs *r)
 }
 
 /*
- * As VMRUN does it.  Without long mode for a moment, lest an update of CR0
- * turn it on or off.
+ * As VMRUN does it, but for the TLB, which is the caller's.  Without long mode
+ * for a moment, lest an update of CR0 turn it on or off.
  */
 static void load_swapped(CPUX86State *env, const ShadowRegs *r)
 {
     env->efer &= ~(MSR_EFER_LME | MSR_EFER_LMA);
     cpu_x86_update_cr0(env, r->cr[0]);
     cpu_x86_update_cr4(env, r->cr[4]);
-    cpu_x86_update_cr3(env, r->cr[3]);
+    env->cr[3] = r->cr[3];
     env->cr[2] = r->cr[2];
     cpu_load_efer(env, r->efer);
     env->eflags = 0;
