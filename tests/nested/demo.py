@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The main job: a login session whose console L1 cannot see, and a live migration."""
 
+import contextlib
 import importlib
 
 import lab
@@ -96,6 +97,41 @@ def migrate_in_transfer(pair, console, size):
                 mark=transfer.report.get('mark') == MARK)
 
 
+def search_both(pair, console, beside):
+    """What L1's root can find of five secrets: of this session, whose memory the cloud VM has,
+    and of one with private memory"""
+    from lab.found import Secrets
+    if beside.wait()['protection'] != 'private':
+        raise RuntimeError('the private user VM is not private')
+    secrets = Secrets()
+    secrets.leave(pair.source, console)
+    say('  a password, a line, a hash, a key file and a register: looking for them in all of '
+        "L1's memory, in its QEMU and in a dump")
+    private = beside.search()
+    found = {'ordinary': secrets.found_everywhere(pair.source, pair.inner),
+             'private': private.result()}
+    show_found(found)
+    return found
+
+
+def show_found(found):
+    places = {'memory': "all of L1's memory", 'process': 'its QEMU', 'dump': 'a dump'}
+    print(f'           {"found in " + " / ".join(places.values()):46} '
+          f'{"ordinary memory":18} private memory')
+    for name in found['ordinary']['memory']:
+        row = [' / '.join(str(found[kind][place][name]) for place in places)
+               for kind in ('ordinary', 'private')]
+        print(f'           {name:46} {row[0]:18} {row[1]}', flush=True)
+
+
+def nothing_found(found):
+    return not any(n for place in found['private'].values() for n in place.values())
+
+
+def all_found(found):
+    return all(found['ordinary']['memory'].values())
+
+
 def summary(accel, plain, shadow, result):
     from lab.kvm import emulated
     counts = result['from_guest'], result['to_guest']
@@ -153,6 +189,11 @@ def failures(data, counts, lost_entries, size):
         'an envelope was saved and restored':
             all(v is not None for v in data['state'].values()),
     }
+    if data['l1_memory_matches']:
+        checks |= {
+            'each secret is found in ordinary memory': all_found(data['l1_memory_matches']),
+            'nothing is found of private memory': nothing_found(data['l1_memory_matches']),
+        }
     return [name for name, good in checks.items() if not good]
 
 
@@ -163,7 +204,7 @@ def table(data):
     def ms(value):
         return '-' if value is None else f'{value / 1000:.2f} ms'
 
-    program.print_table([
+    rows = [
         ('console bytes from / to the guest',
          f'{console["from_guest"]} / {console["to_guest"]}'),
         ('lost / duplicated / reordered',
@@ -177,7 +218,13 @@ def table(data):
         ('sealed envelope', f'{state["bytes"]} bytes'),
         ('port accesses seen by L1, isa-serial', str(accesses['isa_serial'])),
         ('port accesses seen by L1, shadow', str(accesses['shadow'])),
-    ])
+    ]
+    if found := data['l1_memory_matches']:
+        rows += [(f'secrets that L1 finds in {kind} memory',
+                  f'{sum(any(place[name] for place in places.values()) for name in names)} '
+                  f'of {len(names)}')
+                 for kind, places in found.items() for names in (places['memory'],)]
+    program.print_table(rows)
 
 
 def pair_class(cloud):
@@ -203,7 +250,14 @@ def main():
 
     say(f"L0's accelerator: {describe(config.accel)}")
     say('1. starting two cloud hosts')
-    with pair_class(args.cloud)(config, say=say, **options) as pair:
+    matches = None
+    with contextlib.ExitStack() as stack:
+        # Private memory is with TCG only; what L1 finds there does not depend on what its VMs run.
+        shows_memory = args.cloud == 'kvm' and config.accel == 'tcg'
+        if shows_memory:
+            from lab.private import Beside
+            beside = stack.enter_context(Beside(config, lab.USER))
+        pair = stack.enter_context(pair_class(args.cloud)(config, say=say, **options))
         say("2. what L1's root sees of an ordinary isa-serial")
         plain = watch_isa_serial(pair)
         say('3. the same user VM with a shadow console')
@@ -211,13 +265,19 @@ def main():
         console, shadow = watch_shadow(pair)
         say("  what L1's root has of it:")
         show_seen(pair.SEEN_BY, plain, shadow)
+        if shows_memory:
+            beside.wait()
         say('4. transfer and live migration to the other host')
         result = migrate_in_transfer(pair, console, size)
-        say('5. done, stopping the hosts')
+        if shows_memory:
+            say("5. what L1's root finds in memory: of this session, and of one in private memory")
+            matches = search_both(pair, console, beside)
+        say(f'{6 if shows_memory else 5}. done, stopping the hosts')
         console.close()
 
     counts = result['from_guest'], result['to_guest']
-    data = {'cloud': args.cloud, **summary(config.accel, plain, shadow, result)}
+    data = {'cloud': args.cloud, **summary(config.accel, plain, shadow, result),
+            'l1_memory_matches': matches}
     table(data)
     if args.json:
         program.write_json(args.json, data)

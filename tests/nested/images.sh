@@ -29,7 +29,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 firmware='bios-256k.bin kvmvapic.bin linuxboot_dma.bin multiboot_dma.bin'
 modules='kvm-amd virtio_pci virtio_net uio_pci_generic'
 host_modules='kvm-amd virtio_pci virtio_net'
-user_modules='virtio_pci virtio_blk virtio_net button ext4 crc32c_generic'
+user_modules='virtio_pci virtio_blk virtio_net virtio_balloon button evdev ext4 crc32c_generic'
 user_name=user
 user_password=Rosebud-1941
 

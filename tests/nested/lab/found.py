@@ -44,6 +44,11 @@ class Secrets:
             time.sleep(0.1)
         time.sleep(1)           # its driver has it, and its terminal soon
 
+    def leave(self, host, console):
+        """All of them"""
+        self.use(console)
+        self.type_password(host, console)
+
     def patterns(self):
         return {
             'password': lab.PASSWORD.encode(),
@@ -58,12 +63,41 @@ class Secrets:
         path = f'{host.dir}/memory'
         try:
             host.qmp.cmd('pmemsave', val=0, size=host.memory << 20, filename=path, timeout=600)
-            with open(path, 'rb') as file, \
-                    mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
-                return {name: count(memory, pattern)
-                        for name, pattern in self.patterns().items()}
+            return self.count(path)
         finally:
             os.unlink(path)
+
+    def found_everywhere(self, host, inner):
+        """The same, and what root of the cloud VM finds in the inner QEMU, and in its dump of
+        the guest. The cloud VM is told what to look for when its own memory has been searched."""
+        inner.qmp.cmd('stop')
+        found = {'memory': self.found(host)}
+        # It is dumped first: the emulator then has the registers, too.
+        host.run(f'rm -f {DUMP}*; mkfifo {DUMP}; (search-memory - {self.hex()} <{DUMP} '
+                 f'>{DUMP}.found 2>&1; touch {DUMP}.end) >/dev/null 2>&1 &', check=True)
+        inner.qmp.cmd('dump-guest-memory', paging=False, protocol=f'file:{DUMP}')
+        found['dump'] = self.said(host, f'while [ ! -e {DUMP}.end ]; do usleep 100000; done; '
+                                        f'cat {DUMP}.found')
+        found['process'] = self.said(host, f'search-memory $(cat /tmp/{inner.name}.pid) '
+                                           f'{self.hex()}')
+        inner.qmp.cmd('cont')
+        return found
+
+    def hex(self):
+        return ' '.join(pattern.hex() for pattern in self.patterns().values())
+
+    def said(self, host, command):
+        """What search-memory has printed"""
+        times = host.run(command, check=True)[1].split()
+        return dict(zip(self.patterns(), map(int, times), strict=True))
+
+    def count(self, path):
+        with open(path, 'rb') as file, \
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            return {name: count(memory, pattern) for name, pattern in self.patterns().items()}
+
+
+DUMP = '/tmp/dump'
 
 
 def count(memory, pattern):

@@ -10,6 +10,12 @@ from .uservm import UserVm
 
 MEMORY = 256                # MiB
 SHARED_DEVICE = 'iommu_platform=on,disable-legacy=on'      # of a virtio device
+DISK = 64                   # MiB, a file of the cloud VM
+DEVICES = ('-drive id=disk,if=none,file=/tmp/disk,format=raw '
+           f'-device virtio-blk-pci,drive=disk,{SHARED_DEVICE} -netdev user,id=net '
+           f'-device virtio-net-pci,netdev=net,romfile=,{SHARED_DEVICE} '
+           f'-device virtio-balloon-pci,id=balloon,{SHARED_DEVICE} '
+           '-machine hpet=on')
 
 
 def add_memory(host, config, guest='vm1', append='console=ttyS0 quiet', memory=MEMORY,
@@ -67,6 +73,10 @@ class Beside:
         return self.session.result().state()
 
     def search(self):
+        """Goes on while other things do; result() is what was found."""
+        return self.pool.submit(self._search)
+
+    def _search(self):
         vm = self.session.result()
         self.host.qmp.cmd('cont')
         found = self.secrets.found_everywhere(self.host, vm.inner)
