@@ -14,6 +14,7 @@
 /* AMD APM vol. 2, appendix B; not in QEMU's struct vmcb */
 #define VMCB_NEXT_RIP 0xc8
 #define VMCB_INSN 0xd0          /* a byte for the length, then SHADOW_INSN_MAX */
+#define VMCB_ASSISTS_SIZE (VMCB_INSN + 1 + SHADOW_INSN_MAX - VMCB_NEXT_RIP)
 
 size_t shadow_tcg_fetch(CPUX86State *env, uint8_t bytes[SHADOW_INSN_MAX])
 {
@@ -52,12 +53,14 @@ void shadow_tcg_put_assists(CPUX86State *env, uint64_t next_rip,
                             const uint8_t *bytes, size_t len)
 {
     CPUState *cs = env_cpu(env);
-    uint8_t insn[1 + SHADOW_INSN_MAX] = { len };
+    MemTxAttrs attrs = cpu_get_mem_attrs(env);
+    uint8_t out[VMCB_ASSISTS_SIZE] = { };
 
-    memcpy(insn + 1, bytes, len);
-    x86_stq_phys(cs, env->vm_vmcb + VMCB_NEXT_RIP, next_rip);
-    x86_stq_phys(cs, env->vm_vmcb + VMCB_INSN, ldq_le_p(insn));
-    x86_stq_phys(cs, env->vm_vmcb + VMCB_INSN + 8, ldq_le_p(insn + 8));
+    stq_le_p(out, next_rip);
+    out[VMCB_INSN - VMCB_NEXT_RIP] = len;
+    memcpy(out + VMCB_INSN - VMCB_NEXT_RIP + 1, bytes, len);
+    address_space_write(cpu_addressspace(cs, attrs),
+                        env->vm_vmcb + VMCB_NEXT_RIP, attrs, out, sizeof(out));
 }
 
 void shadow_tcg_injects(CPUX86State *env)

@@ -85,8 +85,9 @@ void shadow_tcg_reset(CPUX86State *env);
 static inline uint64_t shadow_tcg_walk(CPUX86State *env, int ptw_idx,
                                        uint64_t gpa)
 {
-    return unlikely(qatomic_read(&shadow_private_used)) &&
-           ptw_idx == MMU_NESTED_IDX && shadow_tcg_inside(env) ?
+    return ptw_idx == MMU_NESTED_IDX &&
+           unlikely(qatomic_read(&shadow_private_used)) &&
+           shadow_tcg_inside(env) ?
            gpa | BIT_ULL(SHADOW_PRIVATE_BIT) : gpa;
 }
 
