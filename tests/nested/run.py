@@ -93,6 +93,20 @@ class Fixtures:
         vm.seen = trace.stop()
         return vm
 
+    def make_private_vm(self, stack):
+        """A private user VM with two virtual CPUs and all of lab.private's devices, root logged
+        in at its console"""
+        from lab.private import DEVICES, DISK, PrivateVm
+        host = self.start_host(stack, cpus=2, memory=1280)
+        host.run(f'dd if=/dev/zero of=/tmp/disk bs=1M count={DISK}', check=True)
+        vm = stack.enter_context(PrivateVm(host, cpus=2, extra=DEVICES)).login()
+        assert vm.console.command('l2-load')[0] == 0
+        return vm
+
+    def make_private_host(self, stack):
+        """A host for private user VMs, with two virtual CPUs"""
+        return self.start_host(stack, cpus=2, memory=1280)
+
     def make_two_vms(self, stack):
         """Two user VMs, one with two ports and one with two virtual CPUs, on a host
         with two virtual CPUs, and their users logged in; L1 has watched"""

@@ -5,7 +5,6 @@ import contextlib
 import secrets
 
 import lab
-from lab.private import MEMORY, add_memory
 
 
 @contextlib.contextmanager
@@ -13,6 +12,7 @@ def private_vm(config, append='console=ttyS0 quiet', cpus=1, user='root', **opti
     """Logged in at the console of one"""
     from lab.chardev import ChardevClient
     from lab.host import CloudHost
+    from lab.private import MEMORY, add_memory
     with CloudHost(config, 'private', **options) as host:
         host.launch().wait_ready()
         host.add_guest('vm1', secrets.token_bytes(32))
@@ -38,6 +38,7 @@ def search(config, private):
     from lab.chardev import ChardevClient
     from lab.found import Secrets
     from lab.host import CloudHost
+    from lab.private import MEMORY, add_memory
     with CloudHost(config, 'private' if private else 'ordinary') as host:
         host.launch().wait_ready()
         host.add_guest('vm1', secrets.token_bytes(32))

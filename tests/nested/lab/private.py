@@ -3,7 +3,9 @@
 
 import concurrent.futures
 import contextlib
+import re
 
+from . import LONG
 from .found import Secrets
 from .host import CloudHost
 from .uservm import UserVm
@@ -11,11 +13,19 @@ from .uservm import UserVm
 MEMORY = 256                # MiB
 SHARED_DEVICE = 'iommu_platform=on,disable-legacy=on'      # of a virtio device
 DISK = 64                   # MiB, a file of the cloud VM
-DEVICES = ('-drive id=disk,if=none,file=/tmp/disk,format=raw '
-           f'-device virtio-blk-pci,drive=disk,{SHARED_DEVICE} -netdev user,id=net '
+
+
+def disk(path, options='format=raw'):
+    """Of the inner QEMU's command line: a file of the cloud VM as a disk"""
+    return f'-drive id=disk,if=none,file={path},{options} ' \
+           f'-device virtio-blk-pci,drive=disk,{SHARED_DEVICE}'
+
+
+DEVICES = (f'{disk("/tmp/disk")} -netdev user,id=net '
            f'-device virtio-net-pci,netdev=net,romfile=,{SHARED_DEVICE} '
            f'-device virtio-balloon-pci,id=balloon,{SHARED_DEVICE} '
            '-machine hpet=on')
+STRANGE = re.compile(r'WARNING|BUG|Oops|Call Trace|I/O error|corrupt|stuck|Out of memory')
 
 
 def add_memory(host, config, guest='vm1', append='console=ttyS0 quiet', memory=MEMORY,
@@ -42,6 +52,15 @@ class PrivateVm(UserVm):
         self.host.qmp.cmd('device_del', id=f'{self.guest}-ram')
         self.host.qmp.wait_event('DEVICE_DELETED', since, device=f'{self.guest}-ram')
         super().remove()
+
+
+def check_nothing_strange(vm):
+    """What its kernel has said, and what L0 has refused"""
+    said = vm.console.command('dmesg', 2 * LONG)[1]
+    bad = [line for line in said.splitlines() if STRANGE.search(line)]
+    assert not bad and 'AMD SEV' in said, bad or said
+    memory = vm.state()['memory']
+    assert memory['refused'] == 0 and vm.state()['protection'] == 'private', vm.state()
 
 
 class Beside:

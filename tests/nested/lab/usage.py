@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an outer QEMU holds of the machine, to see what it does not give back."""
 
+import contextlib
 import dataclasses
+import glob
 import os
 import re
 
@@ -31,3 +33,12 @@ def usage(host):
                 result.rss += rss
                 result.own += rss if own else 0
     return result
+
+
+def cpu_seconds(host):
+    """That all threads of the outer QEMU have run, by the kernel's clock"""
+    total = 0
+    for path in glob.glob(f'/proc/{host.process.pid}/task/*/schedstat'):
+        with contextlib.suppress(OSError), open(path, encoding='ascii') as file:
+            total += int(file.read().split()[0])
+    return total / 1e9

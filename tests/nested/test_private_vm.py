@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A user VM with private memory at work: its devices, clocks and processors, and what the
+operator of the cloud VM sees of it meanwhile."""
+
+import re
+import time
+
+import lab
+
+LOOPS = 20000
+
+
+def run(vm, command):
+    status, output = vm.console.command(command, 2 * lab.LONG)
+    assert status == 0, f'{command}: {status}: {output}'
+    return output
+
+
+def sums(output):
+    return re.findall(r'\b[0-9a-f]{64}\b', output)
+
+
+def test_disk(private_vm):
+    """What is written is what L1 has, and what is read back, past the page cache and through it."""
+    run(private_vm, 'dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null')
+    run(private_vm, 'dd if=/tmp/data of=/dev/vda bs=128k oflag=direct conv=fsync 2>/dev/null')
+    run(private_vm, 'echo 3 >/proc/sys/vm/drop_caches')
+    mine = sums(run(private_vm, 'sha256sum </tmp/data; head -c 8388608 /dev/vda | sha256sum; '
+                    'dd if=/dev/vda bs=128k count=64 iflag=direct 2>/dev/null | sha256sum'))
+    theirs = sums(private_vm.host.run('head -c 8388608 /tmp/disk | sha256sum')[1])
+    assert len(mine) == 3 and set(mine) == set(theirs), (mine, theirs)
+
+
+def test_filesystem(private_vm):
+    run(private_vm, 'mke2fs /dev/vda >/dev/null && mkdir -p /mnt && mount -t ext4 /dev/vda /mnt')
+    run(private_vm, 'for i in 1 2 3 4 5 6; do '
+                    'head -c 2097152 /dev/urandom >/mnt/$i; done; cd /mnt && sha256sum ? >/tmp/sums')
+    run(private_vm, 'cd /; umount /mnt && mount -t ext4 /dev/vda /mnt && cd /mnt && '
+                    'sha256sum -c /tmp/sums')
+    run(private_vm, 'cd /; umount /mnt')
+
+
+def test_network(private_vm):
+    """To a program in the cloud VM and back; one that receives has an input that does not end."""
+    run(private_vm, 'ip link set eth0 up && ip address add 10.0.2.15/24 dev eth0; '
+                    'dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null; mkfifo /tmp/open')
+    private_vm.host.run('mkfifo /tmp/open; (nc -l -p 7000 <>/tmp/open >/tmp/received; '
+                        'nc -l -p 7001 </tmp/received) >/dev/null 2>&1 &', check=True)
+    answer = sums(run(private_vm, 'nc 10.0.2.2 7000 </tmp/data; sleep 1; '
+                      'nc 10.0.2.2 7001 <>/tmp/open | sha256sum; sha256sum </tmp/data'))
+    theirs = sums(private_vm.host.run('sha256sum </tmp/received')[1])
+    assert len(answer) == 2 and set(answer) == set(theirs), (answer, theirs)
+
+
+def test_balloon(private_vm):
+    """The guest has no use for it: what it would give away is not L1's."""
+    from lab.private import MEMORY
+    said = run(private_vm, 'dmesg')
+    assert 'must provide VIRTIO_F_ACCESS_PLATFORM' in said or \
+        re.search(r'virtio_balloon .*failed|device does not support', said), said
+    before = private_vm.inner.qmp.cmd('query-memory-size-summary')
+    assert before['base-memory'] == MEMORY << 20, before
+    assert not run(private_vm, 'ls /sys/bus/virtio/drivers/virtio_balloon | grep virtio; true')
+
+
+def test_processor(private_vm):
+    private_vm.checks('check-processor')
+
+
+def test_clocks(private_vm):
+    """Each of them goes on, as fast as L1's clock within a factor that no load makes."""
+    where = '/sys/devices/system/clocksource/clocksource0'
+    names = run(private_vm, f'cat {where}/available_clocksource').split()
+    assert {'kvm-clock', 'hpet', 'acpi_pm'} <= set(names), names
+    for name in [*names, 'kvm-clock']:
+        run(private_vm, f'echo {name} >{where}/current_clocksource')
+        started, first = time.monotonic(), float(run(private_vm, 'cut -d" " -f1 /proc/uptime'))
+        run(private_vm, 'sleep 2')
+        passed = float(run(private_vm, 'cut -d" " -f1 /proc/uptime')) - first
+        most = time.monotonic() - started
+        assert 1.9 < passed < most + 0.5, (name, passed, most)
+
+
+def test_rtc(private_vm):
+    """It is read, written, and its alarm rings."""
+    run(private_vm, 'hwclock -u -w && hwclock -u -r')
+    year = run(private_vm, 'date -u +%Y').strip()
+    assert year in run(private_vm, 'hwclock -u -r'), year
+    run(private_vm, 'n=$(grep -c . /proc/interrupts); '
+                    'a=$(awk "/rtc0/{print \\$2+\\$3}" /proc/interrupts); '
+                    'echo +2 >/sys/class/rtc/rtc0/wakealarm; sleep 5; '
+                    'b=$(awk "/rtc0/{print \\$2+\\$3}" /proc/interrupts); [ $b -gt $a ]')
+
+
+def test_cpu_off_and_on(private_vm):
+    online = '/sys/devices/system/cpu/cpu1/online'
+    for _ in range(3):
+        run(private_vm, f'echo 0 >{online}')
+        assert run(private_vm, 'nproc') == '1\n'
+        run(private_vm, f'echo 1 >{online}')
+        assert run(private_vm, 'nproc') == '2\n'
+    run(private_vm, 'taskset 2 sha256sum /bin/busybox')
+
+
+def test_exits_wake_nobody(private_vm):
+    """An exit is between L1 and its guest: the outer QEMU's main loop has no part in it."""
+    def woken():
+        pid = private_vm.host.process.pid
+        with open(f'/proc/{pid}/task/{pid}/status', encoding='ascii') as file:
+            return int(re.search(r'^voluntary_ctxt_switches:\s*(\d+)', file.read(), re.M)[1])
+    run(private_vm, 'measure cpuid 1000')
+    before = woken()
+    run(private_vm, f'measure cpuid {LOOPS}')
+    assert woken() - before < LOOPS / 2, (before, woken())
+
+
+def test_nothing_strange(private_vm):
+    """After all that"""
+    from lab.private import check_nothing_strange
+    check_nothing_strange(private_vm)
+    assert private_vm.state()['memory']['vcpus'] == 2
