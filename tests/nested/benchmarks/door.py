@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A user VM's console through a door, beside the same console through its chardev"""
 
-import glob
 import random
 import statistics
+
+from lab.usage import cpu_seconds
 
 from . import Goal
 from ._door import DoorWire, door, door_connection
@@ -70,14 +71,6 @@ class Bench:
     def output(self, wire):
         """Of a piece: KiB a second between its two marks, and the seconds that it took the outer
         QEMU in all"""
-        before = self.seconds()
+        before = cpu_seconds(self.host)
         (start, first), (end, last) = wire.run(f'measure output {BYTES}', b'@BEGIN@', b'@END@')
-        return (last - first) / 1024 / (end - start), self.seconds() - before
-
-    def seconds(self):
-        """What all threads of the outer QEMU have run, by the kernel's own clock"""
-        total = 0
-        for path in glob.glob(f'/proc/{self.host.process.pid}/task/*/schedstat'):
-            with open(path, encoding='ascii') as file:
-                total += int(file.read().split()[0])
-        return total / 1e9
+        return (last - first) / 1024 / (end - start), cpu_seconds(self.host) - before

@@ -5,7 +5,7 @@ with a shadow console, the same kernel, as much memory, and a virtio disk"""
 import contextlib
 import re
 
-from lab.private import MEMORY, PrivateVm, SHARED_DEVICE
+from lab.private import MEMORY, PrivateVm, disk
 from lab.uservm import UserVm
 
 from . import Goal
@@ -42,8 +42,7 @@ class Bench:
             self.env.say('starting two user VMs')
             self.vms = {name: stack.enter_context(kind(
                 host, guest, user='root', chardev=True, memory=MEMORY,
-                extra='-drive id=disk,if=none,file=/tmp/disk,format=raw,read-only=on '
-                      f'-device virtio-blk-pci,drive=disk,{SHARED_DEVICE}'))
+                extra=disk('/tmp/disk', 'format=raw,read-only=on')))
                 for name, kind, guest in ((PRIVATE, PrivateVm, 'vm1'), (ORDINARY, UserVm, 'vm2'))}
             for vm in self.vms.values():
                 vm.login()

@@ -2,7 +2,6 @@
 """More and more shadow guests in one outer QEMU: what each takes, and what it costs the others."""
 
 import contextlib
-import glob
 import re
 import resource
 import socket
@@ -11,7 +10,7 @@ import time
 
 import lab
 from lab.host import CloudHost
-from lab.usage import usage
+from lab.usage import cpu_seconds, usage
 
 from . import Goal
 from ._door import DoorWire, door, door_connection
@@ -161,9 +160,10 @@ class Bench:
         last = f'scale-{self.guests.number - 1}' if self.guests.number > 1 else 'vm1'
         figures = {'call': (self.call('poll', 'vm1') + self.call('query', last)) / 2,
                    'port': self.port(), 'memory': self.memory.get(name, 0)}
-        before = self.cpu_time()
+        before = cpu_seconds(self.host)
         time.sleep(IDLE_SECONDS)
-        self.idle.setdefault(name, []).append((self.cpu_time() - before) / IDLE_SECONDS)
+        used = cpu_seconds(self.host) - before
+        self.idle.setdefault(name, []).append(used * 1000 / IDLE_SECONDS)
         return figures
 
     def call(self, what, guest):
@@ -174,11 +174,3 @@ class Bench:
         with console_wire(self.vm.console) as wire:
             wire.run(f'measure-cost port 0x3ff {ACCESSES}', b' ns')
             return float(RATE.search(wire.before.decode() + ' ns')[1])
-
-    def cpu_time(self):
-        """Of all its threads, in ms"""
-        total = 0
-        for path in glob.glob(f'/proc/{self.host.process.pid}/task/*/schedstat'):
-            with contextlib.suppress(OSError), open(path, encoding='ascii') as file:
-                total += int(file.read().split()[0])
-        return total / 1e6

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From the start of the inner QEMU to the login prompt: a user VM with private memory, and an
+ordinary one, one after the other in the same cloud VM"""
+
+import contextlib
+import time
+
+from lab.private import MEMORY, PrivateVm
+from lab.usage import cpu_seconds
+from lab.uservm import UserVm
+
+from . import Goal
+from .private import ORDINARY, PRIVATE
+
+NAME = 'private_boot'
+TITLE = 'a boot to the login prompt'
+UNIT = 's'
+GOALS = [Goal(PRIVATE, ORDINARY, at_most=1, figure='time'),
+         Goal(PRIVATE, ORDINARY, at_most=1, figure='cpu',
+              title="the outer QEMU's CPU time for it")]
+
+
+class Bench:
+    def __init__(self, env):
+        self.env = env
+
+    def __enter__(self):
+        self.env.say('starting a cloud host')
+        with contextlib.ExitStack() as stack:
+            self.host = stack.enter_context(self.env.fresh_host(name='private', memory=1280))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def series(self):
+        return {PRIVATE: lambda: self.measure(PrivateVm), ORDINARY: lambda: self.measure(UserVm)}
+
+    def measure(self, kind):
+        started, before = time.monotonic(), cpu_seconds(self.host)
+        with kind(self.host, user='root', chardev=True, memory=MEMORY) as vm:
+            vm.console.expect('login: ')
+            return {'time': time.monotonic() - started, 'cpu': cpu_seconds(self.host) - before}
