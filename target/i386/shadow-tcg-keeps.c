@@ -22,6 +22,8 @@ static G_NORETURN void answered(CPUX86State *env)
 {
     ShadowInsn insn;
 
+    /* no instruction is the last one here: page tables may be anywhere */
+    env_cpu(env)->neg.can_do_io = true;
     if (shadow_tcg_decode(env, &insn)) {
         env->eip += insn.length;
         env->eflags &= ~RF_MASK;

@@ -42,6 +42,18 @@ void shadow_tcg_address_space(CPUState *cs)
 
 /* Memory */
 
+bool shadow_tcg_no_table(CPUX86State *env, int ptw_idx, uint64_t paddr)
+{
+    void *host;
+
+    if (ptw_idx != MMU_PHYS_IDX || !(env->hflags & HF_GUEST_MASK) ||
+        !(env->hflags2 & HF2_NPT_MASK)) {
+        return false;
+    }
+    probe_access_full_mmu(env, paddr, 0, MMU_DATA_LOAD, ptw_idx, &host, NULL);
+    return !host;
+}
+
 bool shadow_tcg_private_stage2(CPUX86State *env, uint64_t gpa,
                                MMUAccessType access, hwaddr *paddr, int *prot)
 {

@@ -91,6 +91,9 @@ static inline uint64_t shadow_tcg_walk(CPUX86State *env, int ptw_idx,
            gpa | BIT_ULL(SHADOW_PRIVATE_BIT) : gpa;
 }
 
+/* Whether there is no RAM or ROM for a table of nested paging at @paddr */
+bool shadow_tcg_no_table(CPUX86State *env, int ptw_idx, uint64_t paddr);
+
 /*
  * Stage 2 of a guest's access to @gpa: if it is private, true, with *@paddr in
  * the CPU's private address space.  Code is always private.
@@ -119,17 +122,22 @@ static inline int shadow_tcg_shared(CPUX86State *env, hwaddr *paddr, int prot)
     return prot & ~PAGE_EXEC;
 }
 
-/* Whether it is private memory, to which a translation has led */
+/* Whether it is private memory, to which a translation may have led */
 static inline bool shadow_tcg_leads(CPUX86State *env, uint64_t paddr)
 {
     return unlikely(paddr >> SHADOW_PRIVATE_SHIFT) && shadow_tcg_inside(env);
 }
 
-static inline MemTxAttrs shadow_tcg_attrs(CPUX86State *env, uint64_t paddr)
+/*
+ * Of what has become of an address of @mmu_idx.  Without any translation it is
+ * L1's own word, as where its nested page tables are.
+ */
+static inline MemTxAttrs shadow_tcg_attrs(CPUX86State *env, int mmu_idx,
+                                          uint64_t paddr)
 {
     MemTxAttrs attrs = cpu_get_mem_attrs(env);
 
-    attrs.space = shadow_tcg_leads(env, paddr);
+    attrs.space = mmu_idx != MMU_PHYS_IDX && shadow_tcg_leads(env, paddr);
     return attrs;
 }
 
