@@ -7,6 +7,7 @@
 #include "svm.h"
 #include "tcg/helper-tcg.h"
 #include "shadow/target/i386/shadow-tcg-assist.h"
+#include "shadow/target/i386/shadow-tcg-inject.h"
 #include "shadow/target/i386/shadow-tcg-private.h"
 #include "shadow/target/i386/shadow-vcpu.h"
 
@@ -121,15 +122,19 @@ static bool keeps_xcr0(CPUX86State *env)
 bool shadow_tcg_private_keeps(CPUX86State *env, uint32_t type, uint64_t param,
                               uintptr_t ra)
 {
-    if (!shadow_tcg_inside(env)) {
+    ShadowVcpu *v = shadow_tcg_inside(env);
+
+    if (!v) {
         return false;
     }
     switch (type) {
+    case SVM_EXIT_VINTR:
+        shadow_tcg_inject_waiting(env, v);
+        /* fall through */
     case SVM_EXIT_INTR:
     case SVM_EXIT_NMI:
     case SVM_EXIT_SMI:
     case SVM_EXIT_INIT:
-    case SVM_EXIT_VINTR:
         /* whether L1 has intercepted it or not: no vector of its choice */
         cpu_vmexit(env, type, param, ra);
     case SVM_EXIT_VMRUN:

@@ -11,6 +11,7 @@
 #include "shadow/include/compat-tcg.h"
 #include "shadow/hw/core/shadow-running.h"
 #include "shadow/target/i386/shadow-tcg-assist.h"
+#include "shadow/target/i386/shadow-tcg-inject.h"
 #include "shadow/target/i386/shadow-tcg-private.h"
 #include "shadow/target/i386/shadow-vcpu-starts.h"
 
@@ -138,42 +139,17 @@ static G_NORETURN void refuse(CPUX86State *env, ShadowVcpu *v)
     cpu_vmexit(env, SVM_EXIT_ERR, 0, 0);
 }
 
-static void inject(CPUX86State *env, uint32_t event)
-{
-    CPUState *cs = env_cpu(env);
-    bool nmi = (event & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_NMI;
-    unsigned vector = nmi ? EXCP02_NMI : event & SVM_EVTINJ_VEC_MASK;
-
-    if ((event & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_INTR) {
-        do_interrupt_x86_hardirq(env, vector, 1);
-        return;
-    }
-    cs->exception_index = vector;
-    env->error_code = 0;
-    env->exception_is_int = 0;
-    env->exception_next_eip = env->eip;
-    cpu_loop_exit(cs);
-}
-
 static void go_inside(CPUX86State *env, ShadowVcpu *v)
 {
     CPUState *cs = env_cpu(env);
 
     shadow_vcpu_save_own(env, &v->host);
     shadow_vcpu_load(env, v);
+    shadow_tcg_nmi_enter(env, v);
     env->intercept_exceptions = 0;
     inside[cs->cpu_index] = v;
     shadow_running_private(cs->cpu_index);
     tlb_flush(cs);
-}
-
-/* An instruction that is complete, but not by the processor, was a step. */
-void shadow_tcg_trap_step(CPUX86State *env)
-{
-    if (env->eflags & TF_MASK) {
-        env->dr[6] |= DR6_BS;
-        do_interrupt_all(env_archcpu(env), EXCP01_DB, 0, 0, env->eip, 0);
-    }
 }
 
 /*
@@ -214,15 +190,7 @@ bool shadow_tcg_private_enter(CPUX86State *env)
     }
     v->fresh = false;
     go_inside(env, v);
-    /* an NMI comes on top of it; an interrupt would find them off */
-    if (completed && !fresh &&
-        (!(event & SVM_EVTINJ_VALID) ||
-         (event & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_NMI)) {
-        shadow_tcg_trap_step(env);
-    }
-    if (event & SVM_EVTINJ_VALID) {
-        inject(env, event);
-    }
+    shadow_tcg_inject(env, v, event, completed && !fresh);
     return true;
 }
 
@@ -267,6 +235,7 @@ static void private_exit(CPUX86State *env, ShadowVcpu *v)
     ShadowRegs view;
     size_t len = shadow_tcg_fetch(env, bytes);
 
+    shadow_tcg_nmi_leave(env, v);
     shadow_vcpu_save(env, v);
     shadow_vcpu_show(v, bytes, len, &view);
     shadow_vcpu_note_starts(v);

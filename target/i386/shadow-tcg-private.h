@@ -22,9 +22,6 @@ static inline int shadow_asidx_from_attrs(CPUState *cs, MemTxAttrs attrs)
     return attrs.space ? SHADOW_PRIVATE_ASIDX : x86_asidx_from_attrs(cs, attrs);
 }
 
-/* An instruction of the guest is complete: raise what RFLAGS.TF asks for. */
-void shadow_tcg_trap_step(CPUX86State *env);
-
 /* Give a new CPU that address space. */
 void shadow_tcg_address_space(CPUState *cs);
 

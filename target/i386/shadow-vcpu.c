@@ -121,6 +121,8 @@ void shadow_vcpu_reset(CPUX86State *env, ShadowVcpu *v)
 
     v->kind = SHADOW_EXIT_WAIT;
     v->rip = v->next_rip = 0;
+    bitmap_zero(v->interrupts, SHADOW_VECTORS);
+    v->nmi_waits = v->nmi_masked = false;
     *r = (ShadowRegs) {
         .eflags = 2, .efer = MSR_EFER_SVME,
         .dr6 = SHADOW_DR6_FIXED, .dr7 = SHADOW_DR7_FIXED,

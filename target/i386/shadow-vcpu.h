@@ -6,6 +6,7 @@
 #ifndef TARGET_I386_SHADOW_VCPU_H
 #define TARGET_I386_SHADOW_VCPU_H
 
+#include "qemu/bitmap.h"
 #include "cpu.h"
 #include "shadow/hw/core/shadow-private.h"
 #include "shadow/target/i386/shadow-insn.h"
@@ -59,6 +60,8 @@ typedef enum ShadowExitKind {
     SHADOW_EXIT_STORE,
 } ShadowExitKind;
 
+#define SHADOW_VECTORS 256
+
 struct ShadowVcpu {
     ShadowPrivate *p;
     uint64_t vmcb;
@@ -76,7 +79,10 @@ struct ShadowVcpu {
     unsigned cr;                /* of WRITE_CR */
     uint64_t val;               /* of WRITE_CR */
     uint64_t rip, next_rip;     /* that the hypervisor sees; or 0 */
-    uint32_t exit_int_info;     /* that it may inject again, or 0 */
+    DECLARE_BITMAP(interrupts, SHADOW_VECTORS);     /* that wait */
+    bool nmi_waits;
+    bool nmi_masked;            /* while it does not run */
+    bool host_nmi_masked;       /* while it runs, what the hypervisor had */
     uint64_t exits;
 };
 
