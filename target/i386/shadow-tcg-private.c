@@ -248,6 +248,11 @@ void shadow_tcg_exits(CPUX86State *env, uint64_t code, uint64_t info_1)
 {
     unsigned n = env_cpu(env)->cpu_index;
 
+    if (code == SVM_EXIT_IOIO && info_1 & SVM_IOIO_STR_MASK &&
+        shadow_tcg_inside(env)) {
+        /* its other operand is in memory that L1 cannot access */
+        raise_exception_err(env, EXCP0D_GPF, 0);
+    }
     if (n < MAX_CPUS) {
         exits[n].code = code;
         exits[n].info_1 = info_1;

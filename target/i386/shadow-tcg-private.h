@@ -42,7 +42,10 @@ static inline bool shadow_tcg_entered(CPUX86State *env)
            shadow_tcg_private_enter(env);
 }
 
-/* A #VMEXIT of any nested guest begins: what it is for */
+/*
+ * A #VMEXIT of any nested guest begins: what it is for.  May raise an exception
+ * in the guest instead.
+ */
 void shadow_tcg_exits(CPUX86State *env, uint64_t code, uint64_t info_1);
 
 /* It will be for a nested page fault, at this guest-physical address. */
