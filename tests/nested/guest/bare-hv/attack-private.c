@@ -3,18 +3,16 @@
  * What L1 tries between the exits of a guest in private memory, rounds=N:
  *
  *   then=nothing    but that it looks everywhere
- *   then=edit       each word of the VMCB's save area is changed once
+ *   then=save       each word of the VMCB's save area is changed, and
+ *   then=control    what there is in its control area: see
+ *                   attack-private-table.c
  *   then=inject     each event that it may not inject, and some that it may
+ *   then=nmi        NMIs in NMIs
  *   then=rip        it goes on elsewhere
  *   then=intercept  it asks for each exit that there is
  *   then=paging     other nested tables, or none
  */
 #include "private.h"
-
-#define SAVE_AREA 0x400
-#define SAVE_AREA_END 0x670
-#define SAVE_RAX 0x5f8
-#define SAVE_RIP 0x578
 
 /* Of what there is a lot of, at each exit */
 #define AT_ONCE 97
@@ -53,34 +51,6 @@ static uint64_t attack_nothing(PrivateExit *exit)
     return go_on(exit);
 }
 
-/* RAX apart, which has something else each time anyway */
-static uint64_t attack_edit(PrivateExit *exit)
-{
-    static unsigned next = SAVE_AREA;
-    static unsigned bit;
-    uint64_t *word, old;
-
-    next += 8;
-    if (next == SAVE_RAX || exit->spins) {
-        return go_on(exit);
-    }
-    if (next >= SAVE_AREA_END) {
-        next = SAVE_AREA;
-        bit = (bit + 7) % 64;
-    }
-    word = (uint64_t *)((uint8_t *)private_vm.vmcb + next);
-    old = *word;
-    *word ^= bit ? 1ul << bit : ~0ul;
-    if (next == SAVE_RIP) {
-        must_refuse("another RIP");
-    } else if (!private_refused()) {
-        return private_vm.vmcb->exit_code;
-    }
-    refused++;
-    *word = old;
-    return go_on(exit);
-}
-
 /* Whether it may be injected, as the guest is now */
 static bool may(const PrivateExit *exit, unsigned type, unsigned vector)
 {
@@ -94,13 +64,19 @@ static bool may(const PrivateExit *exit, unsigned type, unsigned vector)
     }
 }
 
+static bool is_port(const PrivateExit *exit, unsigned port)
+{
+    return exit->code == EXIT_IOIO &&
+           private_vm.vmcb->exit_info1 >> IOIO_PORT == port;
+}
+
 static uint64_t attack_inject(PrivateExit *exit)
 {
     static unsigned nmis, turn, event;
     struct vmcb *vmcb = private_vm.vmcb;
     uint64_t next = vmcb->rip;
 
-    if (exit->code == EXIT_IOIO && vmcb->exit_info1 >> IOIO_PORT == 0x98) {
+    if (is_port(exit, VICTIM_ROUND_PORT)) {
         check("NMIs that the guest got", private_nmis, nmis);
     }
     for (unsigned i = 0; i < AT_ONCE; i++) {
@@ -124,11 +100,36 @@ static uint64_t attack_inject(PrivateExit *exit)
     if (exit->interrupts && turn++ % 2) {
         return inject_then(0, VICTIM_VECTOR);
     }
-    if (turn % 3 == 0) {
+    /* an NMI exits itself, and what is mapped for one exit is gone then */
+    if (turn % 3 == 0 && !is_port(exit, VICTIM_NMI_PORT) &&
+        (exit->completes || exit->code != EXIT_NPF)) {
         nmis++;
         return inject_then(2, turn % 256);
     }
     vmcb->event_inj = 0;
+    return go_on(exit);
+}
+
+/*
+ * In most NMIs once more, before the guest has returned from it: that comes
+ * after it has, and once.
+ */
+static uint64_t attack_nmi(PrivateExit *exit)
+{
+    static unsigned given, got, turn;
+    static bool waits;
+    bool within = is_port(exit, VICTIM_NMI_PORT);
+
+    got += within;
+    if (is_port(exit, VICTIM_ROUND_PORT)) {
+        check("NMIs that have come", given - got <= 1, true);
+    }
+    if (within ? turn++ % 4 : exit->completes && !waits) {
+        given++;
+        waits = within;
+        return inject_then(2, 2);
+    }
+    waits &= within;
     return go_on(exit);
 }
 
@@ -174,6 +175,26 @@ static uint64_t attack_intercept(PrivateExit *exit)
     return go_on(exit);
 }
 
+/*
+ * Tables that do not have the guest's memory; and that memory itself, where it
+ * is for L0, as tables.
+ */
+static uint64_t other_root(unsigned turn)
+{
+    switch (turn % 5) {
+    case 0:
+        return memory_root(ROOT_B);
+    case 1:
+        return PRIVATE_WINDOW + VICTIM_TABLE;
+    case 2:
+        return PRIVATE_WINDOW + PRIVATE_C_BIT + VICTIM_TABLE;
+    case 3:
+        return PRIVATE_C_BIT + VICTIM_TABLE;
+    default:
+        return memory_root(ROOT_NESTED);
+    }
+}
+
 static uint64_t attack_paging(PrivateExit *exit)
 {
     static unsigned turn;
@@ -185,46 +206,61 @@ static uint64_t attack_paging(PrivateExit *exit)
     vmcb->asid = 1 + turn % 7;
     vmcb->tlb_control = turn % 2;
     vmcb->tsc_offset = turn * 0x123456789ul;
-    /* the guest's memory is not in them */
-    vm_set_root(&private_vm, turn++ % 2 ? memory_root(ROOT_NESTED)
-                                        : memory_root(ROOT_B));
+    vm_set_root(&private_vm, other_root(turn++));
     return go_on(exit);
 }
 
-static const struct {
+static bool rounds_left(void)
+{
+    return private_rounds < option("rounds", 3);
+}
+
+static void say_refused(void)
+{
+    say("COUNT refused %u", (uint64_t)refused);
+}
+
+typedef struct PrivateAttack {
     const char *name;
     uint64_t (*run)(PrivateExit *exit);
-} attacks[] = {
-    { "nothing", attack_nothing },
-    { "edit", attack_edit },
-    { "inject", attack_inject },
-    { "rip", attack_rip },
-    { "intercept", attack_intercept },
-    { "paging", attack_paging },
+    bool (*goes_on)(void);
+    void (*result)(void);
+} PrivateAttack;
+
+static const PrivateAttack attacks[] = {
+    { "nothing", attack_nothing, rounds_left, say_refused },
+    { "save", attack_save, private_table_left, private_table_say },
+    { "control", attack_control, private_table_left, private_table_say },
+    { "inject", attack_inject, rounds_left, say_refused },
+    { "nmi", attack_nmi, rounds_left, say_refused },
+    { "rip", attack_rip, rounds_left, say_refused },
+    { "intercept", attack_intercept, rounds_left, say_refused },
+    { "paging", attack_paging, rounds_left, say_refused },
 };
 
-static void run_attack(uint64_t (*attack)(PrivateExit *exit))
+static void run_attack(const PrivateAttack *attack)
 {
     uint64_t code = private_vm.vmcb->exit_code, exits = 0;
     unsigned seen[0x90] = { }, kinds = 0;
 
-    while (private_rounds < option("rounds", 3)) {
+    while (attack->goes_on()) {
         PrivateExit exit = private_answer(code);
 
         if (code < ARRAY_SIZE(seen)) {
             kinds += !seen[code]++;
         }
         if (exits++ > 2000000 ||
-            (code != EXIT_INTR && code != EXIT_IRET && !exit.completes &&
-             code != EXIT_NPF)) {
+            (code != EXIT_INTR && code != EXIT_IRET && code != EXIT_VINTR &&
+             code != EXIT_NPF && !exit.completes)) {
             check("an exit that is known", code, 0);
             return;
         }
-        code = attack(&exit);
+        code = attack->run(&exit);
     }
     say("COUNT exits %u", exits);
     say("COUNT kinds %u", (uint64_t)kinds);
-    say("COUNT refused %u", (uint64_t)refused);
+    say("COUNT rounds %u", (uint64_t)private_rounds);
+    attack->result();
     check("as many kinds as there are", kinds >= 12, true);
 }
 
@@ -233,7 +269,7 @@ void scenario_private(void)
     for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
         if (option_is("then", attacks[i].name)) {
             if (private_launch()) {
-                run_attack(attacks[i].run);
+                run_attack(&attacks[i]);
             }
             return;
         }

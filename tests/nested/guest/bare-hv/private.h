@@ -17,6 +17,10 @@ typedef struct PrivateExit {
     bool spins;                 /* until an interrupt */
 } PrivateExit;
 
+/* Where L0's CPUs have the memory of private guests, and which bit it is */
+#define PRIVATE_WINDOW (1ul << 51)
+#define PRIVATE_C_BIT (1ul << 39)
+
 extern Vm private_vm;
 
 /* Bind vm1 and launch; the first exit is there. */
@@ -26,6 +30,11 @@ int64_t private_try_launch(Vm *vm, const void *map, uint64_t len);
 
 /* The same with the right list */
 int64_t private_launch_again(Vm *vm);
+
+/* private-look.c: nothing of the guest's may be anywhere after an exit. */
+void private_look(void);
+/* Only what is wrong is said: there are many exits. */
+void must(const char *what, uint64_t got, uint64_t want);
 
 /* On another CPU that will enter it */
 void private_cpu_init(void);
@@ -47,5 +56,12 @@ extern unsigned private_rounds, private_nmis;
 
 /* Once more with the same: whether it is refused, and put all back if so */
 bool private_refused(void);
+
+/* attack-private-table.c, between two exits; the code of the next is returned */
+uint64_t attack_save(PrivateExit *exit);
+uint64_t attack_control(PrivateExit *exit);
+/* Whether there is more to try; at the end, what has been */
+bool private_table_left(void);
+void private_table_say(void);
 
 #endif /* PRIVATE_H */

@@ -33,7 +33,8 @@ void insn_cpuid(void), insn_rdmsr(void), insn_wrmsr(void), insn_rdpmc(void),
      insn_int3(void), insn_int(void), insn_ud2(void), insn_touch(void),
      insn_vmrun(void), insn_vmload(void), insn_vmsave(void), insn_stgi(void),
      insn_clgi(void), insn_invlpga(void), insn_skinit(void), insn_spin(void),
-     insn_stihlt(void), insn_straddle(void);
+     insn_stihlt(void), insn_straddle(void), insn_insb(void),
+     insn_repinsw(void), insn_outsl(void), insn_repoutsb(void);
 #pragma GCC visibility pop
 
 #define INSN(name, ...) { #name, insn_ ## name, __VA_ARGS__ }
@@ -105,10 +106,16 @@ const Insn insns[] = {
     INSN(straddle, 0, { { RDI, ALL, MMIO - 4 }, END },
       { { RAX, ALL, LOW(ANSWER, 4) << 32 | VICTIM_LAST }, END }),
     INSN(spin, IF_ON | TRAPS, { END }, { END }),
+    /* strings: where the other operand is, is not L1's to see */
+    INSN(insb, HAS_GP, { PORT, END }, { END }),
+    INSN(repinsw, HAS_GP, { PORT, { RCX, ALL, 2 }, END }, { END }),
+    INSN(outsl, HAS_GP, { PORT, END }, { END }),
+    INSN(repoutsb, HAS_GP | IF_ON, { PORT, { RCX, ALL, 3 }, END }, { END }),
     /* single steps, also where L0 answers */
     INSN(cpuid, STEPS, { { RAX, HALF, PUBLIC_LEAF }, { RCX, HALF, 7 }, END },
       { { RAX, ALL, LOW(ANSWER, 4) }, { RBX, ALL, LOW(ANSWER, 4) },
         { RCX, ALL, LOW(ANSWER, 4) }, { RDX, ALL, LOW(ANSWER, 4) }, END }),
+    INSN(inb, STEPS | IF_ON, { END }, { { RAX, MASK(1), LOW(ANSWER, 1) }, END }),
     INSN(rdmsr, STEPS, { { RCX, HALF, 0xc0010131 }, END },
       { { RAX, ALL, 1 }, { RDX, ALL, 0 }, END }),
     /* of which L1 hears nothing */

@@ -33,6 +33,7 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14,
 #define ANY_RESULT 64
 /* A single step over its 2 bytes, and to there */
 #define STEPS 128
+#define HAS_GP 256
 
 #define VALUES 5
 

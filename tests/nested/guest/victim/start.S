@@ -173,6 +173,10 @@ insn_\name:
         INSN number4, movl $0x75767778, (%rdi)
         INSN number8, movq $0x75767778, (%rdi)
         INSN straddle, movq (%rdi), %rax
+        INSN insb, insb
+        INSN repinsw, rep insw
+        INSN outsl, outsl
+        INSN repoutsb, rep outsb
         INSN rdtsc, rdtsc
         INSN rdtscp, rdtscp
         INSN xgetbv, xgetbv

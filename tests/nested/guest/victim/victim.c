@@ -31,7 +31,7 @@ uint64_t before[REGS], after[REGS], before_flags, after_flags;
 uint64_t before_xmm[32], after_xmm[32];
 
 static const Insn *now;
-static unsigned traps, nmis, changed;
+static unsigned traps, steps, nmis, nmis_within, changed;
 static uint64_t fault_at;
 
 static inline void outb(uint8_t val, uint16_t port)
@@ -178,6 +178,28 @@ static void own_check(void)
     WRITE("cr2", secret(0xc2));
 }
 
+static uint64_t *table_entry(unsigned n)
+{
+    return (uint64_t *)(VICTIM_BASE + VICTIM_TABLE) + n;
+}
+
+#define TABLE_ENTRIES 512
+
+static void memory_init(void)
+{
+    *(uint32_t *)(VICTIM_BASE + VICTIM_RAM - 4) = VICTIM_LAST;
+    for (unsigned n = 0; n < TABLE_ENTRIES; n++) {
+        *table_entry(n) = VICTIM_ENTRY;
+    }
+}
+
+static void memory_check(void)
+{
+    for (unsigned n = 0; n < TABLE_ENTRIES; n++) {
+        expect("entry", n, *table_entry(n), VICTIM_ENTRY);
+    }
+}
+
 /* Exceptions */
 
 static uint64_t gdt[] = {
@@ -228,7 +250,7 @@ static unsigned may(unsigned vector)
 {
     switch (vector) {
     case VECTOR_GP:
-        return MAY_GP;
+        return MAY_GP | HAS_GP;
     case VECTOR_UD:
         return MAY_UD | HAS_UD;
     case VECTOR_PF:
@@ -245,6 +267,9 @@ uint64_t handle(uint64_t vector, uint64_t *at)
     uint64_t *rip = at + error;
 
     if (vector == VECTOR_NMI) {
+        expect("NMI within", 0, nmis_within++, 0);
+        outb(0, VICTIM_NMI_PORT);
+        nmis_within = 0;
         nmis++;
     } else if (vector == VICTIM_VECTOR) {
         expect("IF", 0, rip[2] & FLAG_IF, FLAG_IF);
@@ -256,8 +281,11 @@ uint64_t handle(uint64_t vector, uint64_t *at)
         expect("vector", vector, now->flags & TRAPS, TRAPS);
         traps++;
     } else if (vector == VECTOR_DB && now->flags & STEPS) {
-        if (*rip == (uintptr_t)now->code + 2) {
-            traps++;
+        bool there = *rip == (uintptr_t)now->code + 2;
+
+        /* one that was lost is no reason to step on */
+        steps += there;
+        if (there || *rip == (uintptr_t)run_done) {
             rip[2] &= ~FLAG_TF;
         }
     } else if (now && now->flags & may(vector)) {
@@ -288,7 +316,7 @@ static void set(uint64_t *regs, const Value values[VALUES])
 static void run_one(const Insn *insn)
 {
     now = insn;
-    fault_at = traps = 0;
+    fault_at = traps = steps = 0;
     for (unsigned i = 0; i < REGS; i++) {
         before[i] = secret(i);
         before_xmm[2 * i] = secret(0x20 + i);
@@ -310,11 +338,14 @@ static void run_one(const Insn *insn)
     }
     expect("flags", 0, after_flags & ~FLAG_IF,
            before_flags & ~(FLAG_IF | FLAG_TF));
-    if (insn->flags & (HAS_UD | HAS_PF)) {
+    if (insn->flags & (HAS_UD | HAS_PF | HAS_GP)) {
         expect("fault", 0, fault_at, (uintptr_t)insn->code);
     }
-    if (insn->flags & (TRAPS | STEPS)) {
+    if (insn->flags & TRAPS) {
         expect("traps", 0, !traps, false);
+    }
+    if (insn->flags & STEPS) {
+        expect("steps", 0, steps, 1);
     }
 }
 
@@ -326,15 +357,16 @@ void victim_main(void)
     outb(0x01, COM1 + 2);       /* FCR: on */
     outb(0x03, COM1 + 4);       /* MCR: DTR, RTS */
     own_init();
-    *(uint32_t *)(VICTIM_BASE + VICTIM_RAM - 4) = VICTIM_LAST;
+    memory_init();
     for (;;) {
         changed = 0;
         for (unsigned i = 0; i < n_insns; i++) {
             run_one(&insns[i]);
         }
         own_check();
+        memory_check();
         put(changed ? "bad\r\n" : "ok\r\n");
         now = NULL;
-        __asm__ volatile("outl %0, %1" : : "a"(nmis), "Nd"((uint16_t)0x98));
+        __asm__ volatile("outl %0, %1" : : "a"(nmis), "Nd"((uint16_t)VICTIM_ROUND_PORT));
     }
 }

@@ -22,6 +22,9 @@
 
 /* Ports that are nobody's, and an interrupt that L1 may inject */
 #define VICTIM_PORT 0x90
+/* Written once a round, with the number of NMIs; and in each NMI */
+#define VICTIM_ROUND_PORT 0x98
+#define VICTIM_NMI_PORT 0x99
 #define VICTIM_VECTOR 0x40
 #define VICTIM_CR8 5
 
@@ -31,5 +34,11 @@
 #define VICTIM_RAM 0x1000000
 /* The last 4 bytes of its memory, before what is not there */
 #define VICTIM_LAST 0x5ec2e7aa
+/*
+ * A page of its memory that is full of page table entries, of which nobody has
+ * used one: no bit of theirs is set meanwhile.
+ */
+#define VICTIM_TABLE (VICTIM_RAM - 0x2000)
+#define VICTIM_ENTRY 0x5ec2e7003
 
 #endif /* VICTIM_H */
