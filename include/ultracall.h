@@ -175,6 +175,15 @@ struct ultracall_resource {
 #define ULTRACALL_RESOURCES_MAX (8 * ULTRACALL_DEVICES_MAX)
 
 /*
+ * Types of a memory map's entries in LAUNCH, besides those of e820: facts of
+ * the machine, whose value is the entry's base
+ */
+#define ULTRACALL_LAUNCH_MACHINE 0x53480001u    /* PCI vendor and device of the
+                                                 * host bridge, 0:0.0 */
+#define ULTRACALL_LAUNCH_CPU     0x53480002u    /* APIC ID of an enabled CPU */
+#define ULTRACALL_LAUNCH_HPET    0x53480003u    /* there is an HPET */
+
+/*
  * The doorbell, an I/O BAR: a 4-byte write of any value to its first port makes
  * the call that the registers of the writing CPU hold.  Its buffers are
  * accessed with the rights of user mode, whoever writes: it may be a hypervisor

@@ -15,6 +15,9 @@ typedef struct ShadowAccel {
     /* Whether it sees each nested entry, and from there on all port accesses */
     bool sees_entries;
 
+    /* Whether it can keep memory and registers of nested guests itself */
+    bool private_guests;
+
     /* Features that it adds to the ultracall interface, ULTRACALL_F_* */
     uint32_t (*features)(void);
 
@@ -45,10 +48,6 @@ typedef struct ShadowAccel {
      * in an RCU section.  NULL: it has no claims.
      */
     bool (*peek_nested)(uint64_t root, uint64_t address, uint64_t *val);
-
-    /* The same, @len bytes.  NULL: it has no private guests. */
-    bool (*read_nested)(uint64_t root, uint64_t address, void *buf,
-                        size_t len);
 
     /* A CPU rang the doorbell: make the call that its registers hold. */
     void (*doorbell)(CPUState *cpu);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a user VM starts instead of a kernel where L0 has the kernel: it passes
- * on what its firmware says of memory, and asks L0 to launch that
- * (docs/ultracall.rst).  A multiboot image of version 1 at 1 MiB; it is trusted
- * with nothing.
+ * on what there is of memory, virtual CPUs and devices, and asks L0 to launch
+ * that (docs/ultracall.rst).  A multiboot image of version 1 at 1 MiB; it is
+ * trusted with nothing.
  */
 /* As in include/ultracall.h, which is C */
 #define ULTRACALL_MAGIC     0x53480000
 #define ULTRACALL_LAUNCH    16
+#define LAUNCH_MACHINE      0x53480001
+#define LAUNCH_CPU          0x53480002
+#define LAUNCH_HPET         0x53480003
 
 #define MULTIBOOT_MAGIC     0x1badb002
 #define MULTIBOOT_FLAGS     0x00010002  /* memory map; addresses below */
@@ -20,6 +23,24 @@
 #define PDPT    0x61000
 #define E820    0x62000
 #define E820_MAX 128
+#define FACTS_MAX 256                   /* with those */
+
+#define PCI_ADDRESS     0xcf8
+#define PCI_DATA        0xcfc
+#define PCI_HOST_BRIDGE 0x80000000
+
+/* Of ACPI's tables: where firmware has the root pointer, and signatures */
+#define BIOS            0xe0000
+#define BIOS_END        0x100000
+#define RSD_            0x20445352
+#define PTR_            0x20525450
+#define APIC            0x43495041
+#define HPET            0x54455048
+#define RSDP_RSDT       16
+#define TABLE_LENGTH    4
+#define TABLE_HEADER    36
+#define MADT_ENTRIES    44
+#define LAPIC_ENABLED   1
 
         .section .text
         .code32
@@ -56,43 +77,71 @@ next:
         movl %ebp, %esi
         jmp next
 mapped:
+        movw $PCI_ADDRESS, %dx
+        movl $PCI_HOST_BRIDGE, %eax
+        outl %eax, %dx
+        movw $PCI_DATA, %dx
+        inl %dx, %eax
+        movl $LAUNCH_MACHINE, %ebp
+        call fact
+        movl $BIOS, %esi
+find:   cmpl $RSD_, (%esi)
+        jne 1f
+        cmpl $PTR_, 4(%esi)
+        je found
+1:      addl $16, %esi
+        cmpl $BIOS_END, %esi
+        jb find
+        jmp told
+found:  movl RSDP_RSDT(%esi), %esi
+        movl TABLE_LENGTH(%esi), %edx
+        addl %esi, %edx
+        addl $TABLE_HEADER, %esi
+table:  cmpl %edx, %esi
+        jae told
+        lodsl
+        movl %eax, %ebx
+        cmpl $HPET, (%ebx)
+        je hpet
+        cmpl $APIC, (%ebx)
+        jne table
+        /* local APICs: type 0, length 8, the CPU, its ID, flags */
+        movl TABLE_LENGTH(%ebx), %ecx
+        addl %ebx, %ecx
+        addl $MADT_ENTRIES, %ebx
+1:      cmpl %ecx, %ebx
+        jae table
+        cmpw $0x0800, (%ebx)
+        jne 2f
+        testb $LAPIC_ENABLED, 4(%ebx)
+        jz 2f
+        movzbl 3(%ebx), %eax
+        movl $LAUNCH_CPU, %ebp
+        call fact
+2:      movzbl 1(%ebx), %eax
+        testl %eax, %eax
+        jz table
+        addl %eax, %ebx
+        jmp 1b
+hpet:   xorl %eax, %eax
+        movl $LAUNCH_HPET, %ebp
+        call fact
+        jmp table
+
+        /* of the type %ebp, with the value %eax */
+fact:   cmpl $E820 + 20 * FACTS_MAX, %edi
+        jae 1f
+        stosl
+        xorl %eax, %eax
+        stosl
+        stosl
+        stosl
+        movl %ebp, %eax
+        stosl
+1:      ret
+
+told:
         movl %edi, %ebp
-        /*
-         * L0 takes over what ACPI's tables are in, as far as L1 has it mapped:
-         * have it map that.
-         */
-        movl $0x80000, %esi
-        movl $0x20000, %ecx
-        call touch
-        movl $0xe0000, %esi
-        movl $0x20000, %ecx
-        call touch
-        movl $E820, %ebx
-tables: cmpl %ebp, %ebx
-        jae touched
-        movl (%ebx), %esi
-        movl 8(%ebx), %ecx
-        movl 4(%ebx), %eax              /* above 4 GiB, or as large */
-        orl 12(%ebx), %eax
-        jnz 1f
-        cmpl $1, 16(%ebx)               /* RAM */
-        je 1f
-        cmpl $0x1000000, %ecx
-        ja 1f
-        call touch
-1:      addl $20, %ebx
-        jmp tables
-
-        /* of %ecx bytes at %esi, one in each page */
-touch:  addl %esi, %ecx
-2:      movb (%esi), %al
-        addl $0x1000, %esi
-        jc 3f
-        cmpl %ecx, %esi
-        jb 2b
-3:      ret
-
-touched:
         /* to long mode, with the first GiB mapped to itself */
         lgdtl BASE + gdt_pointer - start
         movl $PDPT + 3, PML4

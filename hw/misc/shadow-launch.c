@@ -5,10 +5,12 @@
  */
 #include "qemu/osdep.h"
 #include <gcrypt.h>
+#include "crypto/random.h"
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/cutils.h"
 #include "qemu/units.h"
+#include "shadow/hw/misc/shadow-acpi.h"
 #include "shadow/hw/misc/shadow-launch.h"
 
 /* Offsets in a bzImage and, from SETUP_HEADER on, in the boot parameters */
@@ -25,10 +27,12 @@
 #define SETUP_ALIGNMENT     0x230
 #define SETUP_XLOADFLAGS    0x236
 #define SETUP_CMDLINE_SIZE  0x238
+#define SETUP_DATA          0x250
 #define SETUP_PREF_ADDRESS  0x258
 #define SETUP_INIT_SIZE     0x260
 #define SETUP_END           0x268
 
+#define BOOT_ACPI_RSDP      0x070   /* where Linux has it since 5.0 */
 #define BOOT_E820_ENTRIES   0x1e8
 #define BOOT_E820_TABLE     0x2d0
 
@@ -40,21 +44,25 @@
 /* The kernel's 64-bit entry, from where it is loaded */
 #define ENTRY_64            0x200
 
-/* Where things are put; all below the EBDA, which begins at 0x80000 at least */
+/* Where things are put; all below AT_ACPI, where RAM ends that is not told of */
 #define AT_BOOT_PARAMS      0x10000
 #define AT_CMDLINE          0x11000
 #define AT_GDT              0x13000
 #define AT_STACK            0x14000     /* its end */
 #define AT_TABLES           0x14000     /* PML4, PDPT, four directories */
-#define AT_KERNEL           (1 * MiB)
+#define AT_SEED             0x1a000
+#define AT_ACPI             0x80000
+#define ACPI_MAX            0x10000
+#define AT_KERNEL           SHADOW_RAM_BASE
 #define CMDLINE_MAX         (AT_GDT - AT_CMDLINE)
+
+/* What begins the kernel's random numbers, lest all of that be L1's */
+#define SEED_TYPE           9
+#define SEED_LEN            64
 
 #define PAGE                4096
 #define TABLE_ENTRY         (0x3 | BIT_ULL(SHADOW_PRIVATE_BIT))
 #define LARGE_PAGE          0x80
-
-/* Of the firmware's tables, at most; they are some 200 KiB with 255 CPUs. */
-#define IMPORT_MAX          (16 * MiB)
 
 #define FILE_MAX            (2 * GiB)
 
@@ -164,75 +172,6 @@ void shadow_image_measure(const ShadowImage *image,
                          ARRAY_SIZE(part));
 }
 
-/* The firmware's word */
-
-static bool e820_has(const ShadowFirmware *f, uint64_t base, uint64_t len)
-{
-    for (unsigned i = 0; i < f->n_e820; i++) {
-        uint64_t start = le64_to_cpu(f->e820[i].base);
-        uint64_t size = le64_to_cpu(f->e820[i].size);
-
-        if (le32_to_cpu(f->e820[i].type) == SHADOW_E820_RAM && base >= start &&
-            len <= size && base - start <= size - len) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The end of the RAM that begins at 1 MiB or below it; 0 if there is none */
-static uint64_t e820_end(const ShadowFirmware *f, uint64_t limit)
-{
-    for (unsigned i = 0; i < f->n_e820; i++) {
-        uint64_t base = le64_to_cpu(f->e820[i].base);
-        uint64_t size = le64_to_cpu(f->e820[i].size);
-
-        if (le32_to_cpu(f->e820[i].type) == SHADOW_E820_RAM &&
-            base <= AT_KERNEL && size > AT_KERNEL - base &&
-            size <= UINT64_MAX - base) {
-            return MIN(base + size, limit);
-        }
-    }
-    return 0;
-}
-
-static void import(ShadowPrivate *p, const ShadowFirmware *f, uint64_t base,
-                   uint64_t size, uint64_t *left)
-{
-    uint8_t page[PAGE];
-
-    if (base >= p->size) {
-        return;
-    }
-    size = MIN(size, p->size - base);
-    for (uint64_t at = base & ~(PAGE - 1ULL);
-         at < base + size && *left; at += PAGE, *left -= PAGE) {
-        if (f->read(f->opaque, at, page, PAGE)) {
-            shadow_private_write(p, at, page, PAGE);
-        }
-    }
-}
-
-/*
- * Where ACPI's tables are: what is not RAM, and what firmware keeps below
- * 1 MiB.  From 1 page on, which has the BIOS data area.
- */
-static void import_firmware(ShadowPrivate *p, const ShadowFirmware *f)
-{
-    uint64_t left = IMPORT_MAX;
-
-    import(p, f, 0, PAGE, &left);
-    import(p, f, 0x80000, 0x80000, &left);
-    for (unsigned i = 0; i < f->n_e820; i++) {
-        uint64_t base = le64_to_cpu(f->e820[i].base);
-
-        if (le32_to_cpu(f->e820[i].type) != SHADOW_E820_RAM &&
-            base >= 1 * MiB) {
-            import(p, f, base, le64_to_cpu(f->e820[i].size), &left);
-        }
-    }
-}
-
 /* Loaded */
 
 static void put_tables(ShadowPrivate *p)
@@ -276,9 +215,66 @@ static bool put_initrd(ShadowPrivate *p, const ShadowImage *image,
     return true;
 }
 
+static void add_e820(uint8_t *boot, uint64_t base, uint64_t end, uint32_t type)
+{
+    uint8_t *at = boot + BOOT_E820_TABLE +
+                  boot[BOOT_E820_ENTRIES]++ * sizeof(ShadowFact);
+
+    stq_le_p(at, base);
+    stq_le_p(at + 8, end - base);
+    stl_le_p(at + 16, type);
+}
+
+/* Linux sets the C-bit for ACPI's tables only where the map has them. */
+static void put_e820(uint8_t *boot, const ShadowMachine *m)
+{
+    add_e820(boot, 0, AT_ACPI, SHADOW_E820_RAM);
+    add_e820(boot, AT_ACPI, AT_ACPI + ACPI_MAX, SHADOW_E820_ACPI);
+    for (unsigned i = 0; i < m->n_ram; i++) {
+        add_e820(boot, m->ram[i].base, m->ram[i].end, SHADOW_E820_RAM);
+    }
+    if (m->board == SHADOW_BOARD_Q35) {
+        add_e820(boot, SHADOW_Q35_CONFIG,
+                 SHADOW_Q35_CONFIG + SHADOW_Q35_CONFIG_SIZE,
+                 SHADOW_E820_RESERVED);
+    }
+}
+
+static bool put_acpi(ShadowPrivate *p, const ShadowMachine *m, uint8_t *boot,
+                     Error **errp)
+{
+    g_autoptr(GArray) tables = NULL;
+
+    if (m->board == SHADOW_BOARD_UNKNOWN) {
+        return true;
+    }
+    tables = shadow_acpi_build(m, AT_ACPI);
+    if (tables->len > ACPI_MAX) {
+        error_setg(errp, "ACPI's tables have %u bytes", tables->len);
+        return false;
+    }
+    shadow_private_write(p, AT_ACPI, tables->data, tables->len);
+    stq_le_p(boot + BOOT_ACPI_RSDP, AT_ACPI);
+    return true;
+}
+
+static bool put_seed(ShadowPrivate *p, uint8_t *boot, Error **errp)
+{
+    uint8_t seed[16 + SEED_LEN] = { };
+
+    if (qcrypto_random_bytes(seed + 16, SEED_LEN, errp) < 0) {
+        return false;
+    }
+    stl_le_p(seed + 8, SEED_TYPE);
+    stl_le_p(seed + 12, SEED_LEN);
+    shadow_private_write(p, AT_SEED, seed, sizeof(seed));
+    stq_le_p(boot + SETUP_DATA, AT_SEED);
+    return true;
+}
+
 /* The kernel's header is copied into the boot parameters, as it says. */
 static void boot_init(uint8_t *boot, const uint8_t *kernel,
-                      const ShadowFirmware *f)
+                      const ShadowMachine *m)
 {
     size_t end = MIN(0x202 + kernel[SETUP_JUMP], 0x290);
 
@@ -286,12 +282,11 @@ static void boot_init(uint8_t *boot, const uint8_t *kernel,
            MAX(end, SETUP_END) - SETUP_HEADER);
     boot[SETUP_LOADER] = LOADER_UNDEFINED;
     stl_le_p(boot + SETUP_CMDLINE, AT_CMDLINE);
-    boot[BOOT_E820_ENTRIES] = f->n_e820;
-    memcpy(boot + BOOT_E820_TABLE, f->e820, f->n_e820 * sizeof(f->e820[0]));
+    put_e820(boot, m);
 }
 
 bool shadow_launch(ShadowPrivate *p, const ShadowImage *image,
-                   const ShadowFirmware *f, ShadowStart *start, Error **errp)
+                   const ShadowMachine *m, ShadowStart *start, Error **errp)
 {
     static const uint64_t gdt[] = {
         0, 0, 0x00af9b000000ffffULL, 0x00cf93000000ffffULL,
@@ -299,20 +294,19 @@ bool shadow_launch(ShadowPrivate *p, const ShadowImage *image,
     gsize len;
     const uint8_t *kernel = g_bytes_get_data(image->kernel, &len);
     size_t setup = ((kernel[SETUP_SECTS] ?: 4) + 1) * 512;
-    uint64_t end = e820_end(f, MIN(p->size, 4 * GiB)), runs;
+    uint64_t end = shadow_machine_ram_end(m), runs;
     uint8_t boot[PAGE] = { };
 
     runs = ROUND_UP(MAX(ldq_le_p(kernel + SETUP_PREF_ADDRESS), AT_KERNEL),
                     ldl_le_p(kernel + SETUP_ALIGNMENT) ?: 1);
     runs += MAX(ldl_le_p(kernel + SETUP_INIT_SIZE), len);
-    if (f->n_e820 > SHADOW_E820_MAX || end < runs ||
-        !e820_has(f, AT_BOOT_PARAMS, AT_TABLES + 6 * PAGE - AT_BOOT_PARAMS)) {
-        error_setg(errp, "the firmware tells of no memory for the kernel");
+    if (end < runs) {
+        error_setg(errp, "the cloud VM tells of no memory for the kernel");
         return false;
     }
-    import_firmware(p, f);
-    boot_init(boot, kernel, f);
-    if (!put_initrd(p, image, runs, end, boot, errp)) {
+    boot_init(boot, kernel, m);
+    if (!put_initrd(p, image, runs, end, boot, errp) ||
+        !put_acpi(p, m, boot, errp) || !put_seed(p, boot, errp)) {
         return false;
     }
     put_tables(p);

@@ -90,11 +90,12 @@ static void memory_attached(ShadowDevice *dev, bool attached,
 }
 
 ShadowPrivate *shadow_memory_launch(ShadowGuest *g,
-                                    const ShadowFirmware *firmware,
+                                    const ShadowFact *facts, unsigned n_facts,
                                     ShadowStart *start, int *ret)
 {
     Error *err = NULL;
     ShadowMemory *s = (ShadowMemory *)g->privacy.memory;
+    ShadowMachine machine;
 
     *ret = !s ? -EOPNOTSUPP : s->life ? -EALREADY :
            g->state != SHADOW_GUEST_STATE_ACTIVE ||
@@ -107,7 +108,8 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g,
         shadow_private_clear(s->life, 0, s->size);
     }
     s->dirty = true;
-    if (!shadow_launch(s->life, s->image, firmware, start, &err)) {
+    shadow_machine_read(&machine, facts, n_facts, s->size);
+    if (!shadow_launch(s->life, s->image, &machine, start, &err)) {
         if (!s->warned) {
             warn_reportf_err(err, "shadow-memory '%s': ",
                              shadow_device_name(SHADOW_DEVICE(s)));
@@ -162,7 +164,7 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
         error_setg(errp, "property 'kernel' is required");
         return false;
     }
-    if (!shadow_accel()->read_nested) {
+    if (!shadow_accel()->private_guests) {
         error_setg(errp, "private memory of nested guests needs -accel tcg: "
                    "with KVM the host's kernel would have to serve it");
         return false;

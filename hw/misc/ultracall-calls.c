@@ -82,7 +82,7 @@ static uint32_t call_features(void)
     return accel | ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
            ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT |
            (shadow_accel()->peek_nested ? ULTRACALL_F_CLAIM : 0) |
-           (shadow_accel()->read_nested ? ULTRACALL_F_LAUNCH : 0) |
+           (shadow_accel()->private_guests ? ULTRACALL_F_LAUNCH : 0) |
            (accel & ULTRACALL_F_INSTRUCTION ? ULTRACALL_F_ADMIT : 0);
 }
 
@@ -404,8 +404,8 @@ static const UltracallDesc ultracall_descs[] = {
                                   sizeof(struct ultracall_resource) },
     [ULTRACALL_RUN] = { "run", call_run, .named = true },
     [ULTRACALL_LAUNCH] = { "launch", ultracall_launch, .nested = true,
-        .use = BUFFER_IN, .min = sizeof(ShadowE820),
-        .max = SHADOW_E820_MAX * sizeof(ShadowE820) },
+        .use = BUFFER_IN, .min = sizeof(ShadowFact),
+        .max = SHADOW_FACTS_MAX * sizeof(ShadowFact) },
     [ULTRACALL_PORT] = { "port", call_port, .named = true,
         .use = BUFFER_OUT, .min = 1, .max = 4,
         .flags = ULTRACALL_PORT_WRITE | UINT16_MAX },

@@ -8,24 +8,14 @@
 #include "shadow/hw/misc/shadow-memory.h"
 #include "shadow/hw/misc/ultracall-call.h"
 
-static bool launch_read(void *opaque, uint64_t gpa, void *buf, size_t len)
-{
-    return shadow_accel()->read_nested(*(uint64_t *)opaque, gpa, buf, len);
-}
-
 /*
- * Which guest it is follows from what is bound.  The buffer has the list of
- * memory that its firmware has given it.
+ * Which guest it is follows from what is bound.  The buffer has facts of
+ * its machine, none of which is trusted.
  */
 int ultracall_launch(UltracallCall *call)
 {
     UltracallCaller *c = call->caller;
-    ShadowE820 e820[SHADOW_E820_MAX];
-    ShadowFirmware firmware = {
-        .e820 = e820,
-        .n_e820 = call->len / sizeof(e820[0]),
-        .read = launch_read,
-    };
+    ShadowFact facts[SHADOW_FACTS_MAX];
     ShadowPorts *ports;
     ShadowPrivate *p;
     ShadowEntry entry;
@@ -41,12 +31,12 @@ int ultracall_launch(UltracallCall *call)
     if (!c->launch || !entry.root) {
         return -EOPNOTSUPP;
     }
-    if (call->len % sizeof(e820[0])) {
+    if (call->len % sizeof(facts[0])) {
         return -EINVAL;
     }
-    iov_to_buf(call->buf.iov, call->buf.n, 0, e820, call->len);
-    firmware.opaque = &entry.root;
-    p = shadow_memory_launch(ports->guest, &firmware, &start, &ret);
+    iov_to_buf(call->buf.iov, call->buf.n, 0, facts, call->len);
+    p = shadow_memory_launch(ports->guest, facts,
+                             call->len / sizeof(facts[0]), &start, &ret);
     if (p) {
         c->launch(c, p, &start);
     }

@@ -250,12 +250,12 @@ static void tcg_nothing(void)
 const ShadowAccel shadow_accel_tcg = {
     .nested_calls = true,
     .sees_entries = true,
+    .private_guests = true,
     .features = tcg_features,
     .protection = tcg_protection,
     .start = tcg_nothing,
     .changed = tcg_nothing,
     .peek = tcg_peek,
     .peek_nested = shadow_x86_peek_nested,
-    .read_nested = shadow_x86_read_nested,
     .doorbell = tcg_doorbell,
 };

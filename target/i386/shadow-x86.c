@@ -150,8 +150,7 @@ bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val)
  * AMD APM vol. 2, 15.25.5: the tables are of the kind that L1 itself uses, and
  * each access is a user's.  All CPUs of a hypervisor have the same paging mode.
  */
-bool shadow_x86_read_nested(uint64_t root, uint64_t address, void *buf,
-                            size_t len)
+bool shadow_x86_peek_nested(uint64_t root, uint64_t address, uint64_t *val)
 {
     ShadowWalk walk;
 
@@ -159,16 +158,7 @@ bool shadow_x86_read_nested(uint64_t root, uint64_t address, void *buf,
                            qatomic_read(&cpu_env(first_cpu)->cr[4]) &
                            CR4_LA57_MASK);
     walk.user = true;
-    return shadow_x86_read(&walk, address, buf, len);
-}
-
-bool shadow_x86_peek_nested(uint64_t root, uint64_t address, uint64_t *val)
-{
-    if (!shadow_x86_read_nested(root, address, val, sizeof(*val))) {
-        return false;
-    }
-    le64_to_cpus(val);
-    return true;
+    return shadow_x86_peek(&walk, address, val);
 }
 
 /*
@@ -216,13 +206,13 @@ static void none_doorbell(CPUState *cpu)
 static const ShadowAccel shadow_accel_none = {
     .nested_calls = true,
     .sees_entries = true,
+    .private_guests = true,
     .features = none_features,
     .protection = none_protection,
     .start = none_nothing,
     .changed = none_nothing,
     .peek = none_peek,
     .peek_nested = shadow_x86_peek_nested,
-    .read_nested = shadow_x86_read_nested,
     .doorbell = none_doorbell,
 };
 

@@ -40,8 +40,6 @@ bool shadow_x86_read(const ShadowWalk *walk, uint64_t va, void *buf,
 bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val);
 
 /* As in struct ShadowAccel, on AMD */
-bool shadow_x86_read_nested(uint64_t root, uint64_t address, void *buf,
-                            size_t len);
 bool shadow_x86_peek_nested(uint64_t root, uint64_t address, uint64_t *val);
 
 /*

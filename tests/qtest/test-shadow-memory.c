@@ -187,7 +187,7 @@ static void test_launch_refused(void)
                                      0), ==, -EPERM);
     g_assert_cmpint(shadow_call_args(qts, ULTRACALL_LAUNCH, 0x1000, 19, 0, 0,
                                      0), ==, -ENOSPC);
-    g_assert_cmpint(shadow_call_args(qts, ULTRACALL_LAUNCH, 0x1000, 129 * 20,
+    g_assert_cmpint(shadow_call_args(qts, ULTRACALL_LAUNCH, 0x1000, 257 * 20,
                                      0, 0, 0), ==, -EINVAL);
     qtest_qmp_device_del(qts, "ram");
 }

@@ -176,7 +176,7 @@ class InnerVm:
 
     def __init__(self, host, name, slot, shadow=True, guest=None, cpus=1, memory=128,
                  append='', incoming=False, extra='', agent=None, serial=None,
-                 emulator='/bin/qemu', private=False):
+                 emulator='/bin/qemu', private=False, machine='pc'):
         """private: L0 has the user VM's kernel"""
         self.host, self.name = host, name
         self.qmp = None
@@ -193,7 +193,7 @@ class InnerVm:
         # nor the PIT. Their interrupts come by way of the PIC, with port accesses for each:
         # in an emulated host with KVM those alone took all the time there was.
         self.command = (
-            f'{emulator} -L /firmware -accel kvm -cpu host -machine pc,graphics=off,hpet=off '
+            f'{emulator} -L /firmware -accel kvm -cpu host -machine {machine},graphics=off,hpet=off '
             f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '
             f'{"-kernel /bin/shadow-launch.bin" if private else self.kernel(append)} {serial} '
             f'-qmp tcp:0.0.0.0:{self.ports["qmp"]},server=on,wait=off '
