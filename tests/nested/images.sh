@@ -187,7 +187,7 @@ build_bare_hypervisor() {
     gcc -ffreestanding -fno-pic -no-pie -fno-stack-protector -fcf-protection=none \
         -fno-asynchronous-unwind-tables -mno-red-zone -mgeneral-regs-only -O2 -Wall \
         -I"$here/../../include" -nostdlib -static \
-        -Wl,-N,-Ttext=0x100000,-z,max-page-size=16,--build-id=none,--no-warn-rwx-segments \
+        -Wl,-N,-Ttext=0x200000,-z,max-page-size=16,--build-id=none,--no-warn-rwx-segments \
         -o "$work/bare-hv" "${sources[@]}"
     objcopy -O elf32-i386 "$work/bare-hv" "$program"
 }

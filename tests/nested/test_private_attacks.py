@@ -3,10 +3,14 @@
 guest/victim. That checks all of its registers again and again, and says so on its console; the
 cloud VM looks for what is secret everywhere, after each exit, and checks what it is refused."""
 
+import time
 
-def attack(bare, then, **options):
+from lab.patience import LONG, Patience
+
+
+def attack(bare, then, scenario='private', **options):
     """What L1 says of it, by the first words of its lines"""
-    with bare('private', private=True, then=then, **options) as vm:
+    with bare(scenario, private=True, then=then, **options) as vm:
         vm.wait_done()
         assert 'changed' not in vm.console.text(), vm.console.text()
         said = {}
@@ -56,6 +60,10 @@ def test_nmi_within_nmi(bare):
     assert attacked(bare, 'nmi', 10) == 0
 
 
+def test_interrupts_with_steps(bare):
+    assert attacked(bare, 'steps', 10) == 0
+
+
 def test_events_injected(bare):
     assert attacked(bare, 'inject', 20) > 10000
 
@@ -78,3 +86,60 @@ def test_ended_while_a_cpu_is_inside(bare):
         vm.wait_done()
         said = vm.console.text()
         assert 'changed' not in said and 'bad' not in said, said
+
+
+def test_dma_and_other_means(bare):
+    attack(bare, 'machine', 'private-machine', rounds=5)
+
+
+def test_race_of_two_cpus(bare):
+    attack(bare, 'race', 'private-race', cpus=2, rounds=6)
+
+
+def stays_inside(bare):
+    """One whose second CPU is in the guest, and does not leave it"""
+    return bare('private-over', private=True, cpus=2, then='stay')
+
+
+def wait_inside(vm, times=1):
+    patience = Patience(LONG)
+    while vm.report().count('INFO inside') < times:
+        if patience.over(len(vm.report())) or not vm.where.alive():
+            raise patience.error(f'no CPU is inside: {vm.report()[-20:]}')
+        time.sleep(0.1)
+
+
+def test_reset_while_a_cpu_is_inside(bare):
+    """The next life is as good as the first, and has nothing of that."""
+    with stays_inside(bare) as vm:
+        for life in range(1, 4):
+            wait_inside(vm, life)
+            assert vm.protection() == 'private'
+            vm.qmp.cmd('system_reset')
+        wait_inside(vm, 4)
+        assert 'changed' not in vm.console.text()
+
+
+def test_removed_while_a_cpu_is_inside(bare):
+    """Its memory, then its console and the guest itself"""
+    with stays_inside(bare) as vm:
+        wait_inside(vm)
+        vm.qmp.cmd('device_del', id='vm1-ram')
+        assert vm.protection() == 'none' and 'memory' not in vm.guest()
+        vm.qmp.cmd('device_del', id='vm1-com1')
+        vm.qmp.cmd('object-del', id='vm1')
+        assert not [g for g in vm.qmp.cmd('query-shadow-guests') if g['id'] == 'vm1']
+        vm.qmp.cmd('system_reset')
+        assert vm.where.alive()
+
+
+def test_quit_while_a_cpu_is_inside(bare):
+    with stays_inside(bare) as vm:
+        wait_inside(vm)
+        vm.qmp.cmd('quit')
+        patience = Patience(LONG)
+        while vm.where.alive():
+            if patience.over(0):
+                raise patience.error('it does not end')
+            time.sleep(0.1)
+        assert vm.where.process.returncode == 0, vm.where.read('log')

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * private-over: a guest in private memory that a second CPU never leaves, while
- * the first one ends it, and has it launched anew.
+ * the first one ends it, and has it launched anew; with then=stay, while others
+ * do what they will.
  */
 #include "private.h"
 
@@ -97,6 +98,12 @@ void scenario_private_over(void)
         return;
     }
     wait_until_inside();
+    if (option_is("then", "stay")) {
+        say("INFO inside");
+        for (;;) {
+            __asm__ volatile("cli; hlt");
+        }
+    }
     enter_beside();
     check("LAUNCH beside it", private_launch_again(&second), -EALREADY);
     check("UNBIND", call(ULTRACALL_UNBIND, "vm1", NULL, 0), 0);

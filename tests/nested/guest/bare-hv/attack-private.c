@@ -8,6 +8,7 @@
  *                   attack-private-table.c
  *   then=inject     each event that it may not inject, and some that it may
  *   then=nmi        NMIs in NMIs
+ *   then=steps      interrupts, wherever they may come
  *   then=rip        it goes on elsewhere
  *   then=intercept  it asks for each exit that there is
  *   then=paging     other nested tables, or none
@@ -108,6 +109,20 @@ static uint64_t attack_inject(PrivateExit *exit)
     }
     vmcb->event_inj = 0;
     return go_on(exit);
+}
+
+/* After each instruction, whether it is one of those that are single steps */
+static uint64_t attack_steps(PrivateExit *exit)
+{
+    static unsigned given;
+
+    if (is_port(exit, VICTIM_ROUND_PORT)) {
+        check("interrupts that have come", private_interrupts, given & 0xffff);
+    }
+    given += exit->interrupts;
+    /* the same vector twice, while the first one waits, comes once */
+    return !exit->interrupts ? private_enter() :
+           inject_then(0, exit->spins ? VICTIM_VECTOR2 : VICTIM_VECTOR);
 }
 
 /*
@@ -233,6 +248,7 @@ static const PrivateAttack attacks[] = {
     { "control", attack_control, private_table_left, private_table_say },
     { "inject", attack_inject, rounds_left, say_refused },
     { "nmi", attack_nmi, rounds_left, say_refused },
+    { "steps", attack_steps, rounds_left, say_refused },
     { "rip", attack_rip, rounds_left, say_refused },
     { "intercept", attack_intercept, rounds_left, say_refused },
     { "paging", attack_paging, rounds_left, say_refused },

@@ -361,6 +361,8 @@ void scenario_claims(void);
 /* attack-private*.c: a guest in private memory, guest/victim */
 void scenario_private(void);
 void scenario_private_over(void);
+void scenario_private_machine(void);
+void scenario_private_race(void);
 
 /* work.c: a fixed piece of work */
 void scenario_work(void);

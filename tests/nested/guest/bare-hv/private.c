@@ -10,7 +10,7 @@
 #define UD2 0x0b0f
 
 Vm private_vm;
-unsigned private_rounds, private_nmis;
+unsigned private_rounds, private_nmis, private_interrupts;
 
 typedef struct E820 {
     uint64_t base, size;
@@ -209,7 +209,8 @@ static void answer_port(PrivateExit *exit)
         must("value", val, info & IOIO_IN ? 0 : PUBLIC & mask(size));
     } else if (info >> IOIO_PORT == VICTIM_ROUND_PORT) {
         private_rounds++;
-        private_nmis = val;
+        private_nmis = val & 0xffff;
+        private_interrupts = val >> 16 & 0xffff;
     }
 }
 

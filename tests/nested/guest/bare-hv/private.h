@@ -51,8 +51,8 @@ uint64_t private_enter(void);
  * each time.
  */
 PrivateExit private_answer(uint64_t code);
-/* How many rounds it has made, and what it said of NMIs then */
-extern unsigned private_rounds, private_nmis;
+/* How many rounds it has made, and what it has taken then; 16 bits of that */
+extern unsigned private_rounds, private_nmis, private_interrupts;
 
 /* Once more with the same: whether it is refused, and put all back if so */
 bool private_refused(void);

@@ -17,12 +17,13 @@
  *   entries=N, steps=N, bind=1  work: see work.c
  *   in=N, out=N, guests=N, busy=1  transfer, idle: see costs.c
  *   then=ATTACK, rounds=N  private: see attack-private.c
+ *   rounds=N, then=stay  private-machine, private-race: see there
  *   nested=0    doorbell: L0 takes no calls from a nested control domain
  */
 #include "hv.h"
 
 /* Offsets in the loaded file, which the machine keeps for its firmware */
-#define LOAD_ADDRESS 0x100000
+#define LOAD_ADDRESS 0x200000
 #define FW_CFG_DMA 0x514
 #define FW_CFG_KERNEL_DATA 0x11
 #define FW_CFG_READ 2
@@ -267,6 +268,8 @@ static const struct {
     { "claims", scenario_claims },
     { "private", scenario_private },
     { "private-over", scenario_private_over },
+    { "private-machine", scenario_private_machine },
+    { "private-race", scenario_private_race },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },

@@ -31,7 +31,7 @@ uint64_t before[REGS], after[REGS], before_flags, after_flags;
 uint64_t before_xmm[32], after_xmm[32];
 
 static const Insn *now;
-static unsigned traps, steps, nmis, nmis_within, changed;
+static unsigned traps, steps, nmis, nmis_within, interrupts, changed;
 static uint64_t fault_at;
 
 static inline void outb(uint8_t val, uint16_t port)
@@ -271,8 +271,9 @@ uint64_t handle(uint64_t vector, uint64_t *at)
         outb(0, VICTIM_NMI_PORT);
         nmis_within = 0;
         nmis++;
-    } else if (vector == VICTIM_VECTOR) {
+    } else if (vector == VICTIM_VECTOR || vector == VICTIM_VECTOR2) {
         expect("IF", 0, rip[2] & FLAG_IF, FLAG_IF);
+        interrupts++;
         traps++;
         if (*rip == (uintptr_t)insn_spin) {
             *rip = (uintptr_t)run_done;
@@ -367,6 +368,9 @@ void victim_main(void)
         memory_check();
         put(changed ? "bad\r\n" : "ok\r\n");
         now = NULL;
-        __asm__ volatile("outl %0, %1" : : "a"(nmis), "Nd"((uint16_t)VICTIM_ROUND_PORT));
+        __asm__ volatile("outl %0, %1"
+                         :
+                         : "a"((nmis & 0xffff) | interrupts << 16),
+                           "Nd"((uint16_t)VICTIM_ROUND_PORT));
     }
 }

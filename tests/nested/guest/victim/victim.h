@@ -20,12 +20,16 @@
 /* What L1 gives; above what an instruction gets of it there is more. */
 #define ANSWER 0x8182838485868788
 
-/* Ports that are nobody's, and an interrupt that L1 may inject */
+/* Ports that are nobody's, and interrupts that L1 may inject */
 #define VICTIM_PORT 0x90
-/* Written once a round, with the number of NMIs; and in each NMI */
+/*
+ * Written once a round, with the numbers of NMIs and, in the upper half, of
+ * interrupts; and in each NMI
+ */
 #define VICTIM_ROUND_PORT 0x98
 #define VICTIM_NMI_PORT 0x99
 #define VICTIM_VECTOR 0x40
+#define VICTIM_VECTOR2 0x42
 #define VICTIM_CR8 5
 
 /* Guest-physical addresses: where there is nothing, and a page of L1's */
