@@ -31,7 +31,10 @@ TARGETS = {
                                               'fuzz-memory.c', 'fuzz-claims.c',
                                               'fuzz-machine.c']),
     'door': (EMULATOR, 'system/main.c', ['fuzz-door.c', 'fuzz-machine.c']),
+    'vcpu': (EMULATOR, 'system/main.c', ['fuzz-vcpu.c']),
 }
+# These know the processor: they are compiled as this is.
+TARGET_SOURCES = {'fuzz-vcpu.c': 'shadow/target/i386/shadow-vcpu-view.c'}
 
 CHECKS = ['-fsanitize=address,undefined', '-fno-sanitize=function',
           '-fno-sanitize-recover=undefined', '-fno-omit-frame-pointer',
@@ -73,7 +76,8 @@ def add_target(made, name):
             new[obj] = made.compile(obj, flags=OURS, compiler='clang')
         elif source in sanitize.QEMU_SOURCES:
             new[obj] = made.compile(obj, flags=QEMUS, compiler='clang')
-    own = [made.compile(like, source=str(SOURCES / source), flags=OURS, compiler='clang',
+    likes = {source: obj for obj, source in objects.items()}
+    own = [made.compile(likes.get(TARGET_SOURCES.get(source), like), source=str(SOURCES / source), flags=OURS, compiler='clang',
                         name=f'fuzz.p/{source}.o') for source in sources]
     flags = LINK + [QUIET] * (program == EMULATOR)
     return made.link(program, new, flags=flags, compiler='clang', name=f'fuzz-{name}', extra=own)

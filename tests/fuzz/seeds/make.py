@@ -253,8 +253,60 @@ DOOR = {
 }
 
 
+IS_64, IS_32, HAS_IF = 1, 2, 4
+SAME, NEXT = 0, 0x40
+INTERRUPT = 0x80000041
+EXITS = ('cpuid msr rdpmc xsetbv io vmmcall cr0 cr4 cr8 cr0-sel hlt pause monitor mwait invd wbinvd '
+         'npf intr').split()
+
+
+def vcpu(code, insn, info=0, how=IS_64 | HAS_IF, fault=0, regs=(), rip=NEXT, event=INTERRUPT,
+         given=0xa5):
+    regs = [*regs, (15, 0), (15, 0)][:2]
+    return (bytes([EXITS.index(code)]) + info.to_bytes(4, 'big') + bytes([how]) +
+            fault.to_bytes(8, 'big') +
+            b''.join(bytes([reg]) + value.to_bytes(8, 'big') for reg, value in regs) +
+            bytes([rip]) + event.to_bytes(4, 'big') + bytes([given]) + bytes.fromhex(insn))
+
+
+RAX, RCX, RDX, RDI = 0, 1, 2, 7
+MMIO = 0xfee00300
+VCPU = {
+    'cpuid': vcpu('cpuid', '0fa2', regs=[(RAX, 1)]),
+    'cpuid-16': vcpu('cpuid', '0fa2', how=0),
+    'rdmsr': vcpu('msr', '0f32'),
+    'wrmsr': vcpu('msr', '0f30', 1),
+    'wrmsr-efer': vcpu('msr', '0f30', 1, regs=[(RCX, 0xc0000080), (RAX, 0x501)]),
+    'wrmsr-icr': vcpu('msr', '0f30', 1, regs=[(RCX, 0x830), (RAX, 0xc4608)]),
+    'rdpmc': vcpu('rdpmc', '0f33'),
+    'xsetbv': vcpu('xsetbv', '0f01d1', regs=[(RAX, 7)]),
+    'in': vcpu('io', 'ec', 0x900011),
+    'in-word': vcpu('io', '66ed', 0x900021),
+    'out': vcpu('io', 'ef', 0x900040),
+    'ins': vcpu('io', 'f36c', 0x90001d),
+    'vmmcall': vcpu('vmmcall', '0f01d9'),
+    'vmmcall-32': vcpu('vmmcall', '0f01d9', how=IS_32),
+    'cr0': vcpu('cr0', '0f22c0'),
+    'cr0-lock': vcpu('cr0', 'f00f22c0'),
+    'clts': vcpu('cr0', '0f06'),
+    'lmsw': vcpu('cr0-sel', '0f01f0'),
+    'cr4': vcpu('cr4', '410f22e7'),
+    'hlt': vcpu('hlt', 'f4', rip=SAME),
+    'pause': vcpu('pause', 'f390'),
+    'load': vcpu('npf', '8b07', fault=MMIO, regs=[(RDI, MMIO)]),
+    'load-high': vcpu('npf', '8a27', fault=MMIO, regs=[(RDI, MMIO)]),
+    'load-sign': vcpu('npf', '480fbe07', fault=MMIO, regs=[(RDI, MMIO)]),
+    'store': vcpu('npf', '8907', fault=MMIO, regs=[(RDI, MMIO), (RAX, 0x608)]),
+    'store-number': vcpu('npf', 'c70778563412', fault=MMIO, regs=[(RDI, MMIO)]),
+    'store-32': vcpu('npf', '8907', how=IS_32, fault=MMIO, regs=[(RDI, MMIO)]),
+    'interrupt': vcpu('intr', '90', rip=SAME),
+    'exception': vcpu('msr', '0f32', rip=SAME, event=0x80000b0d),
+}
+
+
 def main():
-    for target, seeds in {'open': OPEN, 'load': LOAD, 'ultracall': ULTRACALL, 'door': DOOR}.items():
+    for target, seeds in {'open': OPEN, 'load': LOAD, 'ultracall': ULTRACALL, 'door': DOOR,
+                          'vcpu': VCPU}.items():
         folder = HERE / target
         folder.mkdir(exist_ok=True)
         for name, data in seeds.items():
