@@ -8,7 +8,7 @@ import time
 from lab.patience import LONG, Patience
 
 
-def attack(bare, then, scenario='private', **options):
+def attack(bare, then, scenario='private', vcpus=1, **options):
     """What L1 says of it, by the first words of its lines"""
     with bare(scenario, private=True, then=then, **options) as vm:
         vm.wait_done()
@@ -23,7 +23,7 @@ def attack(bare, then, scenario='private', **options):
         text = vm.console.text()
         assert 'changed' not in text and 'bad' not in text, text
         memory = vm.guest()['memory']
-        assert memory['launched'] and memory['vcpus'] == 1
+        assert memory['launched'] and memory['vcpus'] == vcpus
         assert memory['refused'] <= counts['refused']
         print(f'# {then}: {counts}')
         return counts, said
@@ -94,6 +94,10 @@ def test_dma_and_other_means(bare):
 
 def test_race_of_two_cpus(bare):
     attack(bare, 'race', 'private-race', cpus=2, rounds=6)
+
+
+def test_two_cpus_of_the_guest(bare):
+    attack(bare, 'cpus', 'private-cpus', vcpus=2, rounds=5)
 
 
 def stays_inside(bare):

@@ -10,6 +10,7 @@
 #define UD2 0x0b0f
 
 Vm private_vm;
+bool private_cpus;
 unsigned private_rounds, private_nmis, private_interrupts;
 
 typedef struct E820 {
@@ -207,6 +208,8 @@ static void answer_port(PrivateExit *exit)
     vmcb->rax = ANSWER;
     if (info >> IOIO_PORT == VICTIM_PORT) {
         must("value", val, info & IOIO_IN ? 0 : PUBLIC & mask(size));
+    } else if (info >> IOIO_PORT == VICTIM_CPUS_PORT) {
+        vmcb->rax = private_cpus;
     } else if (info >> IOIO_PORT == VICTIM_ROUND_PORT) {
         private_rounds++;
         private_nmis = val & 0xffff;

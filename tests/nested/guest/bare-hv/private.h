@@ -23,6 +23,9 @@ typedef struct PrivateExit {
 
 extern Vm private_vm;
 
+/* Whether the guest is to start another CPU */
+extern bool private_cpus;
+
 /* Bind vm1 and launch; the first exit is there. */
 bool private_launch(void);
 /* LAUNCH by a nested guest of process A: the status, or 1 if it is launched */

@@ -270,6 +270,7 @@ static const struct {
     { "private-over", scenario_private_over },
     { "private-machine", scenario_private_machine },
     { "private-race", scenario_private_race },
+    { "private-cpus", scenario_private_cpus },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },

@@ -57,7 +57,7 @@ extern uint64_t before[REGS], after[REGS], before_flags, after_flags;
 extern uint64_t before_xmm[32], after_xmm[32];
 void run(void (*code)(void));
 void run_done(void), insn_spin(void);
-extern const uint8_t vectors[];
+extern const uint8_t vectors[], ap_start[], ap_end[];
 
 /* A value that is secret, another one for each @n */
 uint64_t secret(unsigned n);

@@ -10,6 +10,7 @@
 #define PAGE 0x83
 #define LOW(x) ((x) - VICTIM_BASE)
 #define MIB 0x100000
+#define AP_SECRET 0x5ec2e700
 
         .text
 /* The boot sector and one more (Documentation/arch/x86/boot.rst) */
@@ -199,6 +200,46 @@ insn_\name:
         INSN spin, jmp .
         /* with the shadow of STI */
         INSN stihlt, sti; hlt
+
+/*
+ * Another CPU begins here, in real mode, in a copy: all registers are 0, but
+ * for EDX; then they hold what is secret.
+ */
+        .macro AP what
+        \what $AP_SECRET + 1, %ebx
+        \what $AP_SECRET + 2, %ecx
+        \what $AP_SECRET + 3, %edx
+        \what $AP_SECRET + 4, %esi
+        \what $AP_SECRET + 5, %edi
+        \what $AP_SECRET + 6, %ebp
+        \what $AP_SECRET + 7, %esp
+        .endm
+        .macro ap_compare val, reg
+        cmpl \val, \reg
+        jne 2f
+        .endm
+
+        .globl ap_start, ap_end
+        .code16
+ap_start:
+        orl %ebx, %eax
+        orl %ecx, %eax
+        orl %esi, %eax
+        orl %edi, %eax
+        orl %ebp, %eax
+        orl %esp, %eax
+        jnz 2f
+        AP movl
+1:      movb $VICTIM_AP_WRITES, %al
+        outb %al, $VICTIM_AP_PORT
+        AP ap_compare
+        incl VICTIM_AP_ROUNDS
+        jmp 1b
+2:      movl $1, VICTIM_AP_BAD
+        hlt
+        jmp 2b
+ap_end:
+        .code64
 
 /* Each vector has 16 bytes: it pushes its number. */
         .balign 16

@@ -350,6 +350,45 @@ static void run_one(const Insn *insn)
     }
 }
 
+/* Another CPU, in real mode */
+
+#define ICR_INIT 0x4500
+#define ICR_STARTUP 0x4600
+
+static bool has_ap;
+
+static uint32_t ap_word(uint64_t at)
+{
+    /* volatile: the other CPU writes it */
+    return *(volatile uint32_t *)(VICTIM_BASE + at);
+}
+
+static void ap_init(void)
+{
+    uint8_t *to = (uint8_t *)(VICTIM_BASE + VICTIM_AP_CODE);
+    uint64_t id = (uint64_t)VICTIM_AP_ID << 32;
+
+    has_ap = inb(VICTIM_CPUS_PORT) == 1;
+    if (!has_ap) {
+        return;
+    }
+    for (const uint8_t *from = ap_start; from < ap_end; from++) {
+        *to++ = *from;
+    }
+    wrmsr(MSR_X2APIC_ICR, id | ICR_INIT);
+    wrmsr(MSR_X2APIC_ICR, id | ICR_STARTUP | VICTIM_AP_CODE >> 12);
+}
+
+static void ap_check(void)
+{
+    static uint32_t rounds;
+    uint32_t now = has_ap ? ap_word(VICTIM_AP_ROUNDS) : 0;
+
+    expect("rounds of the other CPU", rounds, has_ap && now < rounds, false);
+    expect("registers of the other CPU", 0, ap_word(VICTIM_AP_BAD), 0);
+    rounds = now;
+}
+
 void victim_main(void)
 {
     __asm__("movq %%cr3, %0" : "=r"(start_cr3));
@@ -359,6 +398,7 @@ void victim_main(void)
     outb(0x03, COM1 + 4);       /* MCR: DTR, RTS */
     own_init();
     memory_init();
+    ap_init();
     for (;;) {
         changed = 0;
         for (unsigned i = 0; i < n_insns; i++) {
@@ -366,6 +406,7 @@ void victim_main(void)
         }
         own_check();
         memory_check();
+        ap_check();
         put(changed ? "bad\r\n" : "ok\r\n");
         now = NULL;
         __asm__ volatile("outl %0, %1"

@@ -31,6 +31,16 @@
 #define VICTIM_VECTOR 0x40
 #define VICTIM_VECTOR2 0x42
 #define VICTIM_CR8 5
+/* Read once: whether it is to start another CPU; what that writes, and where */
+#define VICTIM_CPUS_PORT 0x9a
+#define VICTIM_AP_PORT 0x9b
+#define VICTIM_AP_WRITES 0x77
+#define VICTIM_AP_ID 1
+#define MSR_X2APIC_ICR 0x830
+/* In its memory: code, how often it has been there, and whether that was bad */
+#define VICTIM_AP_CODE 0x8000
+#define VICTIM_AP_ROUNDS 0x9000
+#define VICTIM_AP_BAD 0x9004
 
 /* Guest-physical addresses: where there is nothing, and a page of L1's */
 #define VICTIM_MMIO 0x100000000
