@@ -31,7 +31,7 @@ TARGETS = {
                                               'fuzz-memory.c', 'fuzz-claims.c',
                                               'fuzz-machine.c']),
     'door': (EMULATOR, 'system/main.c', ['fuzz-door.c', 'fuzz-machine.c']),
-    'vcpu': (EMULATOR, 'system/main.c', ['fuzz-vcpu.c']),
+    'vcpu': (EMULATOR, 'system/main.c', ['fuzz-vcpu.c', 'fuzz-machine.c']),
 }
 # These know the processor: they are compiled as this is.
 TARGET_SOURCES = {'fuzz-vcpu.c': 'shadow/target/i386/shadow-vcpu-view.c'}
