@@ -8,9 +8,9 @@ import time
 from lab.patience import LONG, Patience
 
 
-def attack(bare, then, scenario='private', vcpus=1, **options):
+def attack(bare, then, scenario='private', vcpus=1, private=True, **options):
     """What L1 says of it, by the first words of its lines"""
-    with bare(scenario, private=True, then=then, **options) as vm:
+    with bare(scenario, private=private, then=then, **options) as vm:
         vm.wait_done()
         assert 'changed' not in vm.console.text(), vm.console.text()
         said = {}
@@ -98,6 +98,10 @@ def test_race_of_two_cpus(bare):
 
 def test_two_cpus_of_the_guest(bare):
     attack(bare, 'cpus', 'private-cpus', vcpus=2, rounds=5)
+
+
+def test_two_guests(bare):
+    attack(bare, 'two', 'private-two', private=2, rounds=6)
 
 
 def stays_inside(bare):

@@ -152,8 +152,9 @@ class BareCloudVm:
             *(word for tag in more for word in (
                 '-object', f'shadow-guest,id={tag},secret=key',
                 '-device', f'shadow-serial,id={tag}-com1,guest={tag}')),
-            *(('-device', 'shadow-memory,id=vm1-ram,guest=vm1,size=16M,'
-               f'kernel={where.victim}') if private else ()),
+            *(word for tag in ('vm1', 'vm2')[:private] for word in (
+                '-device', f'shadow-memory,id={tag}-ram,guest={tag},size=16M,'
+                f'kernel={where.victim}')),
             '-debugcon', f'file:{where.dir}/report', '-serial', f'file:{where.dir}/com1',
             '-kernel', where.program, '-append', f'scenario={scenario} {words}']
         if count:

@@ -364,6 +364,7 @@ void scenario_private_over(void);
 void scenario_private_machine(void);
 void scenario_private_race(void);
 void scenario_private_cpus(void);
+void scenario_private_two(void);
 
 /* work.c: a fixed piece of work */
 void scenario_work(void);

@@ -271,6 +271,7 @@ static const struct {
     { "private-machine", scenario_private_machine },
     { "private-race", scenario_private_race },
     { "private-cpus", scenario_private_cpus },
+    { "private-two", scenario_private_two },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
