@@ -147,8 +147,12 @@ bool shadow_x86_peek(void *walk, uint64_t va, uint64_t *val)
 }
 
 /*
- * AMD APM vol. 2, 15.25.5: the tables are of the kind that L1 itself uses, and
- * each access is a user's.  All CPUs of a hypervisor have the same paging mode.
+ * AMD APM vol. 2, 15.25.5: the tables are of the kind that L1 itself uses.  All
+ * CPUs of a hypervisor have the same paging mode.
+ *
+ * Where a page is, whether or not its guest may have it now.  Xen takes the
+ * user's bit away at any level, as when it begins to log what is written, and
+ * gives it back when the guest next goes there: to this page perhaps never.
  */
 bool shadow_x86_peek_nested(uint64_t root, uint64_t address, uint64_t *val)
 {
@@ -157,7 +161,6 @@ bool shadow_x86_peek_nested(uint64_t root, uint64_t address, uint64_t *val)
     shadow_x86_kernel_walk(&walk, root,
                            qatomic_read(&cpu_env(first_cpu)->cr[4]) &
                            CR4_LA57_MASK);
-    walk.user = true;
     return shadow_x86_peek(&walk, address, val);
 }
 
