@@ -139,9 +139,14 @@ static G_NORETURN void refuse(CPUX86State *env, ShadowVcpu *v)
     cpu_vmexit(env, SVM_EXIT_ERR, 0, 0);
 }
 
-static void go_inside(CPUX86State *env, ShadowVcpu *v)
+/*
+ * VMRUN has emptied the TLB when it loaded CR3, if paging is on in the VMCB;
+ * since then nothing but physical addresses was used.
+ */
+static void go_inside(CPUX86State *env, ShadowVcpu *v, bool by_vmrun)
 {
     CPUState *cs = env_cpu(env);
+    bool emptied = by_vmrun && env->cr[0] & CR0_PG_MASK;
 
     shadow_vcpu_save_own(env, &v->host);
     shadow_vcpu_load(env, v);
@@ -149,7 +154,9 @@ static void go_inside(CPUX86State *env, ShadowVcpu *v)
     env->intercept_exceptions = 0;
     inside[cs->cpu_index] = v;
     shadow_running_private(cs->cpu_index);
-    tlb_flush(cs);
+    if (!emptied) {
+        tlb_flush(cs);
+    }
 }
 
 /*
@@ -189,7 +196,7 @@ bool shadow_tcg_private_enter(CPUX86State *env)
         refuse(env, v);
     }
     v->fresh = false;
-    go_inside(env, v);
+    go_inside(env, v, true);
     shadow_tcg_inject(env, v, event, completed && !fresh);
     return true;
 }
@@ -300,7 +307,7 @@ void shadow_tcg_private_start(CPUX86State *env, ShadowPrivate *p,
     }
     v = shadow_vcpu_first(env, p, start);
     qatomic_set(&shadow_private_used, true);
-    go_inside(env, v);
+    go_inside(env, v, false);
     cs->exception_index = -1;
     cpu_loop_exit(cs);
 }
