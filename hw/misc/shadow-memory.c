@@ -89,9 +89,9 @@ static void memory_attached(ShadowDevice *dev, bool attached,
     }
 }
 
-ShadowPrivate *shadow_memory_launch(ShadowGuest *g,
-                                    const ShadowFact *facts, unsigned n_facts,
-                                    ShadowStart *start, int *ret)
+ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
+                                    unsigned n_facts, ShadowStart *start,
+                                    int *ret)
 {
     Error *err = NULL;
     ShadowMemory *s = (ShadowMemory *)g->privacy.memory;

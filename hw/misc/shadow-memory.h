@@ -7,11 +7,12 @@
 #include "shadow/hw/misc/shadow-launch.h"
 
 /*
- * Launch the guest's private half, in the machine that @facts tell of.  Returns it, with where it starts; or NULL,
- * with *@ret what the nested guest that asked is told.
+ * Launch the guest's private half, in the machine that @facts tell of.  Returns
+ * it, with where it starts; or NULL, with *@ret what the nested guest that asked
+ * is told.
  */
-ShadowPrivate *shadow_memory_launch(ShadowGuest *g,
-                                    const ShadowFact *facts, unsigned n_facts,
-                                    ShadowStart *start, int *ret);
+ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
+                                    unsigned n_facts, ShadowStart *start,
+                                    int *ret);
 
 #endif /* HW_MISC_SHADOW_MEMORY_H */

@@ -142,7 +142,8 @@ def press(config, kind):
     with machine(config, kind) as (host, inner, console):
         run(console, 'for m in $(cat /modules/load); do insmod /modules/$m.ko || break; done')
         device = run(console, 'grep -l "Power Button" /sys/class/input/event*/device/name').split('/')
-        run(console, f'(head -c 24 /dev/input/{device[4]} >/dev/null; poweroff) & true')
+        # open before it is pressed
+        run(console, f'exec 3</dev/input/{device[4]}; (head -c 24 <&3 >/dev/null; poweroff) & true')
         inner.qmp.cmd('system_powerdown')
         stopped(host, inner, console)
 
