@@ -178,8 +178,8 @@ struct ultracall_resource {
  * Types of a memory map's entries in LAUNCH, besides those of e820: facts of
  * the machine, whose value is the entry's base
  */
-#define ULTRACALL_LAUNCH_MACHINE 0x53480001u    /* PCI vendor and device of the
-                                                 * host bridge, 0:0.0 */
+/* PCI vendor and device of the host bridge, 0:0.0 */
+#define ULTRACALL_LAUNCH_MACHINE 0x53480001u
 #define ULTRACALL_LAUNCH_CPU     0x53480002u    /* APIC ID of an enabled CPU */
 #define ULTRACALL_LAUNCH_HPET    0x53480003u    /* there is an HPET */
 

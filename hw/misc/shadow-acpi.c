@@ -3,9 +3,9 @@
  * ACPI's tables of a guest in private memory (ACPI 6.5, chapters 5 and 6).
  *
  * The guest's kernel believes them, and runs what is in them: of the cloud VM
- * there is nothing in them but which CPUs there are and which of two machines it
- * is.  What has an address is where QEMU's machines and SeaBIOS have it.  There
- * is no code that reads or writes anything.
+ * there is nothing in them but which CPUs there are and which of two machines
+ * it is.  What has an address is where QEMU's machines and SeaBIOS have it.
+ * There is no code that reads or writes anything.
  */
 #include "qemu/osdep.h"
 #include "hw/acpi/aml-build.h"

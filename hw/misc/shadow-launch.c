@@ -44,7 +44,7 @@
 /* The kernel's 64-bit entry, from where it is loaded */
 #define ENTRY_64            0x200
 
-/* Where things are put; all below AT_ACPI, where RAM ends that is not told of */
+/* Where things are put, all below AT_ACPI: RAM that nobody has to tell of */
 #define AT_BOOT_PARAMS      0x10000
 #define AT_CMDLINE          0x11000
 #define AT_GDT              0x13000

@@ -19,7 +19,7 @@ typedef struct QEMU_PACKED ShadowFact {
 #define SHADOW_E820_ACPI        3
 #define SHADOW_FACTS_MAX        256
 
-/* Where RAM begins that is the guest's to tell; below L0 knows what there is. */
+/* Where RAM begins that is to be told of; below L0 knows what there is. */
 #define SHADOW_RAM_BASE         0x100000
 #define SHADOW_RAM_MAX          32
 

@@ -8,8 +8,8 @@
 
 /*
  * Launch the guest's private half, in the machine that @facts tell of.  Returns
- * it, with where it starts; or NULL, with *@ret what the nested guest that asked
- * is told.
+ * it, with where it starts; or NULL, with *@ret what the nested guest is told
+ * that has asked.
  */
 ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
                                     unsigned n_facts, ShadowStart *start,

@@ -157,14 +157,14 @@ def test_power_button_of_q35(config):
 
 
 def test_reboot(config):
-    """The cloud VM's machine begins anew, and L0 launches anew: nothing is left of before."""
+    """The cloud VM's machine begins anew, and L0 launches anew: nothing is left of before, and the
+    console goes on."""
     with machine(config) as (host, inner, console):
         before = host.guest()['memory']['measurement']
         run(console, 'echo 1 >/tmp/mark')
         since = host.qmp.mark()
         console.send('reboot -f\r')
         host.qmp.wait_event('SHADOW_GUEST_LAUNCHED', since, guest='vm1')
-        console.come_back(host)
         console.login('root', lab.PASSWORD)
         assert console.command('cat /tmp/mark')[0]
         assert host.guest()['memory']['measurement'] == before

@@ -311,7 +311,7 @@ static GArray *check_build(const ShadowMachine *m, Found *found)
     return a;
 }
 
-/* Whatever is told: the same code in the guest's kernel, and none of it acts. */
+/* Whatever is told: the same code in the guest's kernel, and none acts. */
 static void check_same(const ShadowMachine *m)
 {
     ShadowMachine plain = { .board = m->board };
