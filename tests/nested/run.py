@@ -228,6 +228,11 @@ class Fixtures:
         from lab.xen import XenPair
         return stack.enter_context(XenPair(self.config))
 
+    def make_xen_pvh(self, stack):
+        """One whose control domain is itself a guest of Xen's by hardware virtualization"""
+        from lab.xen import PVH, XenPair
+        return stack.enter_context(XenPair(self.config, **PVH))
+
     def make_bare(self, stack):
         """Starts a cloud VM without Linux, under TCG"""
         from lab.bare import Bare, Here

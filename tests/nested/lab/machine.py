@@ -15,6 +15,8 @@ from . import state
 from .patience import LONG, Moved, Patience, longest, scaled
 from .qmp import Qmp
 
+NETWORK_CARD = 'virtio-net-pci,netdev=net0,romfile='
+
 
 class HostError(RuntimeError):
     pass
@@ -205,7 +207,7 @@ def machine_options(name, cpus, memory, kernel, initrd, append):
             '-display', 'none', '-nodefaults', '-no-user-config', '-no-reboot',
             '-kernel', kernel, '-initrd', initrd,
             '-append', f'console=ttyS0 loglevel=4 panic=-1 no_timer_check {append}'.strip(),
-            '-device', 'virtio-net-pci,netdev=net0,romfile=']
+            '-device', NETWORK_CARD]
 
 
 def forward_port(qmp, port, address):

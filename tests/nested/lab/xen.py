@@ -13,7 +13,7 @@ from . import ROOT
 from .chardev import ChardevClient
 from .host import CloudHost
 from .kvmhost import files_under
-from .machine import HostError
+from .machine import NETWORK_CARD, HostError
 from .pair import Pair
 from .patience import LONG, longest, wait_until
 from .xentrace import XenTrace
@@ -37,6 +37,10 @@ GUESTS = {
     # registers itself as vm1, then the same
     'tagged': {'bios': 'seabios', 'bios_path_override': '/bin/tagged.bin', 'memory': 32},
 }
+# Options of a XenHost whose control domain is PVH. Xen gives no table of ACPI without an IOMMU, and
+# takes Intel's on any processor; a virtio device cannot be driven through it as it is.
+PVH = {'xen': 'dom0=pvh iommu=no-sharept', 'network': False,
+       'extra': ['-machine', 'q35', '-device', 'intel-iommu,intremap=off,caching-mode=on']}
 
 
 def set_up(images):
@@ -51,7 +55,7 @@ class XenHost(CloudHost):
     """As a CloudHost, but that commands are run in Xen's control domain, and user VMs are
     its domains."""
 
-    def __init__(self, config, name='host', memory=1536, xen='', extra=(), dom0=''):
+    def __init__(self, config, name='host', memory=1536, xen='', extra=(), dom0='', network=True):
         """xen, dom0: further options of Xen, and of the control domain's kernel"""
         files = files_under(VARIANT, 'bin/') if VARIANT else ()
         super().__init__(config, name, memory=memory, extra=extra, files=files,
@@ -63,6 +67,9 @@ class XenHost(CloudHost):
         self._set('-append', 'com1=115200,8n1 console=com1 loglvl=warning '
                              f'dom0_mem={DOM0_MEMORY}M,max:{DOM0_MEMORY}M dom0_max_vcpus=1 '
                              f'noreboot {xen}'.strip())
+        if not network:
+            at = self.command.index(NETWORK_CARD)
+            del self.command[at - 1:at + 1]
 
     def _set(self, option, value):
         self.command[self.command.index(option) + 1] = value
@@ -221,9 +228,10 @@ class Domain:
 class XenPair:
     """A cloud VM with Xen, and a second one when it is asked for."""
 
-    def __init__(self, config):
+    def __init__(self, config, **options):
+        """options: of each XenHost"""
         set_up(config.images)
-        self.config = config
+        self.config, self.options = config, options
         self.hosts = []
         self._stack = contextlib.ExitStack()
 
@@ -232,7 +240,7 @@ class XenPair:
         return self
 
     def _boot(self, name):
-        host = self._stack.enter_context(XenHost(self.config, name))
+        host = self._stack.enter_context(XenHost(self.config, name, **self.options))
         self.hosts.append(host)
         return host.launch().wait_ready()
 
