@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which user VMs have private memory: kernels, processors, memory and machines; and one that works
+for a while."""
+
+import os
+import subprocess
+import sys
+
+import lab
+
+KERNELS = {'6.1.': 'vmlinuz', '6.12.': 'vmlinuz-6.12'}
+
+
+def check_guest(host, release, cpus, memory, machine):
+    from lab.private import PrivateVm, check_nothing_strange, disk
+    host.run('dd if=/dev/urandom of=/tmp/disk bs=1M count=4', check=True)
+    with PrivateVm(host, cpus=cpus, memory=memory, launch={'kernel': KERNELS[release]},
+                   extra=f'-machine {machine} {disk("/tmp/disk")}') as vm:
+        run = vm.login().console.command
+        assert run('uname -r')[1].startswith(release)
+        assert run('nproc') == (0, f'{cpus}\n')
+        total = int(run("sed -n 's/MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")[1])
+        assert total > (memory - 128) << 10, total
+        assert run('l2-load')[0] == 0
+        mine = run('sha256sum </dev/vda')[1]
+        assert mine == host.run('sha256sum </tmp/disk')[1]
+        check_nothing_strange(vm)
+
+
+def test_linux_6_12_two_cpus(private_host):
+    check_guest(private_host, '6.12.', 2, 256, 'q35')
+
+
+@lab.long
+def test_linux_6_12_large(private_host):
+    check_guest(private_host, '6.12.', 1, 1024, 'pc')
+
+
+@lab.long
+def test_linux_6_1_large(private_host):
+    check_guest(private_host, '6.1.', 2, 1024, 'q35')
+
+
+@lab.long
+def test_linux_6_1_one_cpu(private_host):
+    check_guest(private_host, '6.1.', 1, 256, 'q35')
+
+
+def work(config, release, memory, seconds):
+    """A day of it"""
+    from lab.host import CloudHost
+    from lab.private import PrivateVm, check_nothing_strange, disk
+    subprocess.run([f'{lab.ROOT}/scripts/workload.sh'], stdout=sys.stderr, check=True)
+    with CloudHost(config, 'work', cpus=2, memory=2 * memory + 1024) as host:
+        host.launch().wait_ready()
+        host.run(f'truncate -s {memory + 128}M /tmp/disk', check=True)
+        with PrivateVm(host, cpus=2, memory=memory, extra=disk('/tmp/disk'), launch={
+                'kernel': KERNELS[release],
+                'initrd': os.path.join(config.images, 'l2-workload.cpio.gz')}) as vm:
+            vm.login()
+            vm.checks(f'l2-workload {seconds}', 4 * lab.LONG)
+            check_nothing_strange(vm)
+
+
+@lab.long
+def test_work_linux_6_1(config):
+    work(config, '6.1.', 512, 20)
+
+
+@lab.long
+def test_work_linux_6_12(config):
+    work(config, '6.12.', 512, 20)
