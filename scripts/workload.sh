@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Unpack what a user VM works with for a while (tests/nested/test_private_guests.py) into build/workload:
-# stress-ng, and a C compiler with Lua's source, which it compiles; and pack it for the user VM.
+# Unpack what a user VM works with for a while (tests/nested/test_private_guests.py) into
+# build/workload: stress-ng, and a C compiler with Lua's source, which it compiles; and pack it.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"

@@ -3,6 +3,7 @@
 operator of the cloud VM sees of it meanwhile."""
 
 import re
+import secrets
 import time
 
 import lab
@@ -34,7 +35,8 @@ def test_disk(private_vm):
 def test_filesystem(private_vm):
     run(private_vm, 'mke2fs /dev/vda >/dev/null && mkdir -p /mnt && mount -t ext4 /dev/vda /mnt')
     run(private_vm, 'for i in 1 2 3 4 5 6; do '
-                    'head -c 2097152 /dev/urandom >/mnt/$i; done; cd /mnt && sha256sum ? >/tmp/sums')
+                    'head -c 2097152 /dev/urandom >/mnt/$i; done; '
+                    'cd /mnt && sha256sum ? >/tmp/sums')
     run(private_vm, 'cd /; umount /mnt && mount -t ext4 /dev/vda /mnt && cd /mnt && '
                     'sha256sum -c /tmp/sums')
     run(private_vm, 'cd /; umount /mnt')
@@ -119,3 +121,60 @@ def test_nothing_strange(private_vm):
     from lab.private import check_nothing_strange
     check_nothing_strange(private_vm)
     assert private_vm.state()['memory']['vcpus'] == 2
+
+
+def hold_register(vm):
+    """What a program of the guest has in its registers from now on, as they may be printed"""
+    text = secrets.token_hex(4)
+    run(vm, f'hold-register {text} >/dev/null 2>&1 & sleep 1')
+    return text.encode().hex(), text.encode()[::-1].hex()
+
+
+def test_monitor(private_vm):
+    """The view, and frames in which nothing is, but for what the guest shares"""
+    held = hold_register(private_vm)
+    qmp = private_vm.inner.qmp
+    qmp.cmd('stop')
+    said = qmp.hmp('info registers -a').lower()
+    assert not any(value in said for value in held), said
+    for name in ('rax', 'rsp', 'r8 ', 'r12', 'cr3'):
+        assert re.search(rf'{name}=0{{16}}\b', said), (name, said)
+    assert 'rip=0000000000001' in said, said
+    assert 'Cannot access memory' in qmp.hmp('x/4xg 0xffffffff81000000')
+    begin, end = (int(n, 16) for n in re.search(r'(\w+)-(\w+) : Kernel code', run_stopped(
+        private_vm, 'cat /proc/iomem')).groups())
+    for at in range(begin, end, (end - begin) // 8):
+        words = re.findall(r'0x(\w{16})', qmp.hmp(f'xp/64xg {at:#x}'))
+        assert len(words) == 64 and not any(int(word, 16) for word in words), (hex(at), words)
+    qmp.cmd('cont')
+
+
+def run_stopped(vm, command):
+    """In the guest, which runs for so long"""
+    vm.inner.qmp.cmd('cont')
+    output = run(vm, command)
+    vm.inner.qmp.cmd('stop')
+    return output
+
+
+def test_debugger(private_vm):
+    """It sees the view, and no memory. What it would change the guest does not take: it ends."""
+    from lab.gdbstub import GdbStub, STOPPED
+    held = hold_register(private_vm)
+    gdb = GdbStub(private_vm.host, private_vm.inner)
+    assert gdb.ask('?').startswith(STOPPED)
+    registers = gdb.ask('g')
+    assert len(registers) > 500 and not any(value in registers for value in held), registers
+    assert gdb.ask('mffffffff81000000,40').startswith('E')
+    assert gdb.ask('Z1,ffffffff81000000,1') == 'OK'
+    gdb.send('c')
+    private_vm.check_console()
+    assert private_vm.state()['memory']['refused'] == 0, private_vm.state()
+    private_vm.inner.qmp.cmd('stop')
+    assert gdb.answer().startswith(STOPPED)
+    assert gdb.ask('P10=0000000000000000') == 'OK'      # RIP
+    gdb.send('c')
+    assert lab.wait_until(lambda: private_vm.inner.qmp.cmd('query-status')['status'] ==
+                          'internal-error')
+    assert private_vm.state()['memory']['refused'] == 1, private_vm.state()
+    gdb.close()

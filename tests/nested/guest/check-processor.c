@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "check-processor.h"
 
 static void check(const char *what, int good)
 {
@@ -29,10 +30,8 @@ static void check(const char *what, int good)
     fflush(stdout);
 }
 
-/* What the traced child runs: each instruction has a label. */
-extern const char traced_0[], traced_1[], traced_2[], traced_3[], traced_4[];
-extern const char traced_end[];
-static volatile uint64_t watched;
+/* What the traced child runs, and changes */
+static volatile uint64_t watched;       /* by the assembler's code */
 
 __asm__(".text\n"
         "traced:\n"
@@ -42,7 +41,6 @@ __asm__(".text\n"
         "traced_3: movq $7, watched(%rip)\n"
         "traced_4: nop\n"
         "traced_end: ret\n");
-void traced(void);
 
 static pid_t start_traced(void)
 {
@@ -100,7 +98,8 @@ static void check_steps(void)
     int good = debug_register(child, 0, (uintptr_t)traced_0) &&
                debug_register(child, 7, 1) && goes_on(child, PTRACE_CONT);
 
-    check("a hardware breakpoint", good && rip_of(child) == (uintptr_t)traced_0);
+    check("a hardware breakpoint",
+          good && rip_of(child) == (uintptr_t)traced_0);
     debug_register(child, 7, 0);
     for (int i = 0; i < 5; i++) {
         good = good && goes_on(child, PTRACE_SINGLESTEP) &&
@@ -157,6 +156,13 @@ static void on_answer(int sig)
     answers++;
 }
 
+static void handle(int sig, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+
+    sigaction(sig, &action, NULL);
+}
+
 static void check_signals(void)
 {
     struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { { 0 } };
@@ -164,7 +170,7 @@ static void check_signals(void)
     int rounds = 500, status;
     sigset_t usr, before;
 
-    signal(SIGALRM, on_alarm);
+    handle(SIGALRM, on_alarm);
     setitimer(ITIMER_REAL, &often, NULL);
     while (alarms < 50) {
         pause();
@@ -172,7 +178,7 @@ static void check_signals(void)
     setitimer(ITIMER_REAL, &never, NULL);
     check("a timer's signals", 1);
 
-    signal(SIGUSR1, on_answer);
+    handle(SIGUSR1, on_answer);
     sigemptyset(&usr);
     sigaddset(&usr, SIGUSR1);
     sigprocmask(SIG_BLOCK, &usr, &before);
@@ -198,7 +204,7 @@ static void check_signals(void)
 
 /* Registers beyond the general ones */
 
-/* Fills them all with what the process has alone; false if one is another then. */
+/* Fills them with what the process has alone; false if one is another then. */
 static int keep_registers(uint64_t seed, int rounds, int avx)
 {
     uint64_t in[8], out[8];
@@ -209,22 +215,28 @@ static int keep_registers(uint64_t seed, int rounds, int avx)
     }
     for (int round = 0; round < rounds; round++) {
         if (avx) {
-            __asm__ volatile("vmovdqu (%2), %%ymm3\n\tvmovdqu 32(%2), %%ymm15\n\t"
+            __asm__ volatile("vmovdqu (%2), %%ymm3\n\t"
+                             "vmovdqu 32(%2), %%ymm15\n\t"
                              "fldl %4\n\tmovl %3, %%eax\n\tsyscall\n\t"
                              "xorl %%eax, %%eax\n\tcpuid\n\tfstpl %0\n\t"
                              "vmovdqu %%ymm3, (%1)\n\tvmovdqu %%ymm15, 32(%1)"
-                             : "=m"(e) : "D"(out), "S"(in), "i"(SYS_sched_yield),
-                             "m"(d) : "rax", "rbx", "rcx", "rdx", "r11",
+                             : "=m"(e) : "D"(out), "S"(in),
+                             "i"(SYS_sched_yield), "m"(d)
+                             : "rax", "rbx", "rcx", "rdx", "r11",
                              "xmm3", "xmm15", "memory");
         } else {
-            __asm__ volatile("movdqu (%2), %%xmm3\n\tmovdqu 16(%2), %%xmm7\n\t"
-                             "movdqu 32(%2), %%xmm14\n\tmovdqu 48(%2), %%xmm15\n\t"
+            __asm__ volatile("movdqu (%2), %%xmm3\n\t"
+                             "movdqu 16(%2), %%xmm7\n\t"
+                             "movdqu 32(%2), %%xmm14\n\t"
+                             "movdqu 48(%2), %%xmm15\n\t"
                              "fldl %4\n\tmovl %3, %%eax\n\tsyscall\n\t"
                              "xorl %%eax, %%eax\n\tcpuid\n\tfstpl %0\n\t"
                              "movdqu %%xmm3, (%1)\n\tmovdqu %%xmm7, 16(%1)\n\t"
-                             "movdqu %%xmm14, 32(%1)\n\tmovdqu %%xmm15, 48(%1)"
-                             : "=m"(e) : "D"(out), "S"(in), "i"(SYS_sched_yield),
-                             "m"(d) : "rax", "rbx", "rcx", "rdx", "r11",
+                             "movdqu %%xmm14, 32(%1)\n\t"
+                             "movdqu %%xmm15, 48(%1)"
+                             : "=m"(e) : "D"(out), "S"(in),
+                             "i"(SYS_sched_yield), "m"(d)
+                             : "rax", "rbx", "rcx", "rdx", "r11",
                              "xmm3", "xmm7", "xmm14", "xmm15", "memory");
         }
         if (memcmp(in, out, sizeof(in)) || d != e) {
@@ -259,8 +271,8 @@ static void check_perf(void)
     int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
     uint64_t count = 0;
 
-    for (volatile int i = 0; i < 1000000; i++) {
-        continue;
+    for (int i = 0; i < 1000000; i++) {
+        __asm__ volatile("" : : : "memory");
     }
     check("perf counts by the clock",
           fd >= 0 && read(fd, &count, sizeof(count)) == sizeof(count) && count);
