@@ -64,6 +64,10 @@ def test_interrupts_with_steps(bare):
     assert attacked(bare, 'steps', 10) == 0
 
 
+def test_cloud_vm_without_paging(bare):
+    assert 'entries without paging' in attack(bare, 'unpaged', rounds=10)[1]['PASS']
+
+
 def test_events_injected(bare):
     assert attacked(bare, 'inject', 20) > 10000
 

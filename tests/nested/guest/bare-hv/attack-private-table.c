@@ -33,6 +33,8 @@ static unsigned n_cells;
 /* The exits of a round that L1 completes, in their order */
 static uint64_t sequence[SEQUENCE];
 static unsigned in_sequence, position;
+/* And after which of them there is one that it does not complete */
+static unsigned rest_at = SEQUENCE;
 
 static Kind kind_of(uint64_t code, const struct vmcb *vmcb)
 {
@@ -146,6 +148,8 @@ static uint64_t note_sequence(const PrivateExit *exit)
 
     if (exit->completes && private_rounds == 1 && in_sequence < SEQUENCE) {
         sequence[in_sequence++] = exit->code;
+    } else if (exit->code == EXIT_NPF && !exit->completes) {
+        rest_at = position;
     }
     if (exit->code == EXIT_IOIO &&
         vmcb->exit_info1 >> IOIO_PORT == VICTIM_ROUND_PORT) {
@@ -210,6 +214,28 @@ uint64_t attack_save(PrivateExit *exit)
 uint64_t attack_control(PrivateExit *exit)
 {
     return attack_table(exit, &control_table);
+}
+
+/*
+ * L1 without paging has no nested tables either: what the guest shares is where
+ * L1 has the same address.  So never before it looks there.
+ */
+uint64_t attack_unpaged(PrivateExit *exit)
+{
+    static unsigned unpaged;
+    uint64_t code, next = note_sequence(exit);
+
+    if (private_rounds < 2 || next == EXIT_NPF || position == rest_at ||
+        !exit->completes) {
+        return go_on(exit);
+    }
+    private_vm.unpaged = true;
+    code = go_on(exit);
+    private_vm.unpaged = false;
+    if (++unpaged == 50) {
+        check("entries without paging", true, true);
+    }
+    return code;
 }
 
 bool private_table_left(void)

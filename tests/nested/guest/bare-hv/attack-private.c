@@ -8,6 +8,7 @@
  *                   attack-private-table.c
  *   then=inject     each event that it may not inject, and some that it may
  *   then=nmi        NMIs in NMIs
+ *   then=unpaged    L1 is in 32-bit mode, without paging, when it enters it
  *   then=steps      interrupts, wherever they may come
  *   then=rip        it goes on elsewhere
  *   then=intercept  it asks for each exit that there is
@@ -249,6 +250,7 @@ static const PrivateAttack attacks[] = {
     { "inject", attack_inject, rounds_left, say_refused },
     { "nmi", attack_nmi, rounds_left, say_refused },
     { "steps", attack_steps, rounds_left, say_refused },
+    { "unpaged", attack_unpaged, rounds_left, say_refused },
     { "rip", attack_rip, rounds_left, say_refused },
     { "intercept", attack_intercept, rounds_left, say_refused },
     { "paging", attack_paging, rounds_left, say_refused },

@@ -193,7 +193,9 @@ extern uint64_t fault_resume;
 /* vm.c: a nested guest */
 
 struct vmcb;
-void vm_enter(uint64_t vmcb, uint64_t *regs);   /* start.S */
+/* start.S */
+void vm_enter(uint64_t vmcb, uint64_t *regs);
+void vm_enter_unpaged(uint64_t vmcb, uint64_t *regs);
 
 typedef struct Access {
     bool in, string;
@@ -219,6 +221,7 @@ typedef struct Vm {
     bool own_exits;             /* whether L1 asks for port accesses at all */
     bool clean;                 /* tell the processor what has not changed */
     bool quiet;                 /* no line for each access */
+    bool unpaged;               /* entered without paging of L1's own */
     void (*interrupted)(void);  /* after an exit for an interrupt, or NULL */
     Access last;
     unsigned seen;              /* accesses that L1 got to see */

@@ -63,6 +63,7 @@ bool private_refused(void);
 /* attack-private-table.c, between two exits; the code of the next is returned */
 uint64_t attack_save(PrivateExit *exit);
 uint64_t attack_control(PrivateExit *exit);
+uint64_t attack_unpaged(PrivateExit *exit);
 /* Whether there is more to try; at the end, what has been */
 bool private_table_left(void);
 void private_table_say(void);

@@ -95,8 +95,7 @@ cpu_start64:
  * vm_enter(physical address of the VMCB, registers): RBX, RCX, RDX, RSI, RDI,
  * RBP, R8 to R15.  VMRUN itself keeps RAX and RSP.
  */
-        .globl vm_enter
-vm_enter:
+        .macro VM_ENTER
         pushq %rbx
         pushq %rbp
         pushq %r12
@@ -105,6 +104,7 @@ vm_enter:
         pushq %r15
         pushq %rsi
         movq %rdi, %rax
+        movl %eax, vmcb_address
         movq %rsi, %r15
         movq 0(%r15), %rbx
         movq 8(%r15), %rcx
@@ -121,7 +121,8 @@ vm_enter:
         movq 96(%r15), %r14
         movq 104(%r15), %r15
         clgi
-        vmrun %rax
+        .endm
+        .macro VM_LEFT
         stgi
         xchgq %r15, (%rsp)
         movq %rbx, 0(%r15)
@@ -145,6 +146,36 @@ vm_enter:
         popq %rbp
         popq %rbx
         ret
+        .endm
+
+        .globl vm_enter, vm_enter_unpaged
+vm_enter:
+        VM_ENTER
+        vmrun %rax
+        VM_LEFT
+
+/* The same from 32-bit code, without paging: L1's tables count for nothing. */
+vm_enter_unpaged:
+        VM_ENTER
+        ljmp *to_unpaged
+        .code32
+unpaged:
+        movl %cr0, %eax
+        andl $0x7fffffff, %eax
+        movl %eax, %cr0
+        movl vmcb_address, %eax
+        vmrun
+        movl %cr0, %eax
+        orl $0x80000000, %eax
+        movl %eax, %cr0
+        ljmp $0x08, $paged
+        .code64
+paged:
+        VM_LEFT
+
+to_unpaged:
+        .long unpaged
+        .word 0x18
 
         .balign 8
 gdt:
@@ -164,5 +195,7 @@ pdpt:   .skip 4096
 stack_end:
         .skip 16384
 cpu_stack_end:
+vmcb_address:
+        .skip 4
 
         .section .note.GNU-stack, "", @progbits

@@ -201,7 +201,11 @@ uint64_t vm_enter_once(Vm *vm)
     struct vmcb *vmcb = vm->vmcb;
 
     memory_enter(vm->process);
-    vm_enter((uintptr_t)vmcb, vm->regs);
+    if (vm->unpaged) {
+        vm_enter_unpaged((uintptr_t)vmcb, vm->regs);
+    } else {
+        vm_enter((uintptr_t)vmcb, vm->regs);
+    }
     memory_enter(ROOT_A);
     vmcb->clean = vm->clean ? CLEAN_ALL : 0;
     return vmcb->exit_code;
