@@ -183,8 +183,14 @@ class Fixtures:
         return self.start_libvirt(stack, 'plugin', files=debian_files(stack),
                                   set_up='sh /DEBIAN/postinst configure', confined=True)
 
+    def make_libvirt_locked(self, stack):
+        """As the last one, and the cloud VMs' kernels are locked down"""
+        from lab.libvirt import debian_files
+        return self.start_libvirt(stack, 'plugin', files=debian_files(stack), locked=True,
+                                  set_up='sh /DEBIAN/postinst configure', confined=True)
+
     def make_libvirt_null_serial(self, stack):
-        """The same, with a domain that knows nothing of it, as OpenStack's"""
+        """With Debian's, and a domain that knows nothing of it, as OpenStack's"""
         from lab.libvirt import WRAPPED, debian_files
         return self.start_libvirt(stack, 'null-serial', files=debian_files(stack),
                                   set_up=f'sh /DEBIAN/postinst configure; {WRAPPED}')

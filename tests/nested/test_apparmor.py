@@ -6,6 +6,7 @@ import lab
 
 LINES = '/etc/apparmor.d/local/abstractions/libvirt-qemu'
 PROFILES = '/sys/kernel/security/apparmor/profiles'
+LOCKDOWN = '/sys/kernel/security/lockdown'
 
 
 def check_confined(host):
@@ -80,4 +81,24 @@ def test_our_emulator(libvirt_confined):
     pair.source.virsh('destroy vm1')
     said = start_fails(pair, '/capability/d')
     assert "may not use the ultracall device's ports" in said, said
+    boot_again(pair)
+
+
+@lab.long
+def test_locked_down(libvirt_locked):
+    """And nobody has I/O permission: shadow-run has read the token, and the emulator has a ticket."""
+    pair = libvirt_locked
+    for host in pair.hosts:
+        assert '[integrity]' in host.run(f'cat {LOCKDOWN}', check=True)[1]
+    check_confined(pair.source)
+    pair.check_session()
+    status = pair.source.run('cat /proc/$(cat /run/libvirt/qemu/vm1.pid)/status', check=True)[1]
+    assert 'CapPrm:\t0000000000000000\n' in status, status
+    with pair.waiting_target():
+        pair.migrate()
+        check_confined(pair.source)
+        pair.check_session()
+    pair.source.virsh('destroy vm1')
+    said = start_fails(pair, '/sys_admin/d')
+    assert 'no CAP_SYS_ADMIN in its place' in said and 'AppArmor' in said, said
     boot_again(pair)

@@ -103,15 +103,16 @@ class LibvirtHost(CloudHost):
 class LibvirtPair(Pair):
     """self.source has the user VM, as a persistent domain that libvirt has started.
     set_up: a command that the cloud VMs' administrator types first;
-    confined: with AppArmor"""
+    confined: with AppArmor; locked: and the kernel is locked down, as Secure Boot has it"""
 
     def __init__(self, config, emulator='shadow', files=(), set_up='true', confined=False,
-                 say=lambda text: None):
+                 locked=False, say=lambda text: None):
         self.links = tempfile.mkdtemp(prefix='shadow-links-')
         self.emulator, self.set_up = emulator, set_up
         self.say = say
         self.key = secrets.token_bytes(32)
-        append = 'confined=1 apparmor=1 security=apparmor' if confined else ''
+        append = ('confined=1 apparmor=1 security=apparmor ' if confined else '') + \
+                 ('lockdown=integrity' if locked else '')
         self.hosts = [LibvirtHost(config, number, self.links, files, append)
                       for number in (0, 1)]
         self.source, self.target = self.hosts
