@@ -6,6 +6,7 @@ say what those say, and end when they are told to."""
 import contextlib
 
 import lab
+from lab.relay import Break
 
 from test_xen import HELLO, check_echo, echo_guest, unbound
 
@@ -25,6 +26,18 @@ def fake(xen, until='never', fails='never'):
     command = xen.target.listen(f'fake-receiver {fails} /tmp/one--incoming.cfg')
     return xen.source.run(f'fake-xl {until} "shadow-xl-migrate one --command \'{command}\'" 2>&1',
                           4 * lab.LONG)[1]
+
+
+@contextlib.contextmanager
+def breaking(xen, until, word):
+    """The same in the background, by a connection that can be cut, and of which the piece with a
+    word in it, and all after it, never arrives"""
+    *tcpio, port = xen.target.listen('fake-receiver never /tmp/one--incoming.cfg').split()
+    with Break(f':{port}', word) as connection:
+        command = ' '.join([*tcpio, connection.uri.rpartition(':')[2]])
+        xen.source.run(f'rm -f /tmp/fake-go; fake-xl {until} "shadow-xl-migrate one --command '
+                       f'\'{command}\'" >/tmp/fake.log 2>&1 &', check=True)
+        yield connection
 
 
 def check_still_here(xen, console, heard):
@@ -83,6 +96,54 @@ def test_both_processes_end(xen):
         xen.source.run('shadow-xl-migrate --abort vm1', check=True)
         console.expect('typed meanwhile')
         check_still_here(xen, console, heard)
+
+
+@lab.long
+def test_source_is_reset(xen):
+    """Its whole cloud VM, when the console is frozen and nothing of it has arrived: nobody there
+    knows of it any more. The other host waits as before; the operator resumes it here."""
+    with running(xen) as (_, console):
+        source, target = xen.source, xen.target
+        with breaking(xen, 'never', b'envelope ') as connection:
+            assert lab.wait_until(connection.held.is_set)
+            assert source.guest()['state'] == 'frozen'
+            console.send('typed meanwhile')
+            source.reset()
+        assert source.guest()['state'] == 'frozen' and unbound(source)
+        assert lab.wait_until(lambda: target.domid('one--incoming') is None), target.received()
+        assert unbound(target) and target.guest()['state'] == 'incoming'
+        with source.create('one', 'echo', 'vm1') as domain:
+            source.qmp.cmd('shadow-guest-resume', guest='vm1')
+            console.wait_closed()
+            assert 'no virtual machine is bound to it' in console.farewell, console.farewell
+            domain.unpause()
+            console.go_on(source)
+            console.expect('typed meanwhile')
+            check_still_here(xen, console, '')
+            assert console.gap == 0 and domain.seen_by_l1() == ''
+
+
+@lab.long
+def test_destination_is_reset(xen):
+    """Its whole cloud VM, when the console has arrived, and before its domain may run: it goes on
+    here, and waits there as before."""
+    with running(xen) as (_, console):
+        source, target = xen.source, xen.target
+        with breaking(xen, 'ready-wait', b'never said') as connection:
+            assert lab.wait_until(lambda: target.guest()['state'] == 'restored'), target.received()
+            assert source.guest()['state'] == 'frozen'
+            console.send('typed meanwhile')
+            target.reset()
+            assert target.guest()['state'] == 'incoming' and unbound(target)
+            assert source.guest()['state'] == 'frozen'
+            connection.cut()
+            console.expect('typed meanwhile')
+        source.run('touch /tmp/fake-go', check=True)
+        assert lab.wait_until(lambda: 'status' in source.run('cat /tmp/fake.log')[1])
+        heard = source.run('cat /tmp/fake.log')[1]
+        assert 'heard ready' in heard and 'heard report' not in heard, heard
+        check_still_here(xen, console, heard)
+        assert console.gap == 0
 
 
 @lab.long

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What goes from one inner QEMU to the other in a migration, for one who counts it."""
 
+import contextlib
 import re
 import socket
 import struct
@@ -20,6 +21,7 @@ class Relay:
         self.uri = f'tcp:10.0.2.2:{self._server.getsockname()[1]}'
         self.stream = bytearray()       # to the destination
         self.answered = 0               # bytes of the return path
+        self._ends = ()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
@@ -38,10 +40,14 @@ class Relay:
         source, _ = self._server.accept()
         target = socket.create_connection(('127.0.0.1', self._target))
         with source, target:
+            self._ends = source, target
             back = threading.Thread(target=self._answers, args=(target, source), daemon=True)
             back.start()
-            self._carry(source, target, self.stream.extend)
+            self._carry(source, target, self._sent)
             back.join()
+
+    def _sent(self, data):
+        self.stream += data
 
     def _answers(self, target, source):
         def note(data):
@@ -57,6 +63,33 @@ class Relay:
             target.shutdown(socket.SHUT_WR)
         except OSError:
             pass        # one end has gone; the migration's outcome tells
+
+
+class Break(Relay):
+    """As a Relay, until it is cut. Of what the source sends nothing more arrives from the piece on that
+    has a word in it."""
+
+    def __init__(self, uri, word):
+        super().__init__(uri)
+        self._word = word
+        self.held, self._over = threading.Event(), threading.Event()
+
+    def _sent(self, data):
+        super()._sent(data)
+        if self._word in self.stream:
+            self.held.set()
+            self._over.wait()
+            raise ConnectionAbortedError
+
+    def cut(self):
+        self._over.set()
+        for end in self._ends:
+            with contextlib.suppress(OSError):      # it has gone already
+                end.shutdown(socket.SHUT_RDWR)
+
+    def __exit__(self, *error):
+        self.cut()
+        super().__exit__(*error)
 
 
 def part_of(stream, name):
