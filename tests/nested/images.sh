@@ -234,7 +234,7 @@ build_l2_devices() {
     local root=$work/l2-devices name moddir
     stale "$out/l2-devices.cpio" "$0" "$kernel" || return 0
     say "packing drivers of the user VM"
-    moddir=$(first "kernel modules" "$tools/lib/modules/$version" "$tools/usr/lib/modules/$version")
+    moddir=$(modules_of "$kernel")
     mkdir -p "$root/modules"
     for name in $device_modules; do
         copy_module "$name" "$root/modules"
