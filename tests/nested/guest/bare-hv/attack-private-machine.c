@@ -114,8 +114,8 @@ static void vmrun_at(uint64_t address, unsigned vector)
                      "1:\tstgi"
                      : [resume] "=m"(fault_resume)
                      : "a"(address)
-                     : "rcx", "rbx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",
-                       "r12", "r13", "r14", "r15", "memory");
+                     : "rcx", "rbx", "rdx", "rsi", "rdi", "r8", "r9", "r10",
+                       "r11", "r12", "r13", "r14", "r15", "memory");
     fault_resume = 0;
     must("VMRUN of it", fault.vector, vector);
 }

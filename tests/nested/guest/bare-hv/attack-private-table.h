@@ -13,7 +13,7 @@ typedef struct Cell {
     bool set;                   /* to @val; else @val is what is flipped */
     uint64_t val;
     bool refused;               /* or else nothing comes of it */
-    uint64_t unless;            /* this is what the guest exits for next, or 0 */
+    uint64_t unless;            /* the guest exits for this next; or 0 */
 } Cell;
 
 typedef struct CellTable {

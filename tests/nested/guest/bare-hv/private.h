@@ -60,7 +60,7 @@ extern unsigned private_rounds, private_nmis, private_interrupts;
 /* Once more with the same: whether it is refused, and put all back if so */
 bool private_refused(void);
 
-/* attack-private-table.c, between two exits; the code of the next is returned */
+/* attack-private-table.c, between two exits; the next one's code is returned */
 uint64_t attack_save(PrivateExit *exit);
 uint64_t attack_control(PrivateExit *exit);
 uint64_t attack_unpaged(PrivateExit *exit);

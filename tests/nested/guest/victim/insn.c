@@ -115,7 +115,8 @@ const Insn insns[] = {
     INSN(cpuid, STEPS, { { RAX, HALF, PUBLIC_LEAF }, { RCX, HALF, 7 }, END },
       { { RAX, ALL, LOW(ANSWER, 4) }, { RBX, ALL, LOW(ANSWER, 4) },
         { RCX, ALL, LOW(ANSWER, 4) }, { RDX, ALL, LOW(ANSWER, 4) }, END }),
-    INSN(inb, STEPS | IF_ON, { END }, { { RAX, MASK(1), LOW(ANSWER, 1) }, END }),
+    INSN(inb, STEPS | IF_ON, { END },
+      { { RAX, MASK(1), LOW(ANSWER, 1) }, END }),
     INSN(rdmsr, STEPS, { { RCX, HALF, 0xc0010131 }, END },
       { { RAX, ALL, 1 }, { RDX, ALL, 0 }, END }),
     /* of which L1 hears nothing */
