@@ -32,6 +32,7 @@ def test_reset_by_l1(private_host):
         assert vm.console.command('cat /tmp/here')[0] != 0
 
 
+@lab.long
 def test_kexec(private_host):
     """Another kernel, from a disk, in the same private memory"""
     from lab.private import disk
@@ -50,6 +51,7 @@ def test_kexec(private_host):
         assert measurement(vm) == launched and vm.state()['protection'] == 'private'
 
 
+@lab.long
 def test_suspend(private_host):
     """To idle, until the clock's alarm rings, or on a machine that was too slow for that, until
     the power button is pressed"""
