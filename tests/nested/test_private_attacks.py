@@ -132,7 +132,7 @@ def test_reset_while_a_cpu_is_inside(bare):
         assert 'changed' not in vm.console.text()
 
 
-def test_removed_while_a_cpu_is_inside(bare):
+def test_removed_with_a_cpu_inside(bare):
     """Its memory, then its console and the guest itself"""
     with stays_inside(bare) as vm:
         wait_inside(vm)

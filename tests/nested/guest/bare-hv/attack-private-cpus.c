@@ -91,21 +91,6 @@ static void swap_contents(void)
     *a = old_a;
 }
 
-/* The startup interrupt again and again, by one instruction of the guest's */
-static void replay(void)
-{
-    uint64_t code = private_vm.vmcb->exit_code;
-
-    if (code != EXIT_MSR || private_vm.regs[RCX] != MSR_X2APIC_ICR) {
-        return;
-    }
-    for (int i = 0; i < 3; i++) {
-        must("the same again", private_enter(), EXIT_MSR);
-        must("register", private_vm.regs[RCX], MSR_X2APIC_ICR);
-    }
-    asked |= (private_vm.vmcb->rax & ICR_MODE) == ICR_STARTUP;
-}
-
 static void step_second(void)
 {
     static unsigned turn;
@@ -123,6 +108,29 @@ static void step_second(void)
     enter_second();
     answer_second();
     must_be_other(&third, "a third CPU");
+}
+
+/*
+ * The startup interrupt again and again, by one instruction of the guest's; also
+ * after the CPU has been started.
+ */
+static void replay(void)
+{
+    uint64_t code = private_vm.vmcb->exit_code;
+
+    if (code != EXIT_MSR || private_vm.regs[RCX] != MSR_X2APIC_ICR) {
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        must("the same again", private_enter(), EXIT_MSR);
+        must("register", private_vm.regs[RCX], MSR_X2APIC_ICR);
+    }
+    if ((private_vm.vmcb->rax & ICR_MODE) == ICR_STARTUP) {
+        asked = true;
+        step_second();
+        must("once more", private_enter(), EXIT_MSR);
+        must_be_other(&third, "a CPU for each time");
+    }
 }
 
 void scenario_private_cpus(void)
