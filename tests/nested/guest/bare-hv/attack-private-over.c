@@ -111,6 +111,9 @@ void scenario_private_over(void)
     check("LAUNCH while a CPU is inside", private_launch_again(&second),
           -EBUSY);
     smp_start(second_cpu_again);
+    for (unsigned n = 0; !after_init && n < ROUNDS; n++) {
+        relax(ROUNDS);
+    }
     check("secrets in registers after INIT", after_init, 1);
     if (!check("LAUNCH", private_launch_again(&second), 1)) {
         return;
