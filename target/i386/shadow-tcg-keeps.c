@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "svm.h"
 #include "tcg/helper-tcg.h"
+#include "shadow/target/i386/shadow-cpuid.h"
 #include "shadow/target/i386/shadow-tcg-assist.h"
 #include "shadow/target/i386/shadow-tcg-inject.h"
 #include "shadow/target/i386/shadow-tcg-private.h"
@@ -13,10 +14,6 @@
 
 #define MSR_SEV_STATUS 0xc0010131
 #define SEV_STATUS_ENABLED 1
-
-#define LEAF_AMD_LAST 0x80000000
-#define LEAF_ENCRYPTION 0x8000001f
-#define ENCRYPTION_SEV BIT(1)
 
 /* Answer in L1's place, and go on after the instruction. */
 static G_NORETURN void answered(CPUX86State *env)
@@ -37,22 +34,14 @@ static G_NORETURN void answered(CPUX86State *env)
 
 static void keeps_cpuid(CPUX86State *env, uintptr_t ra)
 {
-    uint32_t leaf = env->regs[R_EAX];
+    uint32_t regs[4];
 
-    if (leaf != LEAF_AMD_LAST && leaf != LEAF_ENCRYPTION) {
+    if (!shadow_cpuid_keeps(env, env->regs[R_EAX], env->regs[R_ECX], regs)) {
         return;
     }
     cpu_restore_state(env_cpu(env), ra);
-    if (leaf == LEAF_ENCRYPTION) {
-        env->regs[R_EAX] = ENCRYPTION_SEV;
-        env->regs[R_EBX] = SHADOW_PRIVATE_BIT | 1 << 6;     /* bits fewer */
-        env->regs[R_ECX] = 1;
-        env->regs[R_EDX] = 1;
-    } else {
-        env->regs[R_EAX] = LEAF_ENCRYPTION;
-        env->regs[R_EBX] = CPUID_VENDOR_AMD_1;
-        env->regs[R_ECX] = CPUID_VENDOR_AMD_3;
-        env->regs[R_EDX] = CPUID_VENDOR_AMD_2;
+    for (int i = 0; i < ARRAY_SIZE(regs); i++) {
+        env->regs[i] = regs[i];
     }
     answered(env);
 }

@@ -9,6 +9,7 @@
 #include "qemu/bitops.h"
 #include "svm.h"
 #include "tcg/helper-tcg.h"
+#include "shadow/target/i386/shadow-cpuid.h"
 #include "shadow/target/i386/shadow-vcpu.h"
 
 /* The hypervisor sees the guest at one of two addresses, by turns. */
@@ -21,13 +22,6 @@
 
 #define EFER_GUESTS (MSR_EFER_SCE | MSR_EFER_LME | MSR_EFER_NXE | \
                      MSR_EFER_FFXSR)
-
-/* CPUID leaves, and what in them follows from the guest's own state */
-#define LEAF_FEATURES 1
-#define LEAF_MORE_FEATURES 7
-#define LEAF_KVM_FEATURES 0x40000001
-#define LEAF_AMD_FEATURES 0x80000001
-#define KVM_ASYNC_PF (BIT(4) | BIT(10) | BIT(14))
 
 /* Shown */
 
@@ -262,42 +256,17 @@ void shadow_vcpu_show(ShadowVcpu *v, const uint8_t *bytes, size_t len,
 
 /* Changed */
 
-/*
- * What the guest is told of itself is what is so, whatever the hypervisor
- * believes; and it is not told of what it cannot have.
- */
-static void fix_cpuid(ShadowVcpu *v, target_ulong *regs)
-{
-    switch ((uint32_t)v->guest.regs[R_EAX]) {
-    case LEAF_FEATURES:
-        regs[R_ECX] = deposit64(regs[R_ECX], 27, 1,
-                                !!(v->guest.cr[4] & CR4_OSXSAVE_MASK));
-        break;
-    case LEAF_MORE_FEATURES:
-        if (!(uint32_t)v->guest.regs[R_ECX]) {
-            regs[R_ECX] = deposit64(regs[R_ECX], 4, 1,
-                                    !!(v->guest.cr[4] & CR4_PKE_MASK));
-        }
-        break;
-    case LEAF_KVM_FEATURES:
-        regs[R_EAX] &= ~KVM_ASYNC_PF;
-        break;
-    case LEAF_AMD_FEATURES:
-        regs[R_ECX] &= ~CPUID_EXT3_SVM;
-        break;
-    }
-}
-
 static void merge_cpuid(ShadowVcpu *v, const target_ulong *given)
 {
-    target_ulong regs[4] = {
+    uint32_t regs[4] = {
         [R_EAX] = given[R_EAX], [R_ECX] = given[R_ECX],
         [R_EDX] = given[R_EDX], [R_EBX] = given[R_EBX],
     };
 
-    fix_cpuid(v, regs);
+    shadow_cpuid_bound(v->guest.regs[R_EAX], v->guest.regs[R_ECX],
+                       v->guest.cr[4], regs);
     for (int i = 0; i < ARRAY_SIZE(regs); i++) {
-        v->guest.regs[i] = (uint32_t)regs[i];
+        v->guest.regs[i] = regs[i];
     }
 }
 
