@@ -82,6 +82,10 @@ def test_our_emulator(libvirt_confined):
     said = start_fails(pair, '/capability/d')
     assert "may not use the ultracall device's ports" in said, said
     boot_again(pair)
+    with pair.waiting_target():
+        pair.migrate()
+        check_confined(pair.source)
+        pair.check_session()
 
 
 @lab.long
