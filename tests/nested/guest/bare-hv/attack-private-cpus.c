@@ -111,8 +111,8 @@ static void step_second(void)
 }
 
 /*
- * The startup interrupt again and again, by one instruction of the guest's; also
- * after the CPU has been started.
+ * The startup interrupt again and again, by one instruction of the guest's;
+ * also after the CPU has been started.
  */
 static void replay(void)
 {
