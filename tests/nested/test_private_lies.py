@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A cloud VM that lies to its private user VM"""
+"""A cloud VM that lies to its private user VM: by CPUID, and by code in ACPI's tables."""
 
 import contextlib
 import secrets
+import struct
+import tempfile
 
 import lab
 
@@ -18,9 +20,13 @@ EXACT = ['d.0', 'd.1', 'd.2', 'd.9']
 KVM_TRUSTED = 1 << 2 | 1 << 4 | 1 << 9 | 1 << 10 | 1 << 14 | 1 << 16 | 1 << 17
 MARK = 0x5ec2e7
 
+# Where an SSDT stores a word: memory that the kernel leaves alone, by its command line
+PLACE, WORD = 0x7000000, 0xc0ffee5a
+APPEND = f'console=ttyS0 quiet memmap=4K${PLACE:#x}'
+
 
 @contextlib.contextmanager
-def user_vm(config, private, files=(), append='console=ttyS0 quiet', **options):
+def user_vm(config, private, files=(), append=APPEND, **options):
     """Logged in at the console"""
     from lab.chardev import ChardevClient
     from lab.host import CloudHost
@@ -52,7 +58,7 @@ def test_cpuid(config):
     leaves = sorted({leaf for leaf, _ in FEATURES}) + EXACT + [
         '40000000.0', '40000001.0', '40000010.0', '40000100.0', '8000000a.0', '8000001f.0']
     files = [('lib/lie.so', f'{config.images}/preloaded/lie-cpuid.so')]
-    with user_vm(config, True, files, emulator='env LD_PRELOAD=/lib/lie.so /bin/qemu') as \
+    with user_vm(config, True, files, 'console=ttyS0 quiet', emulator='env LD_PRELOAD=/lib/lie.so /bin/qemu') as \
             (host, _, console):
         is_so, told = cpuid(host.run, leaves), cpuid(console.command, leaves)
         print(f'# {told}')
@@ -71,3 +77,39 @@ def test_cpuid(config):
         assert told['40000010.0'][A] == MARK
         log = console.command('dmesg')[1]
         assert 'WARNING' not in log and 'Oops' not in log
+
+
+def hostile_ssdt():
+    """Its code stores a word in memory when it is loaded."""
+    code = (b'\x5b\x80MARK\x00\x0c' + struct.pack('<I', PLACE) + b'\x0a\x04' +
+            b'\x5b\x81\x0bMARK\x03WORD\x20' + b'\x70\x0c' + struct.pack('<I', WORD) + b'WORD')
+    table = bytearray(struct.pack('<4sIBB6s8sI4sI', b'SSDT', 36 + len(code), 2, 0, b'ATTACK',
+                                  b'ATTACK', 1, b'ATTK', 1) + code)
+    table[9] = -sum(table) % 256
+    return bytes(table)
+
+
+def stored(config, private):
+    """Where the code of the cloud VM's table has stored what it stores: to the user VM's kernel,
+    and to the cloud VM's administrator, who looks at its frames"""
+    with tempfile.NamedTemporaryFile() as table:
+        table.write(hostile_ssdt())
+        table.flush()
+        with user_vm(config, private, [('ssdt', table.name)],
+                     extra='-acpitable file=/ssdt') as (_, inner, console):
+            status, here = console.command(
+                f'dd if=/dev/mem bs=4 skip={PLACE // 4} count=1 2>/dev/null | od -An -tx4')
+            assert status == 0, here
+            tables = console.command('ls /sys/firmware/acpi/tables')[1].split()
+            assert any(name.startswith('SSDT') for name in tables) != private, tables
+            there = inner.qmp.hmp(f'xp /1wx {PLACE:#x}').split()[1]
+            return int(here, 16) == WORD, int(there, 16) == WORD
+
+
+def test_acpi_code(config):
+    assert stored(config, True) == (False, False)
+
+
+def test_acpi_code_otherwise(config):
+    """That an ordinary user VM runs it"""
+    assert stored(config, False) == (True, True)
