@@ -19,7 +19,8 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 EMULATOR = 'qemu-system-x86_64'
 PATCHES = ['0001-ultracall-instruction.patch', '0002-nested-guest.patch',
            '0003-port-accesses.patch', '0008-busy-tss.patch', '0015-private-vcpus.patch',
-           '0016-private-memory.patch', '0017-private-events.patch']
+           '0016-private-memory.patch', '0017-private-events.patch',
+           '0018-nested-tables.patch']
 # A declaration, which all of target/i386 sees
 HARMLESS = {'target/i386/helper.h'}
 
