@@ -38,6 +38,7 @@ enum {
     ULTRACALL_LAYOUT = 14,
     ULTRACALL_ADMIT = 15,
     ULTRACALL_LAUNCH = 16,
+    ULTRACALL_PAGES = 18,
     ULTRACALL__MAX
 };
 
@@ -64,6 +65,7 @@ enum {
 #define ULTRACALL_F_CLAIM       0x40u   /* BIND_CLAIM, REGISTER_COOKIE */
 #define ULTRACALL_F_ADMIT       0x80u   /* there is ULTRACALL_ADMIT */
 #define ULTRACALL_F_LAUNCH      0x100u  /* there is ULTRACALL_LAUNCH */
+#define ULTRACALL_F_PAGES       0x400u  /* there is ULTRACALL_PAGES */
 
 /* All fields little-endian */
 struct ultracall_probe {
@@ -111,6 +113,16 @@ struct ultracall_probe {
 #define ULTRACALL_SAVE_SNAPSHOT 1u      /* the guest goes on here */
 #define ULTRACALL_SAVE_HISTORY  2u      /* output only; the guest goes on */
 #define ULTRACALL_SAVE_REST     4u      /* all but that, if it is not much */
+#define ULTRACALL_SAVE_PAGES    8u      /* begin ULTRACALL_PAGES; goes on */
+
+/* What ULTRACALL_PAGES does, one of these as its flags */
+#define ULTRACALL_PAGES_EXPORT  1u      /* write a record to the buffer */
+#define ULTRACALL_PAGES_IMPORT  2u      /* take the record in the buffer */
+#define ULTRACALL_PAGES_UNSENT  4u      /* how many pages are to be sent */
+#define ULTRACALL_PAGES_END     8u      /* none of this is wanted any more */
+
+/* The most bytes that a record of pages has */
+#define ULTRACALL_RECORD_MAX    (40u + (2u << 20) + (64u << 10))
 
 /* flags of ULTRACALL_PORT: the port's number, and for a write also this */
 #define ULTRACALL_PORT_WRITE    0x10000u

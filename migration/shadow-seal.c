@@ -118,7 +118,7 @@ static bool seal_guest_valid(const char *id, size_t len)
 
 static bool seal_purpose_valid(int purpose)
 {
-    return purpose >= SHADOW_SEAL_MIGRATION && purpose <= SHADOW_SEAL_HISTORY;
+    return purpose >= SHADOW_SEAL_MIGRATION && purpose <= SHADOW_SEAL_PAGES;
 }
 
 static bool seal_header_fill(SealHeader *hdr, uint8_t suite,
@@ -362,6 +362,7 @@ static ShadowSealResult seal_judge(const ShadowSealInfo *info,
         [SHADOW_SEAL_MIGRATION] = "migration",
         [SHADOW_SEAL_SNAPSHOT] = "snapshot",
         [SHADOW_SEAL_HISTORY] = "migration's history",
+        [SHADOW_SEAL_PAGES] = "migration's private memory",
     };
 
     if (strcmp(info->guest, expect->guest)) {
@@ -373,7 +374,7 @@ static ShadowSealResult seal_judge(const ShadowSealInfo *info,
         return SHADOW_SEAL_OK;
     }
     if (info->purpose != expect->purpose &&
-        !(info->purpose == SHADOW_SEAL_HISTORY && expect->history)) {
+        !(info->purpose >= SHADOW_SEAL_HISTORY && expect->ahead)) {
         return seal_refuse(errp, SHADOW_SEAL_WRONG_PURPOSE,
                            "it was made for a %s", purposes[info->purpose]);
     }

@@ -57,6 +57,7 @@ typedef enum ShadowSealPurpose {
     SHADOW_SEAL_MIGRATION = 1,
     SHADOW_SEAL_SNAPSHOT = 2,
     SHADOW_SEAL_HISTORY = 3,    /* sent ahead of a migration's envelope */
+    SHADOW_SEAL_PAGES = 4,      /* private memory's key, ahead of it, too */
 } ShadowSealPurpose;
 
 /* What the header says besides lengths and keys */
@@ -73,7 +74,7 @@ typedef struct ShadowSealExpect {
     uint64_t last_epoch;        /* the envelope's must be higher */
     const uint8_t *sealer_id;     /* refuse what this host sealed; or NULL */
     bool snapshots;             /* a snapshot will do too, however old */
-    bool history;               /* and so will history that is sent ahead */
+    bool ahead;                 /* and so will what is sent ahead */
 
     /* Opens what was sealed to this host, if a listed one has signed it */
     const ShadowHostKey *host;  /* or NULL */

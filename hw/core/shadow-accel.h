@@ -7,6 +7,7 @@
 
 #include "hw/core/cpu.h"
 #include "qapi/qapi-types-shadow.h"
+#include "shadow/hw/core/shadow-private.h"
 
 typedef struct ShadowAccel {
     /* Whether nested guests can make ultracalls */
@@ -48,6 +49,9 @@ typedef struct ShadowAccel {
      * in an RCU section.  NULL: it has no claims.
      */
     bool (*peek_nested)(uint64_t root, uint64_t address, uint64_t *val);
+
+    /* The virtual CPUs of private guests; NULL: it has none. */
+    const ShadowVcpuOps *vcpus;
 
     /* A CPU rang the doorbell: make the call that its registers hold. */
     void (*doorbell)(CPUState *cpu);

@@ -53,6 +53,15 @@ struct ShadowDevice {
 /* Those of a guest, in the order of their ports */
 typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
 
+/* Private memory that goes to another host; see shadow-privacy.h */
+typedef struct ShadowMemoryOps {
+    size_t (*begin)(ShadowDevice *dev, uint8_t *secret, Error **errp);
+    int (*accept)(ShadowDevice *dev, const uint8_t *secret, size_t len,
+                  Error **errp);
+    int (*freeze)(ShadowDevice *dev, Error **errp);
+    void (*thaw)(ShadowDevice *dev);
+} ShadowMemoryOps;
+
 /*
  * All methods are called with the BQL held.  Each device has:
  *
@@ -99,6 +108,7 @@ typedef QTAILQ_HEAD(ShadowDevices, ShadowDevice) ShadowDevices;
  * @forked: another host may go on with the state too
  * @clients: who is connected to it
  * @private_memory: what it has of that, or NULL
+ * @memory: how that goes to another host; not NULL where @private_memory is set
  */
 struct ShadowDeviceClass {
     DeviceClass parent_class;
@@ -133,6 +143,7 @@ struct ShadowDeviceClass {
     void (*forked)(ShadowDevice *dev);
     ShadowDoorClientInfoList *(*clients)(ShadowDevice *dev);
     ShadowMemoryInfo *(*private_memory)(ShadowDevice *dev);
+    const ShadowMemoryOps *memory;
 };
 
 /*

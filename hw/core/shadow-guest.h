@@ -232,17 +232,19 @@ size_t shadow_guest_envelope_size(ShadowGuest *g);
 /*
  * SHADOW_SAVE_REST: without what SHADOW_SAVE_HISTORY has saved, if it has and
  * little has come since.  SHADOW_SAVE_SNAPSHOT may be restored more than once.
+ * SHADOW_SAVE_PAGES: begin to send private memory; what is saved is its key.
  */
 typedef enum ShadowSave {
     SHADOW_SAVE_ALL,
     SHADOW_SAVE_SNAPSHOT,
     SHADOW_SAVE_HISTORY,
     SHADOW_SAVE_REST,
+    SHADOW_SAVE_PAGES,
 } ShadowSave;
 
 /*
  * Seal the guest's state, and freeze it, or leave it active for a snapshot and
- * for history.  @envelope is memory that the cloud VM cannot see, of *@size
+ * for what is sent ahead.  @envelope is memory that the cloud VM cannot see, of *@size
  * bytes, at least shadow_guest_envelope_size(); *@size is then how long the
  * envelope is.  After a failure nothing in it is to be used.  -EAGAIN: input
  * is still being taken in, call again soon.

@@ -55,6 +55,49 @@ void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
     shadow_tell_launched(g, measurement);
 }
 
+void shadow_privacy_restored(ShadowGuest *g, ShadowPrivate *p,
+                             const char *measurement)
+{
+    g->privacy.measurement = g_strdup(measurement);
+    qatomic_rcu_set(&g->ports->private, p);
+    shadow_guest_set_protection(g, SHADOW_PROTECTION_PRIVATE, "restored");
+}
+
+static const ShadowMemoryOps *privacy_ops(ShadowGuest *g)
+{
+    return g->privacy.memory ?
+           SHADOW_DEVICE_GET_CLASS(g->privacy.memory)->memory : NULL;
+}
+
+size_t shadow_privacy_begin(ShadowGuest *g, uint8_t *secret, Error **errp)
+{
+    return privacy_ops(g)->begin(g->privacy.memory, secret, errp);
+}
+
+int shadow_privacy_accept(ShadowGuest *g, const uint8_t *secret, size_t len,
+                          Error **errp)
+{
+    if (!g->privacy.memory) {
+        error_setg(errp, "shadow-guest '%s' has no private memory here",
+                   g->id);
+        return -EINVAL;
+    }
+    return privacy_ops(g)->accept(g->privacy.memory, secret, len, errp);
+}
+
+int shadow_privacy_freeze(ShadowGuest *g, Error **errp)
+{
+    return g->privacy.memory ? privacy_ops(g)->freeze(g->privacy.memory, errp)
+                             : 0;
+}
+
+void shadow_privacy_thaw(ShadowGuest *g)
+{
+    if (g->privacy.memory) {
+        privacy_ops(g)->thaw(g->privacy.memory);
+    }
+}
+
 void shadow_privacy_ended(ShadowGuest *g, ShadowPrivate *p)
 {
     qatomic_set(&p->over, true);

@@ -24,6 +24,31 @@ void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
 /* It has ended; no CPU enters @p any more. */
 void shadow_privacy_ended(ShadowGuest *g, ShadowPrivate *p);
 
+/* It is the one that has come from another host, as @p. */
+void shadow_privacy_restored(ShadowGuest *g, ShadowPrivate *p,
+                             const char *measurement);
+
+/*
+ * Its memory begins to leave.  Writes what the other host needs for it, a secret,
+ * to @secret, and returns how long that is; 0 with @errp set if it cannot.
+ */
+size_t shadow_privacy_begin(ShadowGuest *g, uint8_t *secret, Error **errp);
+
+/*
+ * Memory begins to arrive; @secret was in a genuine envelope.  Returns 0;
+ * -EINVAL, -EBUSY with @errp set.
+ */
+int shadow_privacy_accept(ShadowGuest *g, const uint8_t *secret, size_t len,
+                          Error **errp);
+
+/*
+ * Stand still, if it has private memory, of which everything has left.  Returns
+ * 0; -EAGAIN if it still runs or if it has not.
+ */
+int shadow_privacy_freeze(ShadowGuest *g, Error **errp);
+/* And go on, if it did not leave after all. */
+void shadow_privacy_thaw(ShadowGuest *g);
+
 /* What its consoles' users should know, a line; or NULL.  To be freed. */
 char *shadow_privacy_text(ShadowGuest *g);
 

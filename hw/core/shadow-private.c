@@ -3,6 +3,7 @@
  * The private half of nested guests: where their memory is.
  */
 #include "qemu/osdep.h"
+#include "exec/cpu-common.h"
 #include "shadow/hw/core/shadow-private.h"
 
 /*
@@ -34,6 +35,16 @@ void shadow_private_clear(ShadowPrivate *p, uint64_t gpa, uint64_t len)
 {
     address_space_set(&shadow_private_as, shadow_private_address(p, gpa), 0,
                       len, MEMTXATTRS_UNSPECIFIED);
+}
+
+void shadow_private_discard(uint64_t base, MemoryRegion *ram)
+{
+    uint64_t size = memory_region_size(ram);
+
+    /* for what was translated of it; and it may not be possible to give back */
+    address_space_set(&shadow_private_as, base, 0, size,
+                      MEMTXATTRS_UNSPECIFIED);
+    ram_block_discard_range(ram->ram_block, 0, size);
 }
 
 ShadowPrivate *shadow_private_new(uint64_t base, uint64_t size)

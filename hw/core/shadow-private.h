@@ -10,6 +10,7 @@
 #define SHADOW_PRIVATE_H
 
 #include "qemu/rcu.h"
+#include "qemu/units.h"
 #include "qemu/thread.h"
 #include "shadow/include/compat-memory.h"
 
@@ -45,6 +46,7 @@ struct ShadowPrivate {
     uint64_t base, size;
     bool over;                  /* atomic: the machine was reset since */
     QemuMutex lock;             /* of what follows, for writers */
+    bool frozen;                /* atomic: no virtual CPU is entered */
     ShadowPrivateStart start[SHADOW_PRIVATE_CPUS];
     unsigned n_starts;
     unsigned n_vcpus;           /* atomic */
@@ -64,6 +66,17 @@ bool shadow_private_try_end(ShadowPrivate *p);
 /* What the CPUs' private address space has */
 MemoryRegion *shadow_private_root(void);
 
+/* What an accelerator does with the virtual CPUs of one */
+typedef struct ShadowVcpuOps {
+    /* Have none entered any more; false, with nothing changed, if one runs. */
+    bool (*freeze)(ShadowPrivate *p);
+    /* All of them, of a ShadowPrivate */
+    const struct VMStateDescription *state;
+} ShadowVcpuOps;
+
+/* How many bytes that takes at most with @n virtual CPUs */
+#define SHADOW_VCPUS_STATE_MAX(n) (2 * KiB + (n) * 4 * KiB)
+
 /* Where a guest-physical address is in the CPUs' private address space */
 static inline uint64_t shadow_private_address(const ShadowPrivate *p,
                                               uint64_t gpa)
@@ -75,5 +88,11 @@ static inline uint64_t shadow_private_address(const ShadowPrivate *p,
 void shadow_private_write(ShadowPrivate *p, uint64_t gpa, const void *buf,
                           size_t len);
 void shadow_private_clear(ShadowPrivate *p, uint64_t gpa, uint64_t len);
+
+/*
+ * Give the memory of @ram, which is at @base and which nobody has, back to the
+ * host: it reads as zeros then.
+ */
+void shadow_private_discard(uint64_t base, MemoryRegion *ram);
 
 #endif /* SHADOW_PRIVATE_H */

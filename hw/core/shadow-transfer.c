@@ -13,6 +13,7 @@
 #include "shadow/hw/core/shadow-keys.h"
 #include "shadow/hw/core/shadow-life.h"
 #include "shadow/hw/core/shadow-lifecycle.h"
+#include "shadow/hw/core/shadow-privacy.h"
 #include "shadow/hw/core/shadow-tell.h"
 #include "shadow/hw/core/shadow-transfer.h"
 #include "shadow/migration/shadow-state.h"
@@ -104,6 +105,9 @@ static size_t transfer_put(ShadowGuest *g, ShadowSave what, uint8_t *out,
     if (rest) {
         return rest;
     }
+    if (what == SHADOW_SAVE_PAGES) {
+        return shadow_privacy_begin(g, out, errp);
+    }
     ok = what == SHADOW_SAVE_HISTORY ?
          shadow_state_save_history(&g->devices, out, errp) :
          shadow_state_save(&g->devices, out, errp);
@@ -119,6 +123,7 @@ static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
         [SHADOW_SAVE_SNAPSHOT] = SHADOW_SEAL_SNAPSHOT,
         [SHADOW_SAVE_HISTORY] = SHADOW_SEAL_HISTORY,
         [SHADOW_SAVE_REST] = SHADOW_SEAL_MIGRATION,
+        [SHADOW_SAVE_PAGES] = SHADOW_SEAL_PAGES,
     };
     ShadowSealInfo info = {
         .purpose = purposes[what],
@@ -142,6 +147,12 @@ static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
     return shadow_guest_refuse(g, -EPERM, local, errp);
 }
 
+/* More of the same migration follows. */
+static bool transfer_is_ahead(ShadowSave what)
+{
+    return what == SHADOW_SAVE_HISTORY || what == SHADOW_SAVE_PAGES;
+}
+
 static bool transfer_freezes(ShadowSave what)
 {
     return what == SHADOW_SAVE_ALL || what == SHADOW_SAVE_REST;
@@ -155,10 +166,15 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
     Error *local = NULL;
     int ret;
 
-    if (g->privacy.memory) {
-        error_setg(&local, "the private memory of shadow-guest '%s' cannot "
-                   "leave this host", g->id);
+    if (what == SHADOW_SAVE_SNAPSHOT && g->privacy.memory) {
+        error_setg(&local, "the private memory of shadow-guest '%s' goes into "
+                   "no snapshot", g->id);
         return shadow_guest_refuse(g, -EOPNOTSUPP, local, errp);
+    }
+    if (what == SHADOW_SAVE_PAGES && !g->privacy.measurement) {
+        error_setg(errp, "shadow-guest '%s' does not run in private memory",
+                   g->id);
+        return -EOPNOTSUPP;
     }
     if (what == SHADOW_SAVE_SNAPSHOT && !g->snapshots) {
         return transfer_no_snapshots(g, errp);
@@ -183,12 +199,12 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
         error_setg(errp, "the state file would be written too often");
         return -EAGAIN;
     }
-    if (what == SHADOW_SAVE_HISTORY &&
+    if (transfer_is_ahead(what) &&
         !shadow_pace_ready(&g->aheads, AHEAD_INTERVAL, AHEAD_BURST)) {
-        error_setg(errp, "output was sent ahead too often");
+        error_setg(errp, "something was sent ahead too often");
         return -EAGAIN;
     }
-    if (what != SHADOW_SAVE_HISTORY && !transfer_settled(g)) {
+    if (!transfer_is_ahead(what) && !transfer_settled(g)) {
         error_setg(errp, "input is being taken in");
         return -EAGAIN;
     }
@@ -215,6 +231,25 @@ static void transfer_saved(ShadowGuest *g, ShadowSave what, size_t size,
     shadow_tell_saved(g, &told);
 }
 
+/* Its envelope is sealed, and what follows from that has been done. */
+static void transfer_sealed(ShadowGuest *g, ShadowSave what,
+                            const uint8_t *envelope, size_t len, int64_t start)
+{
+    switch (what) {
+    case SHADOW_SAVE_HISTORY:
+        shadow_history_sent(g, envelope);
+        trace_shadow_history_sent(g->id, g->epoch, len,
+                                  transfer_us_since(start));
+        break;
+    case SHADOW_SAVE_PAGES:
+        trace_shadow_pages_begin(g->id, g->epoch);
+        break;
+    default:
+        transfer_saved(g, what, len, start);
+        break;
+    }
+}
+
 int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
                       size_t *size, Error **errp)
 {
@@ -225,27 +260,27 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
     size_t len;
     int ret = transfer_may_save(g, what, *size, errp);
 
+    if (!ret && freezes) {
+        ret = shadow_privacy_freeze(g, errp);
+    }
     if (ret) {
         return ret;
     }
     if (freezes) {
         shadow_pace_take(&g->freezes, FREEZE_INTERVAL);
-    } else if (what == SHADOW_SAVE_HISTORY) {
+    } else if (transfer_is_ahead(what)) {
         shadow_pace_take(&g->aheads, AHEAD_INTERVAL);
     }
     len = transfer_seal(g, what, envelope, &local);
     if (!len || !shadow_epoch_store(g, epoch, freezes, &local)) {
+        if (freezes) {
+            shadow_privacy_thaw(g);
+        }
         return shadow_guest_refuse(g, -EIO, local, errp);
     }
     *size = len;
     g->epoch = g->accepted = epoch;
-    if (what == SHADOW_SAVE_HISTORY) {
-        shadow_history_sent(g, envelope);
-        trace_shadow_history_sent(g->id, g->epoch, len,
-                                  transfer_us_since(start));
-    } else {
-        transfer_saved(g, what, len, start);
-    }
+    transfer_sealed(g, what, envelope, len, start);
     return 0;
 }
 
@@ -312,7 +347,7 @@ static int transfer_open(ShadowGuest *g, const ShadowArrival *from,
         .purpose = SHADOW_SEAL_MIGRATION,
         .sealer_id = shadow_sealer_id,
         .snapshots = g->snapshots,
-        .history = true,
+        .ahead = true,
     };
     Error *local = NULL;
     int ret = shadow_arrival_open(g, from, &expect, o, &local);
@@ -383,6 +418,8 @@ static int transfer_take(ShadowGuest *g, const ShadowOpened *o, Error **errp)
     if (o->info.purpose == SHADOW_SEAL_HISTORY) {
         ret = shadow_history_keep(g, o->envelope, o->plain, o->plain_len,
                                   &local);
+    } else if (o->info.purpose == SHADOW_SEAL_PAGES) {
+        ret = shadow_privacy_accept(g, o->plain, o->plain_len, &local);
     } else {
         ret = transfer_load_new(g, o, &local);
     }
@@ -421,7 +458,7 @@ int shadow_guest_restore(ShadowGuest *g, const ShadowArrival *from,
         ret = transfer_take(g, &o, errp);
     }
     shadow_arrival_close(&o);
-    if (!ret && o.info.purpose != SHADOW_SEAL_HISTORY) {
+    if (!ret && o.info.purpose < SHADOW_SEAL_HISTORY) {
         transfer_restored(g, &o.info, o.len, start);
     }
     object_unref(OBJECT(g));

@@ -11,30 +11,11 @@
 #include "qemu/units.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-privacy.h"
-#include "shadow/hw/misc/shadow-memory.h"
+#include "shadow/hw/misc/shadow-memory-internal.h"
 #include "shadow/include/compat-qdev.h"
-
-#define TYPE_SHADOW_MEMORY "shadow-memory"
-OBJECT_DECLARE_SIMPLE_TYPE(ShadowMemory, SHADOW_MEMORY)
 
 /* Guest-physical addresses above it are those of devices (below 4 GiB). */
 #define MEMORY_MAX (3 * GiB)
-
-struct ShadowMemory {
-    ShadowDevice parent_obj;
-
-    MemoryRegion ram;
-    uint64_t size;
-    char *kernel, *initrd, *append;
-    ShadowImage *image;
-    unsigned slot;
-    ShadowPrivate *life;        /* from launch to reset, or NULL */
-    bool dirty;                 /* not all zeros */
-    bool warned;                /* that a launch has failed, once */
-    bool required;
-    char measurement[2 * SHADOW_MEASUREMENT_LEN + 1];
-    ShadowGuest *guest;         /* that it is known to, or NULL */
-};
 
 static unsigned long memory_slots[BITS_TO_LONGS(SHADOW_PRIVATE_GUESTS)];
 
@@ -63,29 +44,47 @@ static unsigned slot_find(void)
     return slot;
 }
 
-/* CPUs that run it go on until they leave; none enters it any more. */
-static void memory_end(ShadowMemory *s)
+void shadow_memory_end(ShadowMemory *s)
 {
     ShadowPrivate *life = s->life;
 
     if (life) {
         s->life = NULL;
+        s->unrun = false;
         shadow_privacy_ended(s->guest, life);
         memory_ended[s->slot] = life;
     }
 }
 
-static void memory_reset(ShadowDevice *dev)
+void shadow_memory_discard(ShadowMemory *s)
 {
-    memory_end(SHADOW_MEMORY(dev));
+    if (!s->life && s->dirty && slot_is_left(s->slot)) {
+        shadow_private_discard(SHADOW_PRIVATE_BASE(s->slot), &s->ram);
+        s->dirty = false;
+    }
 }
 
-/* What it ran in is gone, and its shared memory with it. */
+static void memory_reset(ShadowDevice *dev)
+{
+    shadow_memory_end(SHADOW_MEMORY(dev));
+}
+
+/*
+ * What it ran in is gone, and its shared memory with it; or it runs on another
+ * host, and nobody can take it back any more.
+ */
 static void memory_attached(ShadowDevice *dev, bool attached,
                             const char *reason)
 {
-    if (!attached) {
-        memory_end(SHADOW_MEMORY(dev));
+    ShadowMemory *s = SHADOW_MEMORY(dev);
+    bool moved = dev->guest && dev->guest->state == SHADOW_GUEST_STATE_GONE &&
+                 !shadow_binding_is_bound(dev->guest->ports);
+
+    if (!attached || moved) {
+        shadow_memory_end(s);
+    }
+    if (moved) {
+        shadow_memory_discard(s);
     }
 }
 
@@ -122,6 +121,8 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
         *ret = -EINVAL;
         return NULL;
     }
+    shadow_session_end(&s->session);
+    memcpy(s->launched, s->measurement, sizeof(s->launched));
     shadow_privacy_launched(g, s->life, s->measurement);
     return s->life;
 }
@@ -134,7 +135,7 @@ static ShadowMemoryInfo *memory_query(ShadowDevice *dev)
     info->size = s->size;
     info->required = s->required;
     info->launched = s->life;
-    info->measurement = g_strdup(s->measurement);
+    info->measurement = g_strdup(s->life ? s->launched : s->measurement);
     if (s->life) {
         info->vcpus = qatomic_read(&s->life->n_vcpus);
         info->refused = qatomic_read(&s->life->refused);
@@ -192,6 +193,7 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
     }
     s->guest = shadow_guest_find(dev->guest_id);
     memory_measure(s);
+    shadow_memory_move_start(s);
     qemu_madvise(memory_region_get_ram_ptr(&s->ram), s->size,
                  QEMU_MADV_DONTDUMP);
     set_bit(s->slot, memory_slots);
@@ -204,7 +206,8 @@ static void memory_teardown(ShadowDevice *dev)
 {
     ShadowMemory *s = SHADOW_MEMORY(dev);
 
-    memory_end(s);
+    shadow_memory_move_stop(s);
+    shadow_memory_end(s);
     shadow_privacy_remove_memory(s->guest);
     s->guest = NULL;
     memory_region_del_subregion(shadow_private_root(), &s->ram);
@@ -233,6 +236,7 @@ static void memory_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->reset = memory_reset;
     sdc->attached = memory_attached;
     sdc->private_memory = memory_query;
+    shadow_memory_move_class_init(sdc);
 }
 
 static const TypeInfo memory_types[] = {

@@ -15,4 +15,17 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
                                     unsigned n_facts, ShadowStart *start,
                                     int *ret);
 
+/*
+ * Pages on their way to another host, see shadow-memory-session.h; -EBUSY if
+ * none are.  How many are still to be sent, or -EBUSY.
+ */
+int shadow_memory_export(ShadowGuest *g, uint8_t *record, size_t *len,
+                         Error **errp);
+int shadow_memory_import(ShadowGuest *g, uint8_t *record, size_t len,
+                         Error **errp);
+int64_t shadow_memory_unsent(ShadowGuest *g);
+
+/* They do not go there after all.  -EALREADY if none do. */
+int shadow_memory_end_session(ShadowGuest *g);
+
 #endif /* HW_MISC_SHADOW_MEMORY_H */

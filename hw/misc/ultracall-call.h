@@ -23,6 +23,9 @@ void ultracall_write(UltracallCall *call, const void *data, size_t len);
 /* ULTRACALL_LAUNCH */
 int ultracall_launch(UltracallCall *call);
 
+/* ULTRACALL_PAGES */
+int ultracall_pages(UltracallCall *call);
+
 /* ULTRACALL_REGISTER */
 int ultracall_register(UltracallCall *call);
 

@@ -82,7 +82,8 @@ static uint32_t call_features(void)
     return accel | ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
            ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT |
            (shadow_accel()->peek_nested ? ULTRACALL_F_CLAIM : 0) |
-           (shadow_accel()->private_guests ? ULTRACALL_F_LAUNCH : 0) |
+           (shadow_accel()->private_guests ? ULTRACALL_F_LAUNCH |
+                                             ULTRACALL_F_PAGES : 0) |
            (accel & ULTRACALL_F_INSTRUCTION ? ULTRACALL_F_ADMIT : 0);
 }
 
@@ -169,6 +170,7 @@ static int call_save(UltracallCall *call)
         [ULTRACALL_SAVE_SNAPSHOT] = SHADOW_SAVE_SNAPSHOT,
         [ULTRACALL_SAVE_HISTORY] = SHADOW_SAVE_HISTORY,
         [ULTRACALL_SAVE_REST] = SHADOW_SAVE_REST,
+        [ULTRACALL_SAVE_PAGES] = SHADOW_SAVE_PAGES,
     };
     size_t need = shadow_guest_envelope_size(call->guest);
     size_t size = MIN(call->len, need);
@@ -387,7 +389,7 @@ static const UltracallDesc ultracall_descs[] = {
     [ULTRACALL_SAVE] = { "save", call_save, .named = true,
         .use = BUFFER_OUT, .max = SHADOW_SEAL_MAX_SIZE,
         .flags = ULTRACALL_SAVE_SNAPSHOT | ULTRACALL_SAVE_HISTORY |
-                 ULTRACALL_SAVE_REST },
+                 ULTRACALL_SAVE_REST | ULTRACALL_SAVE_PAGES },
     [ULTRACALL_RESTORE] = { "restore", call_restore, .named = true,
         .use = BUFFER_IN, .max = SHADOW_SEAL_MAX_SIZE },
     [ULTRACALL_COMMIT] = { "commit", call_commit, .named = true },
@@ -406,6 +408,10 @@ static const UltracallDesc ultracall_descs[] = {
     [ULTRACALL_LAUNCH] = { "launch", ultracall_launch, .nested = true,
         .use = BUFFER_IN, .min = sizeof(ShadowFact),
         .max = SHADOW_FACTS_MAX * sizeof(ShadowFact) },
+    [ULTRACALL_PAGES] = { "pages", ultracall_pages, .named = true,
+        .use = BUFFER_OUT, .max = ULTRACALL_RECORD_MAX,
+        .flags = ULTRACALL_PAGES_EXPORT | ULTRACALL_PAGES_IMPORT |
+                 ULTRACALL_PAGES_UNSENT | ULTRACALL_PAGES_END },
     [ULTRACALL_PORT] = { "port", call_port, .named = true,
         .use = BUFFER_OUT, .min = 1, .max = 4,
         .flags = ULTRACALL_PORT_WRITE | UINT16_MAX },

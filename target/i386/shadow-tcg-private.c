@@ -79,6 +79,22 @@ static void leave(ShadowVcpu *v)
     shadow_private_unref(p);
 }
 
+/*
+ * To run it on this CPU; not on two, and not while it is to stand still, which
+ * is looked at last: see shadow_vcpu_freeze().
+ */
+static bool take(ShadowVcpu *v)
+{
+    if (qatomic_cmpxchg(&v->running, false, true)) {
+        return false;
+    }
+    if (qatomic_read(&v->p->frozen)) {
+        qatomic_store_release(&v->running, false);
+        return false;
+    }
+    return true;
+}
+
 /* One that has not been left in the usual way: a CPU that was reset */
 static void drop(ShadowVcpu **v)
 {
@@ -122,8 +138,9 @@ void shadow_tcg_private_find(CPUX86State *env)
     }
     v = shadow_vcpu_find(p, env->vm_vmcb);
     if (!v) {
-        v = shadow_vcpu_start(env, p);
-    } else if (qatomic_cmpxchg(&v->running, false, true)) {
+        v = shadow_vcpu_start(env, p, x86_ldq_phys(env_cpu(env), env->vm_vmcb +
+                                      offsetof(struct vmcb, save.rip)));
+    } else if (!take(v)) {
         v = NULL;
     }
     if (!v) {

@@ -13,6 +13,7 @@
 #include "shadow/include/compat-tcg.h"
 #include "shadow/target/i386/shadow-tcg.h"
 #include "shadow/target/i386/shadow-tcg-private.h"
+#include "shadow/target/i386/shadow-vcpu-state.h"
 #include "shadow/target/i386/shadow-x86.h"
 
 static bool shadow_tcg_peek(void *cpu, uint64_t va, uint64_t *val)
@@ -257,5 +258,6 @@ const ShadowAccel shadow_accel_tcg = {
     .changed = tcg_nothing,
     .peek = tcg_peek,
     .peek_nested = shadow_x86_peek_nested,
+    .vcpus = &shadow_vcpu_ops,
     .doorbell = tcg_doorbell,
 };

@@ -4,10 +4,14 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/lockable.h"
+#include "shadow/target/i386/shadow-tcg-private.h"
 #include "shadow/target/i386/shadow-vcpu-starts.h"
 
 /* Of a virtual CPU that is over: no page begins there. */
 #define VMCB_NONE 1
+
+/* Of one that waits to be entered for the first time on this host */
+#define VMCB_WAITS 2
 
 ShadowVcpu *shadow_vcpu_find(ShadowPrivate *p, uint64_t vmcb)
 {
@@ -39,6 +43,39 @@ static ShadowVcpu *spare_vcpu(ShadowPrivate *p)
     return NULL;
 }
 
+static bool place_is_taken(const ShadowPrivate *p, unsigned place)
+{
+    for (unsigned i = 0; i < p->n_vcpus; i++) {
+        if (p->vcpu[i]->place == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One more, which is published by the caller; NULL if there are too many. */
+static ShadowVcpu *more_vcpu(ShadowPrivate *p)
+{
+    ShadowVcpu *v;
+
+    if (p->n_vcpus == SHADOW_PRIVATE_CPUS) {
+        return NULL;
+    }
+    v = g_new0(ShadowVcpu, 1);
+    v->p = p;
+    while (place_is_taken(p, v->place)) {
+        v->place++;
+    }
+    p->free_vcpu = free_vcpu;
+    return v;
+}
+
+static void publish_vcpu(ShadowPrivate *p, ShadowVcpu *v)
+{
+    p->vcpu[p->n_vcpus] = v;
+    qatomic_store_release(&p->n_vcpus, p->n_vcpus + 1);
+}
+
 /* It runs on this CPU.  NULL if there are too many. */
 static ShadowVcpu *new_vcpu(CPUX86State *env, ShadowPrivate *p)
 {
@@ -49,25 +86,40 @@ static ShadowVcpu *new_vcpu(CPUX86State *env, ShadowPrivate *p)
         qatomic_set(&v->vmcb, env->vm_vmcb);
         return v;
     }
-    if (p->n_vcpus == SHADOW_PRIVATE_CPUS) {
-        return NULL;
+    v = more_vcpu(p);
+    if (v) {
+        v->vmcb = env->vm_vmcb;
+        v->running = true;
+        shadow_vcpu_reset(env, v);
+        publish_vcpu(p, v);
     }
-    v = g_new0(ShadowVcpu, 1);
-    v->p = p;
-    v->vmcb = env->vm_vmcb;
-    v->running = true;
-    shadow_vcpu_reset(env, v);
-    p->free_vcpu = free_vcpu;
-    p->vcpu[p->n_vcpus] = v;
-    qatomic_store_release(&p->n_vcpus, p->n_vcpus + 1);
     return v;
 }
 
-ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p)
+static ShadowVcpu *arrived_vcpu(CPUX86State *env, ShadowPrivate *p,
+                                uint64_t rip)
 {
-    ShadowVcpu *v = NULL;
+    for (unsigned i = 0; i < p->n_vcpus; i++) {
+        ShadowVcpu *v = p->vcpu[i];
+
+        if (v->vmcb == VMCB_WAITS && shadow_vcpu_is_at(v, rip)) {
+            qatomic_set(&v->running, true);
+            qatomic_set(&v->vmcb, env->vm_vmcb);
+            return v;
+        }
+    }
+    return NULL;
+}
+
+ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p, uint64_t rip)
+{
+    ShadowVcpu *v;
 
     QEMU_LOCK_GUARD(&p->lock);
+    if (p->frozen) {
+        return NULL;
+    }
+    v = arrived_vcpu(env, p, rip);
     for (unsigned i = 0; i < p->n_starts && !v; i++) {
         ShadowPrivateStart *start = &p->start[i];
 
@@ -120,6 +172,59 @@ ShadowVcpu *shadow_vcpu_first(CPUX86State *env, ShadowPrivate *p,
     v = new_vcpu(env, p);
     first_state(v, start);
     return v;
+}
+
+/*
+ * Who enters sets @running first and then looks at @frozen.  Here it is the
+ * other way round, each with a full barrier between the two: one of them sees
+ * the other.
+ */
+bool shadow_vcpu_freeze(ShadowPrivate *p)
+{
+    QEMU_LOCK_GUARD(&p->lock);
+    qatomic_xchg(&p->frozen, true);
+    for (unsigned i = 0; i < p->n_vcpus; i++) {
+        if (qatomic_read(&p->vcpu[i]->running)) {
+            qatomic_set(&p->frozen, false);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool shadow_vcpu_is_over(const ShadowVcpu *v)
+{
+    return v->vmcb == VMCB_NONE;
+}
+
+bool shadow_vcpu_arrive(ShadowPrivate *p, const ShadowVcpu *from)
+{
+    ShadowRegs view;
+    ShadowVcpu *v;
+
+    if (from->place >= SHADOW_PRIVATE_CPUS || place_is_taken(p, from->place)) {
+        return false;
+    }
+    v = more_vcpu(p);
+    if (!v) {
+        return false;
+    }
+    v->place = from->place;
+    v->vmcb = VMCB_WAITS;
+    v->guest = from->guest;
+    v->own = from->own;
+    v->exit_code = from->exit_code;
+    v->exit_info_1 = from->exit_info_1;
+    v->fault = from->fault;
+    v->icr2 = from->icr2;
+    bitmap_from_le(v->interrupts, from->interrupts, SHADOW_VECTORS);
+    v->nmi_waits = from->nmi_waits;
+    v->nmi_masked = from->nmi_masked;
+    v->exits = from->exits - 1;
+    shadow_vcpu_show(v, from->bytes, from->n_bytes, &view);
+    publish_vcpu(p, v);
+    qatomic_set(&shadow_private_used, true);
+    return true;
 }
 
 /* What the guest has asked of other CPUs' local APICs (AMD APM vol. 2, 16.5) */

@@ -17,10 +17,25 @@ ShadowVcpu *shadow_vcpu_first(CPUX86State *env, ShadowPrivate *p,
                               const ShadowStart *start);
 
 /*
- * The same for one that the guest has asked for, or NULL: which of the cloud
+ * The same for one that the guest has asked for, or that has come from another
+ * host, and goes on at what is @rip to the cloud VM; or NULL.  Which of the cloud
  * VM's it is, is the cloud VM's to say, once.
  */
-ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p);
+ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p,
+                              uint64_t rip);
+
+/* Have none entered any more; false, with nothing changed, if one runs. */
+bool shadow_vcpu_freeze(ShadowPrivate *p);
+
+/* Whether the guest has put an end to it */
+bool shadow_vcpu_is_over(const ShadowVcpu *v);
+
+/*
+ * One has come from another host, as @from, whose bitmap is little-endian, and
+ * waits for the cloud VM to enter it.  False if there are too many, or if it
+ * cannot be one.
+ */
+bool shadow_vcpu_arrive(ShadowPrivate *p, const ShadowVcpu *from);
 
 /* @v has exited: see whether it was to start others. */
 void shadow_vcpu_note_starts(ShadowVcpu *v);

@@ -12,8 +12,9 @@
 #include "shadow/target/i386/shadow-cpuid.h"
 #include "shadow/target/i386/shadow-vcpu.h"
 
-/* The hypervisor sees the guest at one of two addresses, by turns. */
+/* The hypervisor sees a virtual CPU at one of two addresses, by turns. */
 #define VIEW_RIP 0x1000
+#define VIEW_RIP_VCPU 0x200
 #define VIEW_RIP_TURN 0x100
 
 /* Exception vectors (AMD APM vol. 2, 8.2) */
@@ -38,7 +39,8 @@ static void view_init(ShadowVcpu *v, ShadowRegs *view)
                       (ss & DESC_DPL_MASK);
 
     *view = (ShadowRegs) {
-        .eip = VIEW_RIP + (v->exits & 1 ? VIEW_RIP_TURN : 0),
+        .eip = VIEW_RIP + v->place * VIEW_RIP_VCPU +
+               (v->exits & 1 ? VIEW_RIP_TURN : 0),
         .eflags = 2 | (v->guest.eflags & IF_MASK),
         .interrupt_shadow = v->guest.interrupt_shadow,
         .efer = v->guest.efer,
@@ -218,7 +220,11 @@ void shadow_vcpu_show(ShadowVcpu *v, const uint8_t *bytes, size_t len,
     bool wide;
 
     v->exits++;
-    v->kind = kind_with_insn(v, bytes, len);
+    v->n_bytes = MIN(len, sizeof(v->bytes));
+    if (len) {
+        memmove(v->bytes, bytes, v->n_bytes);
+    }
+    v->kind = kind_with_insn(v, v->bytes, v->n_bytes);
     wide = v->kind == SHADOW_EXIT_HYPERCALL &&
            shadow_vcpu_mode(v) == SHADOW_INSN_64;
     view_init(v, view);
@@ -302,12 +308,17 @@ static void merge_cr(ShadowVcpu *v)
     }
 }
 
+bool shadow_vcpu_is_at(const ShadowVcpu *v, uint64_t rip)
+{
+    return rip == v->rip || (v->next_rip && rip == v->next_rip);
+}
+
 bool shadow_vcpu_merge(ShadowVcpu *v, uint64_t rip, const target_ulong *regs)
 {
     if (rip == v->rip) {
         return true;
     }
-    if (!v->next_rip || rip != v->next_rip) {
+    if (!shadow_vcpu_is_at(v, rip)) {
         return false;
     }
     switch (v->kind) {

@@ -64,6 +64,7 @@ typedef enum ShadowExitKind {
 
 struct ShadowVcpu {
     ShadowPrivate *p;
+    uint8_t place;              /* where its hypervisor sees it; no other has it */
     uint64_t vmcb;
     bool running;               /* atomic: on a CPU */
     bool fresh;                 /* and has not been entered yet */
@@ -71,6 +72,7 @@ struct ShadowVcpu {
     ShadowOwnRegs own;          /* the same */
     ShadowOwnRegs host;         /* while it runs, what the hypervisor had */
     uint64_t exit_code, exit_info_1;
+    uint8_t bytes[SHADOW_INSN_MAX], n_bytes;    /* of the instruction */
     uint64_t fault;             /* guest-physical, of a nested page fault */
     uint32_t icr2;              /* what the guest has last written there */
     ShadowExitKind kind;
@@ -105,6 +107,9 @@ bool shadow_vcpu_is_told(uint64_t code);
 void shadow_vcpu_show(ShadowVcpu *v, const uint8_t *bytes, size_t len,
                       ShadowRegs *view);
 void shadow_vcpu_load_view(CPUX86State *env, const ShadowRegs *view);
+
+/* Whether the hypervisor, that enters at @rip, goes on with it. */
+bool shadow_vcpu_is_at(const ShadowVcpu *v, uint64_t rip);
 
 /*
  * The hypervisor has had @rip and the general registers @regs when it entered

@@ -362,7 +362,7 @@ static void test_destination_ends(void)
 static void test_flags(void)
 {
     static const uint64_t bad[] = {
-        3, 5, 6, 7, 8, 16, 1ull << 32, 1ull << 32 | 2, UINT64_MAX
+        3, 5, 6, 7, 9, 16, 1ull << 32, 1ull << 32 | 2, UINT64_MAX
     };
     QTestState *qts = shadow_start_com1();
 

@@ -162,19 +162,40 @@ static void test_required(void)
     qtest_qmp_device_del(qts, "ram");
 }
 
-static void test_stays(void)
+static int pages(QTestState *qts, uint64_t what)
 {
+    return shadow_call(qts, ULTRACALL_PAGES, "vm1", SHADOW_BUF,
+                       SHADOW_BUF_SIZE, what);
+}
+
+/* Nothing leaves, or arrives, of a memory that nothing runs in. */
+static void test_nothing_leaves(void)
+{
+    static const uint64_t unknown[] = { 0, 3, 5, 16, 1ULL << 32, UINT64_MAX };
     QTestState *qts = shadow_renew_com1();
 
-    memory_add(qts, NULL);
-    g_assert_true(shadow_query_call(qts, "vm1").flags &
-                  ULTRACALL_GUEST_PRIVATE);
-    g_assert_cmpint(shadow_save(qts, "vm1"), ==, -EOPNOTSUPP);
+    for (int there = 0; there < 2; there++) {
+        for (int i = 0; i < ARRAY_SIZE(unknown); i++) {
+            g_assert_cmpint(pages(qts, unknown[i]), ==, -EINVAL);
+        }
+        g_assert_cmpint(pages(qts, ULTRACALL_PAGES_EXPORT), ==, -EBUSY);
+        g_assert_cmpint(pages(qts, ULTRACALL_PAGES_IMPORT), ==, -EBUSY);
+        g_assert_cmpint(pages(qts, ULTRACALL_PAGES_UNSENT), ==, -EBUSY);
+        g_assert_cmpint(pages(qts, ULTRACALL_PAGES_END), ==, -EALREADY);
+        g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_PAGES),
+                        ==, -EOPNOTSUPP);
+        shadow_assert_state(qts, "vm1", "active");
+        if (!there) {
+            memory_add(qts, NULL);
+            g_assert_true(shadow_query_call(qts, "vm1").flags &
+                          ULTRACALL_GUEST_PRIVATE);
+        }
+    }
     g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_SNAPSHOT), ==,
                     -EOPNOTSUPP);
     shadow_assert_state(qts, "vm1", "active");
-    qtest_qmp_device_del(qts, "ram");
     g_assert_cmpint(shadow_save(qts, "vm1"), ==, 0);
+    shadow_assert_state(qts, "vm1", "frozen");
 }
 
 /* The cloud VM itself cannot launch, nor a guest here that no CPU runs. */
@@ -199,7 +220,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-memory/options", test_options);
     qtest_add_func("/shadow-memory/told", test_told);
     qtest_add_func("/shadow-memory/required", test_required);
-    qtest_add_func("/shadow-memory/stays", test_stays);
+    qtest_add_func("/shadow-memory/nothing-leaves", test_nothing_leaves);
     qtest_add_func("/shadow-memory/launch-refused", test_launch_refused);
     return shadow_test_run();
 }

@@ -108,7 +108,7 @@ static void test_query(void)
 
 static void test_flags(void)
 {
-    static const uint64_t unknown[] = { 3, 5, 8, 1ULL << 32, UINT64_MAX };
+    static const uint64_t unknown[] = { 3, 5, 9, 16, 1ULL << 32, UINT64_MAX };
     QTestState *qts = shadow_start_com1_with(",snapshots=on");
 
     for (unsigned i = 0; i < ARRAY_SIZE(unknown); i++) {

@@ -78,7 +78,7 @@ static void test_bad_info(void)
     memset(bad[1].guest, 'x', sizeof(bad[1].guest));
     bad[2].guest[1] = '\n';
     bad[3].epoch = 0;
-    bad[4].purpose = 4;
+    bad[4].purpose = SHADOW_SEAL_PAGES + 1;
     for (i = 0; i < ARRAY_SIZE(bad); i++) {
         Error *err = NULL;
 
@@ -294,7 +294,7 @@ static void test_history(void)
     what.snapshots = true;
     assert_refused(&what, env, len, SHADOW_SEAL_WRONG_PURPOSE);
 
-    what.history = true;
+    what.ahead = true;
     g_assert_cmpint(seal_open(&what, (const ShadowSecret *const *)&seal_key, 1,
                               env, len, &payload, &payload_len, &out,
                               &error_abort), ==, SHADOW_SEAL_OK);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What shadow-memory.c and shadow-memory-move.c share. */
+#ifndef HW_MISC_SHADOW_MEMORY_INTERNAL_H
+#define HW_MISC_SHADOW_MEMORY_INTERNAL_H
+
+#include "shadow/hw/misc/shadow-memory.h"
+#include "shadow/hw/misc/shadow-memory-session.h"
+
+#define TYPE_SHADOW_MEMORY "shadow-memory"
+OBJECT_DECLARE_SIMPLE_TYPE(ShadowMemory, SHADOW_MEMORY)
+
+#define SHADOW_MEASUREMENT_TEXT (2 * SHADOW_MEASUREMENT_LEN + 1)
+
+/* In a state: what else is in it */
+typedef struct ShadowMemoryState {
+    ShadowPrivate *life;        /* that has come, or NULL */
+    bool launched;
+    uint8_t measurement[SHADOW_MEASUREMENT_TEXT];       /* with its NUL */
+    uint64_t records;
+    uint8_t digest[SHADOW_STREAM_DIGEST_LEN];
+} ShadowMemoryState;
+
+struct ShadowMemory {
+    ShadowDevice parent_obj;
+
+    MemoryRegion ram;
+    uint64_t size;
+    char *kernel, *initrd, *append;
+    ShadowImage *image;
+    unsigned slot;
+    ShadowPrivate *life;        /* from launch to reset, or NULL */
+    bool dirty;                 /* not all zeros */
+    bool warned;                /* that a launch has failed, once */
+    bool required;
+    char measurement[SHADOW_MEASUREMENT_TEXT];          /* of @image */
+    char launched[SHADOW_MEASUREMENT_TEXT];             /* with @life */
+    ShadowGuest *guest;         /* that it is known to, or NULL */
+    ShadowSession session;
+    ShadowMemoryState state;
+    bool unrun;                 /* @life has come from elsewhere, and waits */
+    Notifier changed;           /* of @guest */
+};
+
+/* CPUs that run it go on until they leave; none enters it any more. */
+void shadow_memory_end(ShadowMemory *s);
+
+/* Give its memory back to the host, unless something has it. */
+void shadow_memory_discard(ShadowMemory *s);
+
+/* Its part in migrations (shadow-memory-move.c) */
+void shadow_memory_move_class_init(ShadowDeviceClass *sdc);
+void shadow_memory_move_start(ShadowMemory *s);
+void shadow_memory_move_stop(ShadowMemory *s);
+
+#endif /* HW_MISC_SHADOW_MEMORY_INTERNAL_H */
