@@ -135,6 +135,13 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
                    "on one", a->guest);
         return -ENOTSUP;
     }
+    if (a->private_memory &&
+        (a->hypervisor->is_snapshot() || migrate_postcopy_ram())) {
+        error_setg(errp, "shadow-agent: refused, since the private memory of "
+                   "'%s' goes to another host before the guest does, and to no "
+                   "file: no snapshots, no postcopy", a->guest);
+        return -ENOTSUP;
+    }
     if (a->hypervisor->is_snapshot()) {
         return agent_may_snapshot(a, errp) ? 0 : -EPERM;
     }
@@ -347,14 +354,14 @@ static bool agent_refuse_cpr(ShadowAgent *a, Error **errp)
     return shadow_block_cpr(&a->no_cpr, errp) == 0;
 }
 
-/* Its memory is in the outer QEMU, and nothing brings it along. */
+/* Its memory is in the outer QEMU, which may not be able to give it. */
 static bool agent_refuse_private(ShadowAgent *a, Error **errp)
 {
-    if (!a->private_memory) {
+    if (!a->private_memory || a->client.features & ULTRACALL_F_PAGES) {
         return true;
     }
     error_setg(&a->no_migration, "shadow-agent: '%s' has private memory, which "
-               "cannot leave the outer QEMU", a->guest);
+               "cannot leave an outer QEMU as old as this one", a->guest);
     return migrate_add_blocker(&a->no_migration, errp) == 0;
 }
 

@@ -307,6 +307,7 @@ static void agent_realize(DeviceState *dev, Error **errp)
     /* not before the machine is whole */
     timer_mod(a->rearm, qemu_clock_get_ms(QEMU_CLOCK_REALTIME));
     shadow_agent_history_start(a);
+    shadow_agent_memory_start(a);
     shadow_agent_serial_start(a);
     a->exit.notify = agent_exit;
     qemu_add_exit_notifier(&a->exit);
@@ -325,9 +326,21 @@ static void agent_set_history_ahead(Object *obj, bool value, Error **errp)
     SHADOW_AGENT(obj)->history_ahead = value;
 }
 
+static int agent_get_throttle(Object *obj, Error **errp)
+{
+    return SHADOW_AGENT(obj)->throttle_auto ? ON_OFF_AUTO_AUTO
+                                            : ON_OFF_AUTO_OFF;
+}
+
+static void agent_set_throttle(Object *obj, int value, Error **errp)
+{
+    SHADOW_AGENT(obj)->throttle_auto = value != ON_OFF_AUTO_OFF;
+}
+
 static void agent_init(Object *obj)
 {
     SHADOW_AGENT(obj)->history_ahead = true;
+    SHADOW_AGENT(obj)->throttle_auto = true;
 }
 
 static const Property agent_properties[] = {
@@ -350,6 +363,12 @@ static void agent_class_init(ObjectClass *oc, ShadowClassData *data)
                                    agent_set_history_ahead);
     object_class_property_set_description(oc, "history-ahead",
         "send output while the nested guest still runs");
+    object_class_property_add_enum(oc, "throttle", "OnOffAuto",
+                                   &OnOffAuto_lookup, agent_get_throttle,
+                                   agent_set_throttle);
+    object_class_property_set_description(oc, "throttle",
+        "slow the nested guest down while its private memory is sent, as much "
+        "as downtime-limit needs: auto or off");
     ACPI_DEV_AML_IF_CLASS(oc)->build_dev_aml = shadow_agent_build_aml;
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
 }

@@ -41,6 +41,15 @@ typedef struct ShadowAgentHypervisor {
     bool runs_with_machine;
 } ShadowAgentHypervisor;
 
+/* How the guest is slowed down while its private memory is sent */
+typedef struct ShadowAgentThrottle {
+    bool on;
+    int percent;                /* of its CPUs' time that it loses */
+    unsigned rounds;
+    int64_t since_ms;           /* this round */
+    uint64_t sent;              /* bytes in this round */
+} ShadowAgentThrottle;
+
 struct ShadowAgent {
     ISADevice parent_obj;
 
@@ -72,6 +81,11 @@ struct ShadowAgent {
     Error *no_cpr;              /* why such migrations are refused */
     Error *no_migration;        /* why all are, or NULL */
     bool private_memory;        /* the guest has some, in the outer QEMU */
+    bool sends_memory;          /* in this migration */
+    uint8_t *record;            /* of it, while migrating */
+    uint64_t unsent;            /* pages of it, as last counted */
+    bool throttle_auto;
+    ShadowAgentThrottle throttle;
     Notifier shutdown;
     Notifier exit;
 };
@@ -159,6 +173,9 @@ const char *shadow_agent_restore_hint(int64_t ret);
 
 /* Send output ahead of the state, from now on.  (shadow-agent-history.c) */
 void shadow_agent_history_start(ShadowAgent *a);
+
+/* Send private memory, from now on.  (shadow-agent-memory.c) */
+void shadow_agent_memory_start(ShadowAgent *a);
 
 /* Also bounds the allocation when an envelope arrives */
 #define SHADOW_AGENT_ENVELOPE_MAX (17 * MiB)
