@@ -68,16 +68,20 @@ def table(data):
     program.print_table(rows)
 
 
-def endure(pair, count):
+def endure(pair, count, private):
+    from lab.private import MemoryWork
     from lab.soak import Soak, SoakError
     say('the user logs in on both ports; a transfer starts on the second')
     number = 0
     try:
-        pair.start_session()
-        pair.target.add_guest('vm1', pair.key, 2, incoming=True)
+        pair.start_session(private)
+        pair.add_target(2)
+        work = MemoryWork(pair.console) if private else None
         with Soak(pair) as soak:
             for number in range(1, count + 1):
                 progress(soak.migrate(), count)
+                if work:
+                    work.check()
             soak.finish()
     except Exception as error:
         pair.keep_logs()
@@ -97,13 +101,15 @@ def main():
     parser.add_argument('--json', metavar='FILE', help='write the results there too')
     parser.add_argument('count', metavar='N', type=positive, nargs='?', default=10,
                         help='how many migrations (default: 10)')
+    parser.add_argument('--private', action='store_true',
+                        help='of a user VM with private memory, which it writes and verifies')
     args = parser.parse_args()
     config = lab.Config.from_args(args)
     from lab.pair import Pair
 
     say('starting two cloud hosts')
     with Pair(config, say) as pair:
-        soak = endure(pair, args.count)
+        soak = endure(pair, args.count, args.private)
         data = summary(soak)
     table(data)
     if args.json:

@@ -69,7 +69,7 @@ def test_suspend(private_host):
 def test_savevm(private_host):
     with private_vm(private_host) as vm:
         vm.inner.add_disk('/tmp/vm1.qcow2')
-        for line in ('savevm one', 'migrate exec:cat'):
+        for line in ('savevm one', 'migrate file:/tmp/vm1.file'):
             error = vm.inner.qmp.hmp(line)
             assert 'private memory' in error, (line, error)
         vm.check_console()

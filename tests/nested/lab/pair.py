@@ -10,6 +10,7 @@ import lab
 from .chardev import ChardevClient
 from .doors import UserClient
 from .emulated import cloud_host
+from .private import MEMORY, add_memory, remove_memory
 from .trace import PioTrace
 
 
@@ -26,6 +27,7 @@ class Pair:
                       for name in ('host-a', 'host-b')]
         self.source, self.target = self.hosts
         self.inner = self.new = None     # the inner QEMUs at the source and the target
+        self.private = False
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -79,13 +81,23 @@ class Pair:
 
     # --- a user VM that many tests share ---
 
-    def start_session(self):
+    def start_session(self, private=False, **options):
         """A user VM with two ports, and no shadow yet at the other host."""
         for host in self.hosts:
             host.add_keys()
+        self.private = private
         self.source.add_guest('vm1', self.key, 2)
-        self.console = self.boot(append='quiet')
+        if private:
+            add_memory(self.source, self.source.config)
+            options |= {'memory': MEMORY, 'private': True}
+        self.console = self.boot(append='quiet', **options)
         self.new_session()
+
+    def add_target(self, ports, key=None, **properties):
+        """The other host is to wait for the guest."""
+        self.target.add_guest('vm1', key or self.key, ports, incoming=True, **properties)
+        if self.private:
+            add_memory(self.target, self.target.config)
 
     def boot_again(self):
         """After the inner QEMU at the source has ended."""
@@ -112,8 +124,10 @@ class Pair:
     @contextlib.contextmanager
     def waiting_target(self, key=None, **properties):
         """The other host waits for the guest; where it is not then, it is removed."""
-        self.target.add_guest('vm1', key or self.key, 2, incoming=True, **properties)
+        self.add_target(2, key, **properties)
         yield
+        if self.private:
+            remove_memory(self.target)
         self.target.remove_guest('vm1', 2)
 
     def migrate_start(self, paused=False, **capabilities):

@@ -36,6 +36,31 @@ def add_memory(host, config, guest='vm1', append='console=ttyS0 quiet', memory=M
                  initrd=initrd or f'{config.images}/l2.cpio.gz', append=append)
 
 
+def remove_memory(host, guest='vm1'):
+    since = host.qmp.mark()
+    host.qmp.cmd('device_del', id=f'{guest}-ram')
+    host.qmp.wait_event('DEVICE_DELETED', since, device=f'{guest}-ram')
+
+
+class MemoryWork:
+    """A program of the user VM that writes to its memory, verifies that, and writes anew,
+    as long as it is right"""
+
+    def __init__(self, console):
+        self.console = console
+        console.command('cat /bin/busybox /bin/busybox /bin/busybox >/tmp/a; '
+                        'sum=$(md5sum </tmp/a)')
+        console.command('(while cp /tmp/a /tmp/b && [ "$(md5sum </tmp/b)" = "$sum" ]; do '
+                        'echo >>/tmp/rounds; done; echo >/tmp/wrong) >/dev/null 2>&1 & :')
+
+    def check(self):
+        """It was right each time, and goes on."""
+        run = self.console.command
+        assert run('test -e /tmp/wrong')[0] == 1
+        rounds = int(run('wc -l </tmp/rounds')[1])
+        assert run(f'while [ $(wc -l </tmp/rounds) -le {rounds} ]; do sleep 0.1; done')[0] == 0
+
+
 class PrivateVm(UserVm):
     """launch: what add_memory() is told"""
 
@@ -48,9 +73,7 @@ class PrivateVm(UserVm):
         add_memory(self.host, self.host.config, self.guest, **self.launch)
 
     def remove(self):
-        since = self.host.qmp.mark()
-        self.host.qmp.cmd('device_del', id=f'{self.guest}-ram')
-        self.host.qmp.wait_event('DEVICE_DELETED', since, device=f'{self.guest}-ram')
+        remove_memory(self.host, self.guest)
         super().remove()
 
 
