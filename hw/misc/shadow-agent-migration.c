@@ -75,6 +75,11 @@ static bool agent_writes_to_pipe(void)
 /* With no room for an envelope, SAVE only says whether it would be allowed. */
 static bool agent_may_snapshot(ShadowAgent *a, Error **errp)
 {
+    if (a->private_memory) {
+        error_setg(errp, "shadow-agent: refused, since the private memory of "
+                   "'%s' goes into no snapshot", a->guest);
+        return false;
+    }
     if (!(a->client.features & ULTRACALL_F_SNAPSHOT)) {
         error_setg(errp, "shadow-agent: the outer QEMU is too old for "
                    "snapshots of '%s'", a->guest);
