@@ -70,6 +70,11 @@ MemoryRegion *shadow_private_root(void);
 typedef struct ShadowVcpuOps {
     /* Have none entered any more; false, with nothing changed, if one runs. */
     bool (*freeze)(ShadowPrivate *p);
+    /*
+     * @ram is new, and nobody has run in it: what was translated where it is in
+     * QEMU's list of RAM is of memory that is no more.  QEMU keeps it.
+     */
+    void (*forget_code)(MemoryRegion *ram);
     /* All of them, of a ShadowPrivate */
     const struct VMStateDescription *state;
 } ShadowVcpuOps;

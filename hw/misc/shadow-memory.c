@@ -194,6 +194,9 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
     s->guest = shadow_guest_find(dev->guest_id);
     memory_measure(s);
     shadow_memory_move_start(s);
+    if (shadow_accel()->vcpus) {
+        shadow_accel()->vcpus->forget_code(&s->ram);
+    }
     qemu_madvise(memory_region_get_ram_ptr(&s->ram), s->size,
                  QEMU_MADV_DONTDUMP);
     set_bit(s->slot, memory_slots);

@@ -43,6 +43,13 @@ void shadow_tcg_address_space(CPUState *cs)
 
 /* Memory */
 
+void shadow_tcg_forget_code(MemoryRegion *ram)
+{
+    ram_addr_t start = memory_region_get_ram_addr(ram);
+
+    shadow_tb_invalidate(start, start + memory_region_size(ram) - 1);
+}
+
 bool shadow_tcg_no_table(CPUX86State *env, int ptw_idx, uint64_t paddr)
 {
     void *host;

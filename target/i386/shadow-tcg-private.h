@@ -22,6 +22,9 @@ static inline int shadow_asidx_from_attrs(CPUState *cs, MemTxAttrs attrs)
     return attrs.space ? SHADOW_PRIVATE_ASIDX : x86_asidx_from_attrs(cs, attrs);
 }
 
+/* See ShadowVcpuOps. */
+void shadow_tcg_forget_code(MemoryRegion *ram);
+
 /* Give a new CPU that address space. */
 void shadow_tcg_address_space(CPUState *cs);
 

@@ -10,6 +10,7 @@
 #include "migration/cpu.h"
 #include "migration/vmstate.h"
 #include "shadow/migration/shadow-secret.h"
+#include "shadow/target/i386/shadow-tcg-private.h"
 #include "shadow/target/i386/shadow-vcpu-starts.h"
 #include "shadow/target/i386/shadow-vcpu-state.h"
 
@@ -302,5 +303,6 @@ static const VMStateDescription vmstate_vcpus = {
 
 const ShadowVcpuOps shadow_vcpu_ops = {
     .freeze = shadow_vcpu_freeze,
+    .forget_code = shadow_tcg_forget_code,
     .state = &vmstate_vcpus,
 };

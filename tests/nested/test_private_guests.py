@@ -27,6 +27,15 @@ def check_guest(host, release, cpus, memory, machine):
         check_nothing_strange(vm)
 
 
+def test_one_after_the_other(private_host):
+    """Where one was there is the next one's memory, with other code at the same addresses."""
+    from lab.private import PrivateVm
+    for release in ('6.12.', '6.1.'):
+        with PrivateVm(private_host, launch={'kernel': KERNELS[release],
+                                             'append': 'console=ttyS0 quiet nokaslr'}) as vm:
+            assert vm.login().console.command('uname -r')[1].startswith(release)
+
+
 def test_linux_6_12_two_cpus(private_host):
     check_guest(private_host, '6.12.', 2, 256, 'q35')
 
