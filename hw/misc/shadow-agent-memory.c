@@ -103,10 +103,11 @@ static int memory_export(ShadowAgent *a, QEMUFile *f)
     uint64_t len = 0;
     int64_t ret = memory_call(a, ULTRACALL_PAGES_EXPORT, ULTRACALL_RECORD_MAX,
                               &len);
+    Error *err = NULL;
 
     if (ret) {
-        error_report("shadow-agent: the outer QEMU did not give the private "
-                     "memory of '%s': %s", a->guest, strerror(-ret));
+        ret = memory_failed(a, ret, &err);
+        error_report_err(err);
         return ret;
     }
     if (!len) {

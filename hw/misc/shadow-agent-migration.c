@@ -140,15 +140,14 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
                    "on one", a->guest);
         return -ENOTSUP;
     }
-    if (a->private_memory &&
-        (a->hypervisor->is_snapshot() || migrate_postcopy_ram())) {
-        error_setg(errp, "shadow-agent: refused, since the private memory of "
-                   "'%s' goes to another host before the guest does, and to no "
-                   "file: no snapshots, no postcopy", a->guest);
-        return -ENOTSUP;
-    }
     if (a->hypervisor->is_snapshot()) {
         return agent_may_snapshot(a, errp) ? 0 : -EPERM;
+    }
+    if (a->private_memory && migrate_postcopy_ram()) {
+        error_setg(errp, "shadow-agent: refused, since the private memory of "
+                   "'%s' has to be at the other host before the guest is: no "
+                   "postcopy", a->guest);
+        return -ENOTSUP;
     }
     if (!shadow_agent_has_return_path()) {
         warn_report("shadow-agent: without the return-path capability "
