@@ -98,9 +98,8 @@ void shadow_privacy_thaw(ShadowGuest *g)
     }
 }
 
-void shadow_privacy_ended(ShadowGuest *g, ShadowPrivate *p)
+void shadow_privacy_ended(ShadowGuest *g)
 {
-    qatomic_set(&p->over, true);
     qatomic_rcu_set(&g->ports->private, NULL);
     g_clear_pointer(&g->privacy.measurement, g_free);
     shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE,

@@ -21,8 +21,8 @@ void shadow_privacy_remove_memory(ShadowGuest *g);
 /* The guest starts as @p; @measurement is 64 hexadecimal digits. */
 void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement);
-/* It has ended; no CPU enters @p any more. */
-void shadow_privacy_ended(ShadowGuest *g, ShadowPrivate *p);
+/* It has ended; no CPU enters it any more. */
+void shadow_privacy_ended(ShadowGuest *g);
 
 /* It is the one that has come from another host, as @p. */
 void shadow_privacy_restored(ShadowGuest *g, ShadowPrivate *p,

@@ -44,7 +44,6 @@ struct ShadowPrivate {
     struct rcu_head rcu;
     unsigned refs;              /* atomic */
     uint64_t base, size;
-    bool over;                  /* atomic: the machine was reset since */
     QemuMutex lock;             /* of what follows, for writers */
     bool frozen;                /* atomic: no virtual CPU is entered */
     ShadowPrivateStart start[SHADOW_PRIVATE_CPUS];

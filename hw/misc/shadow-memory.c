@@ -51,7 +51,7 @@ void shadow_memory_end(ShadowMemory *s)
     if (life) {
         s->life = NULL;
         s->unrun = false;
-        shadow_privacy_ended(s->guest, life);
+        shadow_privacy_ended(s->guest);
         memory_ended[s->slot] = life;
     }
 }

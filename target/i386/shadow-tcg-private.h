@@ -153,7 +153,7 @@ static inline uint64_t shadow_tcg_a20(CPUX86State *env, uint64_t paddr,
 
 /*
  * The nested guest that runs on the CPU becomes @p's first virtual CPU, and
- * begins anew at @start.  Returns only if @p is over.
+ * begins anew at @start.  Returns only if @p is no more.
  */
 void shadow_tcg_private_start(CPUX86State *env, ShadowPrivate *p,
                               const struct ShadowStart *start);
