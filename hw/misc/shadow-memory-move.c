@@ -104,15 +104,19 @@ static int move_accept(ShadowDevice *dev, const uint8_t *secret, size_t len,
 }
 
 /* Nothing of an arrival that came to nothing is kept. */
-static void move_changed(Notifier *n, void *data)
+static void move_end_session(ShadowMemory *s)
 {
-    ShadowMemory *s = container_of(n, ShadowMemory, changed);
     bool arrives = shadow_session_arrives(&s->session);
 
     shadow_session_end(&s->session);
     if (arrives) {
         shadow_memory_discard(s);
     }
+}
+
+static void move_changed(Notifier *n, void *data)
+{
+    move_end_session(container_of(n, ShadowMemory, changed));
 }
 
 int shadow_memory_export(ShadowGuest *g, uint8_t *record, size_t *len,
@@ -159,7 +163,7 @@ int shadow_memory_end_session(ShadowGuest *g)
     if (!s || !s->session.ram) {
         return -EALREADY;
     }
-    move_changed(&s->changed, NULL);
+    move_end_session(s);
     return 0;
 }
 

@@ -102,10 +102,8 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
     if (*ret) {
         return NULL;
     }
+    shadow_memory_discard(s);
     s->life = shadow_private_new(SHADOW_PRIVATE_BASE(s->slot), s->size);
-    if (s->dirty) {
-        shadow_private_clear(s->life, 0, s->size);
-    }
     s->dirty = true;
     shadow_machine_read(&machine, facts, n_facts, s->size);
     if (!shadow_launch(s->life, s->image, &machine, start, &err)) {
