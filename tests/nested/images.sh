@@ -144,7 +144,7 @@ build_preloaded() {
     mkdir -p "$out/preloaded"
     for source in "$here"/kvm/lib/*.c; do
         program=$out/preloaded/$(basename "$source" .c).so
-        stale "$program" "$source" || continue
+        stale "$program" "$source" "$here/kvm/lib/ioctl.h" || continue
         say "compiling $(basename "$source")"
         gcc -shared -fPIC -O2 -Wall -o "$program" "$source"
     done

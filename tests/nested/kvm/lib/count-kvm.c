@@ -13,11 +13,11 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "ioctl.h"
 
 /* Linux 6.12's; Debian 12's headers are older */
 #ifndef KVM_RUN_X86_GUEST_MODE
@@ -92,18 +92,10 @@ static void count_exit(int fd, int result)
     add(&counts->of[kind].exits, 1);
 }
 
-int ioctl(int fd, unsigned long request, ...)
+static int seen_ioctl(int fd, unsigned long request, void *arg)
 {
-    int (*next)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
-    int result, error;
-    va_list list;
-    void *arg;
+    int result = next_ioctl(fd, request, arg), error = errno;
 
-    va_start(list, request);
-    arg = va_arg(list, void *);
-    va_end(list);
-    result = next(fd, request, arg);
-    error = errno;
     if (request == KVM_RUN) {
         count_exit(fd, result);
     } else if (_IOC_TYPE(request) == KVMIO) {

@@ -5,10 +5,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <linux/kvm.h>
-#include <stdarg.h>
 #include <stdint.h>
+#include "ioctl.h"
 
 #define SIZES 0x3034            /* 52 bits of physical addresses, 48 of virtual */
 #define MPX (1u << 14)
@@ -52,15 +51,8 @@ static void lie(struct kvm_cpuid_entry2 *e)
     }
 }
 
-int ioctl(int fd, unsigned long request, ...)
+static int seen_ioctl(int fd, unsigned long request, void *arg)
 {
-    int (*next)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
-    va_list list;
-    void *arg;
-
-    va_start(list, request);
-    arg = va_arg(list, void *);
-    va_end(list);
     if (request == KVM_SET_CPUID2) {
         struct kvm_cpuid2 *all = arg;
 
@@ -71,5 +63,5 @@ int ioctl(int fd, unsigned long request, ...)
             .function = 0x40000010, .eax = MARK,
         };
     }
-    return next(fd, request, arg);
+    return next_ioctl(fd, request, arg);
 }

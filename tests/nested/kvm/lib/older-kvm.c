@@ -6,22 +6,14 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <linux/kvm.h>
-#include <stdarg.h>
+#include "ioctl.h"
 
-int ioctl(int fd, unsigned long request, ...)
+static int seen_ioctl(int fd, unsigned long request, void *arg)
 {
-    int (*next)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
-    va_list list;
-    void *arg;
-
-    va_start(list, request);
-    arg = va_arg(list, void *);
-    va_end(list);
     if (request == KVM_CHECK_EXTENSION &&
         (unsigned long)arg == KVM_CAP_NESTED_STATE) {
         return 0;
     }
-    return next(fd, request, arg);
+    return next_ioctl(fd, request, arg);
 }
