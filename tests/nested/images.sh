@@ -7,7 +7,6 @@
 #
 #   OUTDIR/vmlinuz     Debian's kernel, for the cloud VM (L1) and the user VM (L2)
 #   OUTDIR/l2.cpio.gz  initramfs of the user VM: busybox with a real login
-#   OUTDIR/l2-devices.cpio  drivers that it has besides, where a test gives it devices
 #   OUTDIR/l1.cpio     initramfs of the cloud VM: KVM, the inner QEMU and L2's files
 #   OUTDIR/vmlinuz-6.12, OUTDIR/host-6.12.cpio, OUTDIR/host-6.1.cpio
 #                      the emulated host that has KVM, with either of two kernels; the outer
@@ -29,9 +28,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 firmware='bios-256k.bin kvmvapic.bin linuxboot_dma.bin multiboot_dma.bin'
 modules='kvm-amd virtio_pci virtio_net uio_pci_generic'
-device_modules='virtio_pci virtio_net e1000 button evdev'
 host_modules='kvm-amd virtio_pci virtio_net'
-user_modules='virtio_pci virtio_blk virtio_net virtio_balloon button evdev ext4 crc32c_generic'
+user_modules='virtio_pci virtio_blk virtio_net virtio_balloon e1000 button evdev ext4
+              crc32c_generic'
 user_name=user
 user_password=Rosebud-1941
 
@@ -230,19 +229,6 @@ build_l2() {
     mv "$out/l2.cpio.gz.new" "$out/l2.cpio.gz"
 }
 
-build_l2_devices() {
-    local root=$work/l2-devices name moddir
-    stale "$out/l2-devices.cpio" "$0" "$kernel" || return 0
-    say "packing drivers of the user VM"
-    moddir=$(modules_of "$kernel")
-    mkdir -p "$root/modules"
-    for name in $device_modules; do
-        copy_module "$name" "$root/modules"
-    done
-    pack "$root" > "$out/l2-devices.cpio.new"
-    mv "$out/l2-devices.cpio.new" "$out/l2-devices.cpio"
-}
-
 # What the cloud VM and the emulated host have in common: all that QEMU with KVM needs, but QEMU.
 qemu_host_tree() { # ROOT INIT KERNEL MODULES
     local root=$1 name lib libs moddir
@@ -313,7 +299,6 @@ build_guest_programs
 build_bare_guests
 build_preloaded
 build_l2
-build_l2_devices
 build_l1
 build_host 6.12 "$host_kernel"
 build_host 6.1 "$kernel"

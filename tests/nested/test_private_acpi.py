@@ -4,44 +4,24 @@ the cloud VM's."""
 
 import base64
 import contextlib
-import secrets
 import struct
 
 import lab
 from lab.patience import Patience
 
-MEMORY = 256
-APPEND = 'console=ttyS0 quiet'
-
 # A device with MSI-X and one with an interrupt line; without their boot code
 DEVICES = '-device virtio-net-pci,netdev=n1,iommu_platform=on,disable-legacy=on,romfile= ' \
           '-netdev user,id=n1 -device e1000,netdev=n2,romfile= -netdev user,id=n2,net=10.0.3.0/24'
-MODULES = ('virtio_pci', 'virtio_net', 'e1000', 'button', 'evdev')
 
 
 @contextlib.contextmanager
-def machine(config, kind='pc', cpus=1, extra='', append=APPEND):
+def machine(host, kind='pc', **options):
     """Logged in at the console of a private user VM, with drivers for the above"""
-    from lab.chardev import ChardevClient
-    from lab.host import CloudHost
-    with CloudHost(config, 'acpi') as host:
-        host.launch().wait_ready()
-        host.add_guest('vm1', secrets.token_bytes(32))
-        initrd = f'{host.dir}/l2'
-        with open(initrd, 'wb') as output:
-            for name in ('l2-devices.cpio', 'l2.cpio.gz'):
-                with open(f'{config.images}/{name}', 'rb') as file:
-                    output.write(file.read())
-        host.qmp.cmd('device_add', driver='shadow-memory', id='ram', guest='vm1',
-                     size=MEMORY << 20, kernel=f'{config.images}/vmlinuz', initrd=initrd,
-                     append=append)
-        with contextlib.closing(ChardevClient().connect(host, 'vm1')) as console:
-            inner = host.start_inner('vm1', memory=MEMORY, cpus=cpus, private=True,
-                                     machine=kind, extra=extra)
-            console.login('root', lab.PASSWORD)
-            yield host, inner, console
-            if host.inners:
-                inner.stop()
+    from lab.private import PrivateVm
+    with PrivateVm(host, user='root', chardev=True, machine=kind, **options) as vm:
+        vm.login()
+        run(vm.console, 'l2-load')
+        yield vm
 
 
 def run(console, command):
@@ -88,7 +68,6 @@ def interrupts(console, kind, name):
 
 def check_devices(console):
     """Both get answers, one by MSI-X, the other by its line."""
-    run(console, 'for m in $(cat /modules/load); do insmod /modules/$m.ko || break; done')
     for nic in ('eth0', 'eth1'):
         driver = run(console, f'readlink /sys/class/net/{nic}/device/driver').strip()
         virtio = driver.endswith('virtio_net')
@@ -98,19 +77,18 @@ def check_devices(console):
         assert interrupts(console, *(('PCI-MSI', 'virtio') if virtio else ('fasteoi', nic)))
 
 
-def stopped(host, inner, console):
+def stopped(vm):
     """The inner QEMU has ended by itself, as when its machine is powered off."""
     patience = Patience(lab.LONG)
-    while inner.alive():
+    while vm.inner.alive():
         if patience.over():
-            raise patience.error(f'the inner QEMU goes on: {console.text()[-600:]}')
-    inner.qmp.close()
-    host.inners.clear()
-    assert host.run('cat /tmp/vm1.rc')[1].strip() == '0', inner.log()
+            raise patience.error(f'the inner QEMU goes on: {vm.console.text()[-600:]}')
+    assert vm.host.run('cat /tmp/vm1.rc')[1].strip() == '0', vm.inner.log()
 
 
-def check(config, kind, cpus, more=''):
-    with machine(config, kind, cpus, f'{DEVICES} {more}') as (host, inner, console):
+def check(host, kind, cpus, more=''):
+    with machine(host, kind, cpus=cpus, extra=f'{DEVICES} {more}') as vm:
+        console = vm.console
         assert run(console, 'nproc') == f'{cpus}\n'
         check_kernel(console)
         assert ('MCFG' in check_tables(console)) == (kind == 'q35')
@@ -118,54 +96,55 @@ def check(config, kind, cpus, more=''):
         memory = host.guest()['memory']
         assert memory['vcpus'] == cpus and not memory['refused'], memory
         console.send('poweroff\r')
-        stopped(host, inner, console)
+        stopped(vm)
 
 
-def test_pc(config):
-    check(config, 'pc', 1)
+def test_pc(private_host):
+    check(private_host, 'pc', 1)
 
 
-def test_pc_with_two_cpus(config):
-    check(config, 'pc', 2)
+def test_pc_with_two_cpus(private_host):
+    check(private_host, 'pc', 2)
 
 
-def test_q35(config):
-    check(config, 'q35', 1)
+def test_q35(private_host):
+    check(private_host, 'q35', 1)
 
 
-def test_q35_with_two_cpus(config):
-    check(config, 'q35', 2, '-machine hpet=on')
+def test_q35_with_two_cpus(private_host):
+    check(private_host, 'q35', 2, '-machine hpet=on')
 
 
-def press(config, kind):
+def press(host, kind):
     """The cloud VM's administrator asks the user VM to power off."""
-    with machine(config, kind) as (host, inner, console):
-        run(console, 'for m in $(cat /modules/load); do insmod /modules/$m.ko || break; done')
+    with machine(host, kind) as vm:
+        console = vm.console
         device = run(console, 'grep -l "Power Button" /sys/class/input/event*/device/name').split('/')
         # open before it is pressed
         run(console, f'exec 3</dev/input/{device[4]}; (head -c 24 <&3 >/dev/null; poweroff) & true')
-        inner.qmp.cmd('system_powerdown')
-        stopped(host, inner, console)
+        vm.inner.qmp.cmd('system_powerdown')
+        stopped(vm)
 
 
-def test_power_button_of_pc(config):
-    press(config, 'pc')
+def test_power_button_of_pc(private_host):
+    press(private_host, 'pc')
 
 
-def test_power_button_of_q35(config):
-    press(config, 'q35')
+def test_power_button_of_q35(private_host):
+    press(private_host, 'q35')
 
 
-def test_reboot(config):
+def test_reboot(private_host):
     """The cloud VM's machine begins anew, and L0 launches anew: nothing is left of before, and the
     console goes on."""
-    with machine(config) as (host, inner, console):
+    host = private_host
+    with machine(host) as vm:
         before = host.guest()['memory']['measurement']
-        run(console, 'echo 1 >/tmp/mark')
+        run(vm.console, 'echo 1 >/tmp/mark')
         since = host.qmp.mark()
-        console.send('reboot -f\r')
+        vm.console.send('reboot -f\r')
         host.qmp.wait_event('SHADOW_GUEST_LAUNCHED', since, guest='vm1')
-        console.login('root', lab.PASSWORD)
-        assert console.command('cat /tmp/mark')[0]
+        vm.console.login('root', lab.PASSWORD)
+        assert vm.console.command('cat /tmp/mark')[0]
         assert host.guest()['memory']['measurement'] == before
         assert host.guest()['protection'] == 'private'

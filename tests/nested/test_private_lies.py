@@ -2,13 +2,8 @@
 """A cloud VM that lies to its private user VM: by CPUID, and by code in ACPI's tables."""
 
 import contextlib
-import secrets
 import struct
 import tempfile
-
-import lab
-
-MEMORY = 256
 
 # Registers of features, and which of them are of what the cloud VM makes itself
 A, B, C, D = range(4)
@@ -28,21 +23,17 @@ APPEND = f'console=ttyS0 quiet memmap=4K${PLACE:#x}'
 @contextlib.contextmanager
 def user_vm(config, private, files=(), append=APPEND, **options):
     """Logged in at the console"""
-    from lab.chardev import ChardevClient
     from lab.host import CloudHost
+    from lab.private import MEMORY, PrivateVm
+    from lab.uservm import UserVm
+    if private:
+        options['launch'] = {'append': append}
     with CloudHost(config, 'liar', files=files) as host:
         host.launch().wait_ready()
-        host.add_guest('vm1', secrets.token_bytes(32))
-        if private:
-            host.qmp.cmd('device_add', driver='shadow-memory', id='ram', guest='vm1',
-                         size=MEMORY << 20, kernel=f'{config.images}/vmlinuz',
-                         initrd=f'{config.images}/l2.cpio.gz', append=append)
-        with contextlib.closing(ChardevClient().connect(host, 'vm1')) as console:
-            inner = host.start_inner('vm1', memory=MEMORY, private=private, append=append[14:],
-                                     **options)
-            console.login('root', lab.PASSWORD)
-            yield host, inner, console
-            inner.stop()
+        with (PrivateVm if private else UserVm)(
+                host, user='root', chardev=True, memory=MEMORY, append=append[14:],
+                **options) as vm:
+            yield vm.login()
 
 
 def cpuid(run, leaves):
@@ -58,9 +49,9 @@ def test_cpuid(config):
     leaves = sorted({leaf for leaf, _ in FEATURES}) + EXACT + [
         '40000000.0', '40000001.0', '40000010.0', '40000100.0', '8000000a.0', '8000001f.0']
     files = [('lib/lie.so', f'{config.images}/preloaded/lie-cpuid.so')]
-    with user_vm(config, True, files, 'console=ttyS0 quiet', emulator='env LD_PRELOAD=/lib/lie.so /bin/qemu') as \
-            (host, _, console):
-        is_so, told = cpuid(host.run, leaves), cpuid(console.command, leaves)
+    with user_vm(config, True, files, 'console=ttyS0 quiet',
+                 emulator='env LD_PRELOAD=/lib/lie.so /bin/qemu') as vm:
+        is_so, told = cpuid(vm.host.run, leaves), cpuid(vm.console.command, leaves)
         print(f'# {told}')
         for (leaf, register), own in FEATURES.items():
             invented = told[leaf][register] & ~(is_so[leaf][register] | own)
@@ -75,7 +66,7 @@ def test_cpuid(config):
         assert told['8000001f.0'] == [2, 39 | 1 << 6, 1, 1]
         # the cloud VM did lie
         assert told['40000010.0'][A] == MARK
-        log = console.command('dmesg')[1]
+        log = vm.console.command('dmesg')[1]
         assert 'WARNING' not in log and 'Oops' not in log
 
 
@@ -96,13 +87,13 @@ def stored(config, private):
         table.write(hostile_ssdt())
         table.flush()
         with user_vm(config, private, [('ssdt', table.name)],
-                     extra='-acpitable file=/ssdt') as (_, inner, console):
-            status, here = console.command(
+                     extra='-acpitable file=/ssdt') as vm:
+            status, here = vm.console.command(
                 f'dd if=/dev/mem bs=4 skip={PLACE // 4} count=1 2>/dev/null | od -An -tx4')
             assert status == 0, here
-            tables = console.command('ls /sys/firmware/acpi/tables')[1].split()
+            tables = vm.console.command('ls /sys/firmware/acpi/tables')[1].split()
             assert any(name.startswith('SSDT') for name in tables) != private, tables
-            there = inner.qmp.hmp(f'xp /1wx {PLACE:#x}').split()[1]
+            there = vm.inner.qmp.hmp(f'xp /1wx {PLACE:#x}').split()[1]
             return int(here, 16) == WORD, int(there, 16) == WORD
 
 
