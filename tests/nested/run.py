@@ -116,10 +116,8 @@ class Fixtures:
     def make_numa_vm(self, stack):
         """A user VM as make_vm has it, on a host with two CPUs and two NUMA nodes, its user a
         plain client of the chardev"""
-        nodes = [word for n in (0, 1) for word in (
-            '-object', f'memory-backend-ram,id=node{n},size=512M',
-            '-numa', f'node,nodeid={n},cpus={n},memdev=node{n}')]
-        host = self.start_host(stack, cpus=2, memory=1024, extra=nodes)
+        from lab.host import two_nodes
+        host = self.start_host(stack, cpus=2, memory=1024, extra=two_nodes(1024))
         return self.start_watched(stack, host, user='root', chardev=True)
 
     def make_pair(self, stack):

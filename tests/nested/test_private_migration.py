@@ -2,6 +2,7 @@
 """A user VM with private memory goes to another host, and back."""
 
 import contextlib
+import secrets
 
 
 def memory_of(host):
@@ -27,6 +28,50 @@ def fails(pair, work):
         assert there['state'] == 'incoming' and not there['memory']['launched'], there
         pair.check_session()
         work.check()
+
+
+def test_altered(config):
+    """The cloud VM alters what it carries: the other host takes none of it."""
+    from lab.pair import Pair
+    from lab.private import MemoryWork
+    from lab.relay import Flip
+    with Pair(config) as pair:
+        pair.start_session(private=True)
+        work = MemoryWork(pair.console)
+        with contextlib.ExitStack() as stack, pair.waiting_target():
+            since = pair.target.qmp.mark()
+            pair.migrate_start(
+                through=lambda uri: stack.enter_context(Flip(uri, b'QSPR')).uri)
+            assert pair.inner.migrate_wait()['status'] == 'failed'
+            reason = pair.target.qmp.wait_event('SHADOW_GUEST_REFUSED', since)['data']['reason']
+            assert 'private memory' in reason and 'altered' in reason, reason
+            pair.new.stop()
+            there = pair.target.guest()
+            assert there['state'] == 'incoming' and not there['memory']['launched'], there
+            pair.check_session()
+            work.check()
+        pair.inner.stop()
+
+
+def test_calls_on_two_cpus(config):
+    """While it works, root of a cloud VM with two NUMA nodes takes its pages by all means."""
+    from lab.host import CloudHost, two_nodes
+    from lab.private import MemoryWork, PrivateVm
+    with CloudHost(config, 'pages', cpus=2, memory=1280, extra=two_nodes(1280)) as host:
+        host.launch().wait_ready()
+        with PrivateVm(host, user='root', cpus=2) as vm:
+            run = vm.login().console.command
+            secret = f'combination-{secrets.token_hex(8)}'
+            assert run(f'echo {secret} >/tmp/secret')[0] == 0
+            work = MemoryWork(vm.console)
+            said = vm.checks(f'attack-pages vm1 2000 {secret}', at=host.run)
+            for line in said.splitlines():
+                if line.startswith('INFO'):
+                    print(f'# {line[5:]}', flush=True)
+            work.check()
+            assert run('cat /tmp/secret') == (0, f'{secret}\n')
+            state = vm.state()
+            assert state['state'] == 'active' and not state['memory']['refused'], state
 
 
 def test_there_and_back(config):

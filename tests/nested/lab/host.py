@@ -23,6 +23,13 @@ class InnerError(HostError):
     """An inner QEMU ended where it should not; the text is its output."""
 
 
+def two_nodes(memory):
+    """Of the outer QEMU's command line: two NUMA nodes, each with a CPU and half of the memory"""
+    return [word for n in (0, 1) for word in (
+        '-object', f'memory-backend-ram,id=node{n},size={memory // 2}M',
+        '-numa', f'node,nodeid={n},cpus={n},memdev=node{n}')]
+
+
 class CloudHost(Machine):
     """Start with launch(), which returns at once, then wait_ready()."""
 

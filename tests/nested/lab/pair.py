@@ -130,16 +130,16 @@ class Pair:
             remove_memory(self.target)
         self.target.remove_guest('vm1', 2)
 
-    def migrate_start(self, paused=False, **capabilities):
+    def migrate_start(self, paused=False, through=lambda uri: uri, **capabilities):
         """Start the other inner QEMU, of which the machine may stay paused, and the
-        migration."""
+        migration, which may go through something on its way."""
         name = self.inner.name
         self.new = self.target.start_inner(name, incoming=True, **self.options,
                                            extra='-S' if paused else '')
         for capability, on in capabilities.items():
             for inner in (self.inner, self.new):
                 inner.set_capability(capability.replace('_', '-'), on)
-        uri = self.new.listen()
+        uri = through(self.new.listen())
         self._marks = self.source.qmp.mark(), self.target.qmp.mark()
         self.inner.migrate_start(uri)
 

@@ -2,6 +2,7 @@
 """What goes from one inner QEMU to the other in a migration, for one who counts it."""
 
 import contextlib
+import itertools
 import re
 import socket
 import struct
@@ -47,19 +48,21 @@ class Relay:
             back.join()
 
     def _sent(self, data):
+        """What goes to the destination for it"""
         self.stream += data
+        return data
 
     def _answers(self, target, source):
-        def note(data):
+        def count(data):
             self.answered += len(data)
-        self._carry(target, source, note)
+            return data
+        self._carry(target, source, count)
 
     @staticmethod
-    def _carry(source, target, note):
+    def _carry(source, target, forward):
         try:
             while data := source.recv(1 << 16):
-                note(data)
-                target.sendall(data)
+                target.sendall(forward(data))
             target.shutdown(socket.SHUT_WR)
         except OSError:
             pass        # one end has gone; the migration's outcome tells
@@ -80,6 +83,7 @@ class Break(Relay):
             self.held.set()
             self._over.wait()
             raise ConnectionAbortedError
+        return data
 
     def cut(self):
         self._over.set()
@@ -90,6 +94,25 @@ class Break(Relay):
     def __exit__(self, *error):
         self.cut()
         super().__exit__(*error)
+
+
+class Flip(Relay):
+    """As a Relay, but for one bit, some way behind the third time that a word is there"""
+
+    BEHIND = 1000
+
+    def __init__(self, uri, word):
+        super().__init__(uri)
+        self._word = word
+
+    def _sent(self, data):
+        at = len(self.stream)
+        super()._sent(data)
+        found = [m.start() for m in itertools.islice(re.finditer(self._word, self.stream), 3)]
+        place = found[2] + self.BEHIND - at if len(found) == 3 else -1
+        if not 0 <= place < len(data):
+            return data
+        return data[:place] + bytes([data[place] ^ 1]) + data[place + 1:]
 
 
 def part_of(stream, name):
