@@ -5,13 +5,13 @@
  */
 #include "qemu/osdep.h"
 #include <gcrypt.h>
-#include "crypto/random.h"
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/cutils.h"
 #include "qemu/units.h"
 #include "shadow/hw/misc/shadow-acpi.h"
 #include "shadow/hw/misc/shadow-launch.h"
+#include "shadow/migration/shadow-secret.h"
 
 /* Offsets in a bzImage and, from SETUP_HEADER on, in the boot parameters */
 #define SETUP_HEADER        0x1f1
@@ -262,7 +262,8 @@ static bool put_seed(ShadowPrivate *p, uint8_t *boot, Error **errp)
 {
     uint8_t seed[16 + SEED_LEN] = { };
 
-    if (qcrypto_random_bytes(seed + 16, SEED_LEN, errp) < 0) {
+    if (!shadow_random(seed + 16, SEED_LEN)) {
+        error_setg_errno(errp, errno, "no seed for the kernel");
         return false;
     }
     stl_le_p(seed + 8, SEED_TYPE);
