@@ -19,7 +19,6 @@ def measurement(vm):
     return vm.state()['memory']['measurement']
 
 
-@lab.long
 def test_reset_by_l1(private_host):
     """A new launch of the same: nothing of the old one is left."""
     with private_vm(private_host) as vm:
@@ -67,7 +66,6 @@ def test_suspend(private_host):
         assert re.search('PM: suspend exit', said), said
 
 
-@lab.long
 def test_savevm(private_host):
     with private_vm(private_host) as vm:
         vm.inner.add_disk('/tmp/vm1.qcow2')
