@@ -69,6 +69,8 @@ MemoryRegion *shadow_private_root(void);
 typedef struct ShadowVcpuOps {
     /* Have none entered any more; false, with nothing changed, if one runs. */
     bool (*freeze)(ShadowPrivate *p);
+    /* How often they have left the guest, all together; whether one is in it */
+    uint64_t (*exits)(ShadowPrivate *p, bool *runs);
     /*
      * @ram is new, and nobody has run in it: what was translated where it is in
      * QEMU's list of RAM is of memory that is no more.  QEMU keeps it.

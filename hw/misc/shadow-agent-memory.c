@@ -44,8 +44,8 @@ static void memory_put(QEMUFile *f, uint32_t what, const uint8_t *data,
 static int64_t memory_call(ShadowAgent *a, uint64_t what, size_t len,
                            uint64_t *value)
 {
-    return shadow_agent_call_flags(a, ULTRACALL_PAGES, what, a->record, len,
-                                   value);
+    return shadow_agent_call_settled(a, ULTRACALL_PAGES, what, a->record, len,
+                                     value);
 }
 
 static int memory_failed(ShadowAgent *a, int64_t ret, Error **errp)

@@ -15,9 +15,6 @@
 #include "shadow/hw/misc/shadow-agent.h"
 #include "shadow/include/compat-migration.h"
 
-/* How long a SAVE may take to settle, before the migration is failed */
-#define AGENT_SAVE_TIMEOUT_MS 10000
-
 /* How often an end is told that the outer QEMU could not write down */
 #define AGENT_RETRY_MS 1000
 
@@ -212,24 +209,16 @@ static void agent_vm_state(void *opaque, bool running, RunState state)
 /* The room was made before; only if it is not enough, now. */
 static int64_t agent_save(ShadowAgent *a, bool snapshot)
 {
-    int64_t end = g_get_monotonic_time() + AGENT_SAVE_TIMEOUT_MS * 1000;
     uint64_t flags = snapshot ? ULTRACALL_SAVE_SNAPSHOT :
                      a->sent_ahead ? ULTRACALL_SAVE_REST : 0;
-    bool made = false;
     uint64_t len;
-    int64_t ret;
+    int64_t ret = shadow_agent_call_settled(a, ULTRACALL_SAVE, flags, a->room,
+                                            a->room_len, &len);
 
-    for (;;) {
-        ret = shadow_agent_call_flags(a, ULTRACALL_SAVE, flags, a->room,
-                                      a->room_len, &len);
-        if (ret == -ENOSPC && !made) {
-            made = true;
-            ret = agent_make_room(a) ?: -EAGAIN;
-        }
-        if (ret != -EAGAIN || g_get_monotonic_time() > end) {
-            break;
-        }
-        g_usleep(100);
+    if (ret == -ENOSPC) {
+        ret = agent_make_room(a) ?:
+              shadow_agent_call_settled(a, ULTRACALL_SAVE, flags, a->room,
+                                        a->room_len, &len);
     }
     if (!ret) {
         a->envelope = a->room;

@@ -24,6 +24,9 @@
 /* How often an interrupt is allowed anew that the outer QEMU did not allow */
 #define AGENT_REARM_MS 1000
 
+/* How long a call may take to settle, before what it is for is failed */
+#define AGENT_SETTLE_MS 10000
+
 /* I/O permissions are each thread's own. */
 static __thread bool agent_thread_ready;
 
@@ -40,6 +43,19 @@ int64_t shadow_agent_call_flags(ShadowAgent *a, uint32_t nr, uint64_t flags,
     ret = ultracall(&a->client, nr, (uintptr_t)a->guest, strlen(a->guest),
                     (uintptr_t)buf, len, flags, value ?: &ignored);
     trace_shadow_agent_call(a->guest, nr, ret);
+    return ret;
+}
+
+int64_t shadow_agent_call_settled(ShadowAgent *a, uint32_t nr, uint64_t flags,
+                                  void *buf, size_t len, uint64_t *value)
+{
+    int64_t end = g_get_monotonic_time() + AGENT_SETTLE_MS * 1000;
+    int64_t ret;
+
+    while ((ret = shadow_agent_call_flags(a, nr, flags, buf, len, value)) ==
+           -EAGAIN && g_get_monotonic_time() < end) {
+        g_usleep(100);
+    }
     return ret;
 }
 

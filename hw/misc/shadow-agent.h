@@ -115,6 +115,13 @@ static inline int64_t shadow_agent_call(ShadowAgent *a, uint32_t nr, void *buf,
 }
 
 /*
+ * The same, again and again for as long as it is -EAGAIN, but not for ever: the
+ * outer QEMU is taking something in, or noting something down.
+ */
+int64_t shadow_agent_call_settled(ShadowAgent *a, uint32_t nr, uint64_t flags,
+                                  void *buf, size_t len, uint64_t *value);
+
+/*
  * Ask what the guest's devices have, and have that in the machine: @guest is
  * what QUERY says of it, and @lines, those of its devices.
  * (shadow-agent-layout.c)

@@ -39,6 +39,7 @@ struct ShadowMemory {
     ShadowMemoryState state;
     bool unrun;                 /* @life has come from elsewhere, and waits */
     Notifier changed;           /* of @guest */
+    QEMUBH *note;               /* what was written to */
 };
 
 /* CPUs that run it go on until they leave; none enters it any more. */

@@ -6,6 +6,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/main-loop.h"
 #include "migration/vmstate.h"
 #include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-privacy.h"
@@ -36,13 +37,79 @@ static size_t move_begin(ShadowDevice *dev, uint8_t *secret, Error **errp)
 }
 
 /*
+ * QEMU waits for all CPUs to be out of the guest's code, and lets go of the BQL
+ * meanwhile: what a CPU is about to write is not missed.  A CPU that makes a
+ * call cannot wait for the others, which may be making one too.
+ */
+static void move_note(void *opaque)
+{
+    ShadowMemory *s = opaque;
+    uint64_t number = s->session.number, exits;
+    g_autofree DirtyBitmapSnapshot *written = NULL;
+    bool runs;
+
+    if (!s->life || !shadow_session_leaves(&s->session)) {
+        return;
+    }
+    exits = shadow_accel()->vcpus->exits(s->life, &runs);
+    written = memory_region_snapshot_and_clear_dirty(&s->ram, 0, s->size,
+                                                     SHADOW_SESSION_LOG);
+    if (s->session.number != number) {
+        /* in a new one all is to be sent anyway */
+        return;
+    }
+    shadow_session_note(&s->session, written);
+    s->session.quiet = !runs;
+    s->session.exits = exits;
+    s->session.noted = SHADOW_NOTED;
+}
+
+/* Have it noted; false: not yet. */
+static bool move_noted(ShadowMemory *s)
+{
+    switch (s->session.noted) {
+    case SHADOW_NOTED_NOT:
+        s->session.noted = SHADOW_NOTED_SOON;
+        qemu_bh_schedule(s->note);
+        return false;
+    case SHADOW_NOTED_SOON:
+        return false;
+    default:
+        s->session.noted = SHADOW_NOTED_NOT;
+        return true;
+    }
+}
+
+/* No virtual CPU has been in the guest since that was last noted. */
+static bool move_is_quiet(ShadowMemory *s, bool *runs)
+{
+    uint64_t exits = shadow_accel()->vcpus->exits(s->life, runs);
+
+    return s->session.quiet && !*runs && s->session.exits == exits;
+}
+
+/*
+ * Whether what is to be sent is known: if the guest stands still, all of it.
+ * While it runs there may be more at any time.
+ */
+static bool move_knows(ShadowMemory *s)
+{
+    bool runs;
+
+    if (move_is_quiet(s, &runs)) {
+        return true;
+    }
+    return move_noted(s) && (move_is_quiet(s, &runs) || runs);
+}
+
+/*
  * What the guest has written since the last record would be lost: then it is
  * not frozen.
  */
 static int move_freeze(ShadowDevice *dev, Error **errp)
 {
     ShadowMemory *s = SHADOW_MEMORY(dev);
-    uint64_t unsent;
+    bool runs;
 
     if (!s->life) {
         return 0;
@@ -52,12 +119,11 @@ static int move_freeze(ShadowDevice *dev, Error **errp)
                    s->guest->id);
         return -EAGAIN;
     }
-    unsent = shadow_session_leaves(&s->session) ?
-             shadow_session_unsent(&s->session) : s->size / SHADOW_PAGE;
-    if (unsent) {
+    if (!shadow_session_leaves(&s->session) || s->session.pages.n_unsent ||
+        !move_is_quiet(s, &runs)) {
         qatomic_set(&s->life->frozen, false);
-        error_setg(errp, "%" PRIu64 " pages of shadow-guest '%s' have not been "
-                   "sent", unsent, s->guest->id);
+        error_setg(errp, "not all private memory of shadow-guest '%s' has been "
+                   "sent", s->guest->id);
         return -EAGAIN;
     }
     return 0;
@@ -129,6 +195,9 @@ int shadow_memory_export(ShadowGuest *g, uint8_t *record, size_t *len,
                    g->id);
         return -EBUSY;
     }
+    if (!s->session.pages.n_unsent && !move_knows(s)) {
+        return -EAGAIN;
+    }
     return shadow_session_export(&s->session, record, len, errp);
 }
 
@@ -152,8 +221,10 @@ int64_t shadow_memory_unsent(ShadowGuest *g)
 {
     ShadowMemory *s = memory_of(g);
 
-    return s && s->life && shadow_session_leaves(&s->session) ?
-           shadow_session_unsent(&s->session) : -EBUSY;
+    if (!s || !s->life || !shadow_session_leaves(&s->session)) {
+        return -EBUSY;
+    }
+    return move_knows(s) ? s->session.pages.n_unsent : -EAGAIN;
 }
 
 int shadow_memory_end_session(ShadowGuest *g)
@@ -344,6 +415,7 @@ void shadow_memory_move_class_init(ShadowDeviceClass *sdc)
 
 void shadow_memory_move_start(ShadowMemory *s)
 {
+    s->note = qemu_bh_new(move_note, s);
     s->changed.notify = move_changed;
     notifier_list_add(&s->guest->changed, &s->changed);
 }
@@ -351,6 +423,7 @@ void shadow_memory_move_start(ShadowMemory *s)
 void shadow_memory_move_stop(ShadowMemory *s)
 {
     notifier_remove(&s->changed);
+    qemu_bh_delete(s->note);
     shadow_session_end(&s->session);
     move_drop_state(s);
 }

@@ -8,9 +8,6 @@
 #include "shadow/hw/misc/shadow-memory-session.h"
 #include "shadow/migration/shadow-secret.h"
 
-/* QEMU's log of what was written has no client for this that is not used. */
-#define SESSION_LOG DIRTY_MEMORY_VGA
-
 /* All fields big-endian */
 typedef struct SessionSecret {
     uint64_t size;
@@ -19,6 +16,8 @@ typedef struct SessionSecret {
 } SessionSecret;
 
 QEMU_BUILD_BUG_ON(sizeof(SessionSecret) != SHADOW_SESSION_LEN);
+
+static uint64_t last_number;
 
 static bool session_start(ShadowSession *s, MemoryRegion *ram,
                           const SessionSecret *secret, Error **errp)
@@ -29,6 +28,7 @@ static bool session_start(ShadowSession *s, MemoryRegion *ram,
         return false;
     }
     s->ram = ram;
+    s->number = ++last_number;
     return true;
 }
 
@@ -51,7 +51,6 @@ bool shadow_session_begin(ShadowSession *s, MemoryRegion *ram,
     }
     ok = session_start(s, ram, &mine, errp);
     if (ok) {
-        memory_region_set_log(ram, true, SESSION_LOG);
         memcpy(secret, &mine, sizeof(mine));
     } else {
         shadow_pages_destroy(&s->pages);
@@ -85,36 +84,19 @@ bool shadow_session_accept(ShadowSession *s, MemoryRegion *ram,
 
 void shadow_session_end(ShadowSession *s)
 {
-    if (shadow_session_leaves(s)) {
-        memory_region_set_log(s->ram, false, SESSION_LOG);
-    }
     shadow_pages_destroy(&s->pages);
     shadow_stream_free(s->stream);
     *s = (ShadowSession) { };
 }
 
-/*
- * What was written since the last time.  It is noted before the pages are read,
- * so that what is written while they are is noted again.
- */
-static void session_note_written(ShadowSession *s)
+void shadow_session_note(ShadowSession *s, DirtyBitmapSnapshot *written)
 {
-    uint64_t size = memory_region_size(s->ram);
-    g_autofree DirtyBitmapSnapshot *written =
-        memory_region_snapshot_and_clear_dirty(s->ram, 0, size, SESSION_LOG);
-
     for (uint64_t page = 0; page < s->pages.n; page++) {
         if (memory_region_snapshot_get_dirty(s->ram, written,
                                              page * SHADOW_PAGE, SHADOW_PAGE)) {
             shadow_pages_add(&s->pages, page);
         }
     }
-}
-
-uint64_t shadow_session_unsent(ShadowSession *s)
-{
-    session_note_written(s);
-    return s->pages.n_unsent;
 }
 
 /* How many pages a record of @len bytes has room for */
@@ -137,9 +119,6 @@ int shadow_session_export(ShadowSession *s, uint8_t *record, size_t *len,
     if (!fits) {
         error_setg(errp, "%zu bytes have no room for a page", *len);
         return -ENOSPC;
-    }
-    if (!s->pages.n_unsent) {
-        session_note_written(s);
     }
     body = shadow_pages_take(&s->pages, memory_region_get_ram_ptr(s->ram),
                              fits, record + SHADOW_STREAM_HEADER_LEN);

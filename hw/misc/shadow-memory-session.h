@@ -12,11 +12,25 @@
 #include "shadow/hw/core/shadow-private.h"
 #include "shadow/migration/shadow-stream.h"
 
+/* What was written to is noted in the main loop, when it is asked for. */
+typedef enum ShadowNoted {
+    SHADOW_NOTED_NOT,
+    SHADOW_NOTED_SOON,
+    SHADOW_NOTED,
+} ShadowNoted;
+
 typedef struct ShadowSession {
     MemoryRegion *ram;          /* NULL: there is no session */
+    uint64_t number;            /* no other has it, nor 0 */
     ShadowPages pages;          /* of one that leaves, else none */
     ShadowStream *stream;
+    ShadowNoted noted;
+    bool quiet;                 /* when it was noted, no virtual CPU ran, */
+    uint64_t exits;             /* after so many exits of all of them */
 } ShadowSession;
+
+/* QEMU's log of what is written has no client for this that is not used. */
+#define SHADOW_SESSION_LOG DIRTY_MEMORY_VGA
 
 /* What the other host must know of it: a secret */
 #define SHADOW_SESSION_LEN (8 + SHADOW_STREAM_ID_LEN + SHADOW_STREAM_KEY_LEN)
@@ -48,13 +62,13 @@ static inline bool shadow_session_arrives(const ShadowSession *s)
     return s->ram && !s->pages.n;
 }
 
-/* How many pages are to be sent, as things are */
-uint64_t shadow_session_unsent(ShadowSession *s);
+/* What is in @written was written to since the last time: it is to be sent. */
+void shadow_session_note(ShadowSession *s, DirtyBitmapSnapshot *written);
 
 /*
- * Seal some of them, in a record of at most *@len bytes.  Returns 0, with *@len
- * what it has, 0 if nothing was to be sent; -ENOSPC if not one page fits;
- * -EIO.  The cloud VM must not have a hand in @record.
+ * Seal some of what is to be sent, in a record of at most *@len bytes.  Returns
+ * 0, with *@len what it has, 0 if nothing was to be sent; -ENOSPC if not one
+ * page fits; -EIO.  The cloud VM must not have a hand in @record.
  */
 int shadow_session_export(ShadowSession *s, uint8_t *record, size_t *len,
                           Error **errp);

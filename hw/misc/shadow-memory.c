@@ -198,6 +198,7 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
     qemu_madvise(memory_region_get_ram_ptr(&s->ram), s->size,
                  QEMU_MADV_DONTDUMP);
     set_bit(s->slot, memory_slots);
+    memory_region_set_log(&s->ram, true, SHADOW_SESSION_LOG);
     memory_region_add_subregion(shadow_private_root(),
                                 SHADOW_PRIVATE_BASE(s->slot), &s->ram);
     return true;

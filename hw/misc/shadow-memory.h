@@ -17,7 +17,8 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
 
 /*
  * Pages on their way to another host, see shadow-memory-session.h; -EBUSY if
- * none are.  How many are still to be sent, or -EBUSY.
+ * none are.  How many are still to be sent, or -EBUSY.  -EAGAIN, without an
+ * error: what was written to is being noted, ask again soon.
  */
 int shadow_memory_export(ShadowGuest *g, uint8_t *record, size_t *len,
                          Error **errp);

@@ -35,6 +35,9 @@ static int pages_export(UltracallCall *call)
     }
     /* what did not become a record was wiped */
     shadow_scratch_give(SHADOW_SCRATCH_ENVELOPE, 0);
+    if (ret == -EAGAIN) {
+        return ret;
+    }
     return ret ? shadow_guest_refuse(call->guest, ret, err, NULL) : 0;
 }
 

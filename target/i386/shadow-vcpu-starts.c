@@ -192,6 +192,20 @@ bool shadow_vcpu_freeze(ShadowPrivate *p)
     return true;
 }
 
+uint64_t shadow_vcpu_exits(ShadowPrivate *p, bool *runs)
+{
+    unsigned n = qatomic_load_acquire(&p->n_vcpus);
+    uint64_t exits = 0;
+
+    *runs = false;
+    for (unsigned i = 0; i < n; i++) {
+        /* it is left after it has been counted */
+        *runs |= qatomic_load_acquire(&p->vcpu[i]->running);
+        exits += qatomic_read(&p->vcpu[i]->exits);
+    }
+    return exits;
+}
+
 bool shadow_vcpu_is_over(const ShadowVcpu *v)
 {
     return v->vmcb == VMCB_NONE;

@@ -27,6 +27,9 @@ ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p,
 /* Have none entered any more; false, with nothing changed, if one runs. */
 bool shadow_vcpu_freeze(ShadowPrivate *p);
 
+/* How often they have left the guest, all together; whether one is in it */
+uint64_t shadow_vcpu_exits(ShadowPrivate *p, bool *runs);
+
 /* Whether the guest has put an end to it */
 bool shadow_vcpu_is_over(const ShadowVcpu *v);
 

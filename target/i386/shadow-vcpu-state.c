@@ -303,6 +303,7 @@ static const VMStateDescription vmstate_vcpus = {
 
 const ShadowVcpuOps shadow_vcpu_ops = {
     .freeze = shadow_vcpu_freeze,
+    .exits = shadow_vcpu_exits,
     .forget_code = shadow_tcg_forget_code,
     .state = &vmstate_vcpus,
 };

@@ -219,7 +219,7 @@ void shadow_vcpu_show(ShadowVcpu *v, const uint8_t *bytes, size_t len,
     uint32_t shown;
     bool wide;
 
-    v->exits++;
+    qatomic_set(&v->exits, v->exits + 1);
     v->n_bytes = MIN(len, sizeof(v->bytes));
     if (len) {
         memmove(v->bytes, bytes, v->n_bytes);

@@ -26,11 +26,11 @@ static const char *const names[DEEDS] = {
 };
 
 /* What each may come to, besides success where that is one */
-static const int64_t refusals[DEEDS][3] = {
+static const int64_t refusals[DEEDS][4] = {
     [BEGIN] = { 0, -EAGAIN },
-    [EXPORT] = { 0, -EBUSY, -ENOSPC },
+    [EXPORT] = { 0, -EBUSY, -ENOSPC, -EAGAIN },
     [IMPORT] = { -EBUSY, -EBUSY },
-    [UNSENT] = { 0, -EBUSY },
+    [UNSENT] = { 0, -EBUSY, -EAGAIN },
     [END] = { 0, -EALREADY },
     [STRANGE] = { -EINVAL, -EINVAL },
     [RESTORE] = { -EBUSY, -EBADMSG },
@@ -98,11 +98,14 @@ static Outcome do_deed(Attacker *a, Deed deed)
 static void look(Attacker *a, Deed deed, const Outcome *o)
 {
     const int64_t *ok = refusals[deed];
+    bool known = o->status == ok[0];
 
     a->made[deed]++;
     a->refused[deed] += o->status != 0;
-    if (o->signal || (o->status != ok[0] && o->status != ok[1] &&
-                      (!ok[2] || o->status != ok[2]))) {
+    for (int i = 1; i < 4; i++) {
+        known |= ok[i] && o->status == ok[i];
+    }
+    if (o->signal || !known) {
         a->wrong[deed]++;
         a->bad = *o;
     }
