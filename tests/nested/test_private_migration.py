@@ -64,7 +64,7 @@ def test_calls_on_two_cpus(config):
             secret = f'combination-{secrets.token_hex(8)}'
             assert run(f'echo {secret} >/tmp/secret')[0] == 0
             work = MemoryWork(vm.console)
-            said = vm.checks(f'attack-pages vm1 2000 {secret}', at=host.run)
+            said = vm.checks(f'attack-pages vm1 {secret}', at=host.run)
             for line in said.splitlines():
                 if line.startswith('INFO'):
                     print(f'# {line[5:]}', flush=True)

@@ -3,7 +3,7 @@
  * runs, on two CPUs at once: begin sessions, take records of any length, give
  * them back, end what the other has begun, with any flags and buffers.
  *
- *     attack-pages GUEST CYCLES SECRET
+ *     attack-pages GUEST SECRET
  *
  * SECRET stands in the user VM's memory; no record may have it.
  *
@@ -15,6 +15,7 @@
 #include <sched.h>
 
 #define THREADS 2
+#define CALLS 2000             /* of each */
 
 typedef enum Deed {
     BEGIN, EXPORT, IMPORT, UNSENT, END, STRANGE, RESTORE, SHORT, DEEDS
@@ -48,7 +49,6 @@ typedef struct Attacker {
 } Attacker;
 
 static const char *guest, *secret;
-static unsigned long cycles;
 
 static uint32_t draw(Attacker *a, uint32_t below)
 {
@@ -127,7 +127,7 @@ static void *attacker(void *opaque)
     CPU_ZERO(&set);
     CPU_SET(a->cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
     sched_setaffinity(0, sizeof(set), &set);
-    for (unsigned long i = 0; i < cycles; i++) {
+    for (unsigned long i = 0; i < CALLS; i++) {
         Deed deed = draw(a, 8) ? often[draw(a, 4)] : draw(a, DEEDS);
         Outcome o = do_deed(a, deed);
 
@@ -142,13 +142,12 @@ int main(int argc, char **argv)
     unsigned long made[DEEDS] = { }, refused[DEEDS] = { };
     unsigned long records = 0, shown = 0;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: attack-pages GUEST CYCLES SECRET\n");
+    if (argc != 3) {
+        fprintf(stderr, "usage: attack-pages GUEST SECRET\n");
         return 2;
     }
     guest = argv[1];
-    cycles = strtoul(argv[2], NULL, 0);
-    secret = argv[3];
+    secret = argv[2];
     attack_open();
     for (unsigned i = 0; i < THREADS; i++) {
         a[i].cpu = i;
