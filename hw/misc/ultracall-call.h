@@ -17,6 +17,26 @@ typedef struct UltracallCall {
     bool locked;            /* the BQL was, before the call took it */
 } UltracallCall;
 
+typedef enum UltracallBufferUse {
+    BUFFER_NONE,
+    BUFFER_IN,
+    BUFFER_OUT,
+} UltracallBufferUse;
+
+typedef struct UltracallDesc {
+    const char *name;
+    int (*fn)(UltracallCall *call);
+    bool named;             /* arguments 0 and 1 name a guest */
+    bool nested;            /* a nested guest may call */
+    bool unlocked;          /* without the BQL */
+    uint64_t flags;         /* all that there are */
+    UltracallBufferUse use;
+    size_t min, max;        /* of the buffer */
+} UltracallDesc;
+
+/* What there is by this number; NULL: nothing. */
+const UltracallDesc *ultracall_desc(uint32_t nr);
+
 /* Into the call's buffer, which is as large; RDX becomes @len. */
 void ultracall_write(UltracallCall *call, const void *data, size_t len);
 

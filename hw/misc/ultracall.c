@@ -4,7 +4,7 @@
  *
  * A PCI function with a doorbell in an I/O BAR and an interrupt that says
  * "some shadow device's line has moved".  The calls themselves are in
- * ultracall-calls.c.
+ * ultracall-dispatch.c and ultracall-calls.c.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
