@@ -215,6 +215,11 @@ def linux_guest(xen, **properties):
 @lab.long
 def test_linux(xen):
     """A login, interrupts, a transfer; xl save and restore; then live to another host."""
+    use_and_move(xen)
+
+
+def use_and_move(xen):
+    """The same, also of a PVH control domain"""
     from lab.transfer import Transfer
     with linux_guest(xen, both=True) as (domain, console):
         assert int(console.command("grep ttyS0 /proc/interrupts | awk '{print $2}'")[1]) > 0

@@ -5,6 +5,7 @@ else of ours runs in the control domain for them."""
 import contextlib
 
 import lab
+from lab.relay import Break
 
 from test_xen import ASK, HELLO, KEPT, RESET, bound, check_echo, migrate_live, unbound
 
@@ -157,6 +158,47 @@ def test_destination_destroyed(xen):
         assert target.guest()['state'] == 'incoming'
 
 
+@lab.long
+def test_source_is_reset(xen):
+    """Its whole cloud VM, when the console is frozen: nobody there knows of it any more. The operator
+    resumes it here, and the next domain has it."""
+    host = xen.source
+    with leaving(xen, '/bin/fake-destination') as (_, console, _):
+        host.reset()
+        console.wait_closed()
+        assert host.guest()['state'] == 'frozen' and unbound(host)
+        assert xen.target.guest()['state'] == 'incoming'
+        host.qmp.cmd('shadow-guest-resume', guest='vm1')
+        with host.create('one', 'echo', paused=False, agent='vm1') as domain:
+            console.go_on(host)
+            console.expect('typed meanwhile')
+            check_echo(console, 'still here')
+            assert console.gap == 0 and domain.seen_by_l1() == ''
+
+
+@lab.long
+def test_destination_is_reset(xen):
+    """Its whole cloud VM, when it has the state, and before its domain runs: the guest goes on here,
+    and the other host waits as before."""
+    with echo_guest(xen, both=True) as (domain, console):
+        source, target = xen.source, xen.target
+        *tcpio, port = target.listen_alone('/bin/fake-late').split()
+        with Break(f':{port}', b'never said') as connection:
+            domain.migrate_start(' '.join([*tcpio, connection.uri.rpartition(':')[2]]), alone=True)
+            assert lab.wait_until(lambda: target.guest()['state'] == 'restored'), \
+                target.model_log('one--incoming')
+            console.send('typed meanwhile')
+            target.reset()
+            assert target.guest()['state'] == 'incoming' and unbound(target)
+            assert source.guest()['state'] == 'frozen'
+            connection.cut()
+            status, text = domain.migrate_finish()
+        assert status, text
+        console.expect('typed meanwhile')
+        check_echo(console, 'still here')
+        assert source.guest()['state'] == 'active' and domain.seen_by_l1() == ''
+
+
 def kill_model(domain):
     pid = f'/local/domain/{domain.domid}/image/device-model-pid'
     domain.host.run(f'kill -KILL $(xenstore-read {pid})', check=True)
@@ -200,6 +242,11 @@ def test_model_killed_frozen(xen):
 @lab.long
 def test_linux(xen):
     """A login, interrupts, a transfer; then live to another host by xl alone."""
+    move_with_agent(xen)
+
+
+def move_with_agent(xen):
+    """A Linux domain, to the other host"""
     with xen.guest(both=True) as console, \
             xen.source.create('linux', 'linux', paused=False, agent='vm1') as domain:
         console.login('root', lab.PASSWORD)

@@ -4,7 +4,8 @@ doorbell arrives from there in guest mode, and is the cloud VM's own call."""
 
 import lab
 
-from test_xen import HELLO, bound, check_echo, echo_guest, linux_guest, save_and_restore, unbound
+from test_xen import HELLO, bound, check_echo, echo_guest, unbound, use_and_move
+from test_xen_agent import move_with_agent
 
 
 @lab.long
@@ -50,14 +51,12 @@ def test_console_of_a_domain(xen_pvh):
 
 @lab.long
 def test_linux(xen_pvh):
-    """A login, interrupts, a transfer; SAVE and ABORT from the control domain around xl save and
-    restore"""
-    from lab.transfer import Transfer
-    with linux_guest(xen_pvh) as (domain, console):
-        assert int(console.command("grep ttyS0 /proc/interrupts | awk '{print $2}'")[1]) > 0
-        console.command('export MARK=here')
-        transfer = Transfer(console, 16 * 1024)
-        transfer.release()
-        from_guest, to_guest = transfer.start().finish()
-        assert from_guest.good() and to_guest.good(), (from_guest, to_guest)
-        save_and_restore(xen_pvh, domain, console)
+    """As test_xen.test_linux: a login, a transfer, xl save and restore; then live to another host"""
+    use_and_move(xen_pvh)
+
+
+@lab.long
+def test_device_model(xen_pvh):
+    """Our QEMU as the domain's device model: bound by its agent, and live to another host by xl
+    alone"""
+    move_with_agent(xen_pvh)

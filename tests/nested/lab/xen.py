@@ -38,8 +38,8 @@ GUESTS = {
     'tagged': {'bios': 'seabios', 'bios_path_override': '/bin/tagged.bin', 'memory': 32},
 }
 # Options of a XenHost whose control domain is PVH. Xen gives no table of ACPI without an IOMMU, and
-# takes Intel's on any processor; a virtio device cannot be driven through it as it is.
-PVH = {'xen': 'dom0=pvh iommu=no-sharept', 'network': False,
+# takes Intel's on any processor; a virtio device is driven through it if it is told to be.
+PVH = {'xen': 'dom0=pvh iommu=no-sharept', 'network': ',iommu_platform=on,disable-legacy=on',
        'extra': ['-machine', 'q35', '-device', 'intel-iommu,intremap=off,caching-mode=on']}
 
 
@@ -55,8 +55,9 @@ class XenHost(CloudHost):
     """As a CloudHost, but that commands are run in Xen's control domain, and user VMs are
     its domains."""
 
-    def __init__(self, config, name='host', memory=1536, xen='', extra=(), dom0='', network=True):
-        """xen, dom0: further options of Xen, and of the control domain's kernel"""
+    def __init__(self, config, name='host', memory=1536, xen='', extra=(), dom0='', network=''):
+        """xen, dom0, network: further options of Xen, of the control domain's kernel, and of its
+        network card"""
         files = files_under(VARIANT, 'bin/') if VARIANT else ()
         super().__init__(config, name, memory=memory, extra=extra, files=files,
                          images=('xen/dom0.cpio',))
@@ -67,9 +68,7 @@ class XenHost(CloudHost):
         self._set('-append', 'com1=115200,8n1 console=com1 loglvl=warning '
                              f'dom0_mem={DOM0_MEMORY}M,max:{DOM0_MEMORY}M dom0_max_vcpus=1 '
                              f'noreboot {xen}'.strip())
-        if not network:
-            at = self.command.index(NETWORK_CARD)
-            del self.command[at - 1:at + 1]
+        self.command[self.command.index(NETWORK_CARD)] += network
 
     def _set(self, option, value):
         self.command[self.command.index(option) + 1] = value
