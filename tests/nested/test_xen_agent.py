@@ -100,7 +100,6 @@ def leaving(xen, receiver):
     """A domain that stands still here, saved, and sent to who never answers; who ends, with the
     block, by finish()."""
     with echo_guest(xen, both=True) as (domain, console):
-        xen.target.run('rm -f /tmp/fake-go', check=True)
         domain.migrate_start(xen.target.listen_alone(receiver), alone=True)
         assert lab.wait_until(lambda: xen.source.guest()['state'] == 'frozen'), \
             xen.source.model_log('one')

@@ -139,7 +139,8 @@ class XenHost(CloudHost):
     def listen_alone(self, receiver='/usr/lib/xen-4.17/bin/xl migrate-receive'):
         """The same, of a domain with an agent: nothing but xl takes part."""
         # one that nobody has come to
-        self.run(f'netstat -ltn | grep -q :{MIGRATION} && kill $(cat /tmp/listen.pid)')
+        self.run(f'rm -f /tmp/fake-go; netstat -ltn | grep -q :{MIGRATION} && '
+                 'kill $(cat /tmp/listen.pid)')
         self.run(f'nc -l -p {MIGRATION} -e {receiver} '
                  '>/tmp/receive.log 2>&1 & echo $! >/tmp/listen.pid; until netstat -ltn | grep -q :'
                  f'{MIGRATION}; do usleep 10000; done', check=True)
