@@ -76,6 +76,7 @@ agent() {
     strip --strip-unneeded "$root/$moddir/shadow-agent.so"
     add 0755 "$build/plugin/shadow-run" usr/bin/shadow-run
     add 0755 "$top/contrib/plugin/qemu-shadow-agent" usr/bin/qemu-shadow-agent
+    add 0644 "$build/plugin/shadow-launch.bin" usr/share/qemu/shadow-launch.bin
     add 0644 "$top/contrib/libvirt/70-shadow.rules" usr/lib/udev/rules.d/70-shadow.rules
     add 0644 "$top/contrib/libvirt/modules-load.conf" usr/lib/modules-load.d/shadow.conf
     add 0755 "$top/contrib/debian/qemu-shadow-agent.postinst" DEBIAN/postinst

@@ -262,4 +262,5 @@ if ! is_made; then
     make_plugin
     make_run
 fi
+"$top/scripts/launch.sh" "$out/shadow-launch.bin"
 say "${out#"$top/"}/shadow-agent.so is for qemu-system-x86 $version"

@@ -158,13 +158,7 @@ build_bare_guests() {
         ld -m elf_i386 --oformat binary -Ttext=0xf0000 -e 0xf0000 \
             -o "$out/guest/tagged.bin" "$work/tagged.o"
     fi
-    source=$here/../../hw/misc/shadow-launch.S
-    if stale "$out/guest/shadow-launch.bin" "$source"; then
-        say "assembling $(basename "$source")"
-        gcc -m32 -c -o "$work/launch.o" "$source"
-        ld -m elf_i386 --oformat binary -Ttext=0x100000 -e 0x100000 \
-            -o "$out/guest/shadow-launch.bin" "$work/launch.o"
-    fi
+    "$here/../../scripts/launch.sh" "$out/guest/shadow-launch.bin"
     for source in "$here"/guest/bare-*.c; do
         local program
         program=$out/guest/$(basename "$source" .c)

@@ -59,13 +59,14 @@ def check(name, folder):
 
 def test_agent():
     """For one version of Debian's QEMU; shadow-run comes without rights, postinst gives them."""
-    from lab.debian import PLUGIN, TREE
+    from lab.debian import LAUNCH, PLUGIN, TREE
     with open(f'{TREE}/version', encoding='ascii') as file:
         version = file.read().strip()
     with tempfile.TemporaryDirectory() as folder:
         control, found = check(AGENT, folder)
         assert f'qemu-system-x86 (= {version})' in control['Depends'].split(', '), control
-        assert PLUGIN in found and 'usr/lib/udev/rules.d/70-shadow.rules' in found, found
+        for file in (PLUGIN, LAUNCH, 'usr/lib/udev/rules.d/70-shadow.rules'):
+            assert file in found, found
         for script in ('DEBIAN/postinst', 'usr/bin/qemu-shadow-agent'):
             run('sh', '-n', f'{folder}/{script}')
         text = run('nm', '-D', '--defined-only', f'{folder}/{PLUGIN}')

@@ -137,6 +137,24 @@ def test_ordinary_port_of_another_kind(plugin_pair):
     assert 'with index 0 and interrupt 3' in error and 'index=0,irq=4' in error, error
 
 
+def test_private_memory(config):
+    """The package has what starts in place of a kernel; the agent carries the memory to another host."""
+    from lab.debian import DebianPair
+    from lab.private import MemoryWork
+    with DebianPair(config) as pair:
+        pair.start_session(private=True)
+        assert pair.source.guest()['protection'] == 'private', pair.source.guest()
+        work = MemoryWork(pair.console)
+        pair.add_target(2)
+        first = pair.source
+        info, _, _ = pair.migrate(pair.console)
+        assert info['status'] == 'completed' and pair.source is not first, info
+        pair.check_session()
+        work.check()
+        guest = pair.source.guest()
+        assert guest['protection'] == 'private' and not guest['memory']['refused'], guest
+
+
 # --- last, since the user VM is in another QEMU then ---
 
 def test_migration_during_transfer(plugin_pair):

@@ -17,6 +17,7 @@ from .patience import scaled
 USER = 'libvirt-qemu'
 PLUGIN = 'usr/lib/x86_64-linux-gnu/qemu/shadow-agent.so'
 QEMU = 'usr/bin/qemu-system-x86_64'
+LAUNCH = 'usr/share/qemu/shadow-launch.bin'
 TREE = f'{ROOT}/build/plugin/debian'
 # A folder with a plug-in and a shadow-run that take the place of the package's
 VARIANT = os.environ.get('SHADOW_PLUGIN')
@@ -116,7 +117,7 @@ class DebianPair(Pair):
 
     def boot(self, guest='vm1', client=True, **options):
         return super().boot(guest, client, emulator='/bin/as-qemu /usr/bin/qemu-shadow-agent',
-                            serial='null', **options)
+                            serial='null', launch=f'/{LAUNCH}', **options)
 
     def start_plain(self, **options):
         return super().start_plain(emulator=f'/bin/as-qemu /{QEMU}', **options)

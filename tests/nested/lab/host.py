@@ -183,8 +183,9 @@ class InnerVm:
 
     def __init__(self, host, name, slot, shadow=True, guest=None, cpus=1, memory=128,
                  append='', incoming=False, extra='', agent=None, serial=None,
-                 emulator='/bin/qemu', private=False, machine='pc'):
-        """private: L0 has the user VM's kernel"""
+                 emulator='/bin/qemu', private=False, launch='/bin/shadow-launch.bin',
+                 machine='pc'):
+        """private: L0 has the user VM's kernel; launch: what asks for it"""
         self.host, self.name = host, name
         self.qmp = None
         self.shadow = shadow
@@ -202,7 +203,7 @@ class InnerVm:
         self.command = (
             f'{emulator} -L /firmware -accel kvm -cpu host -machine {machine},graphics=off,hpet=off '
             f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '
-            f'{"-kernel /bin/shadow-launch.bin" if private else self.kernel(append)} {serial} '
+            f'{f"-kernel {launch}" if private else self.kernel(append)} {serial} '
             f'-qmp tcp:0.0.0.0:{self.ports["qmp"]},server=on,wait=off '
             f'{"-incoming defer" if incoming else ""} {extra}')
 
