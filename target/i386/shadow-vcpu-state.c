@@ -244,15 +244,31 @@ static bool state_numbers_valid(void *opaque, int version_id)
     return s->n <= SHADOW_PRIVATE_CPUS && s->n_starts <= SHADOW_PRIVATE_CPUS;
 }
 
-static int state_post_load(void *opaque, int version_id)
+/* Each start is of another CPU. */
+static bool state_starts_valid(const StateVcpus *s)
 {
-    StateVcpus *s = opaque;
+    for (unsigned i = 0; i < s->n_starts; i++) {
+        const StateStart *start = &s->start[i];
+
+        if (start->vcpu > s->n || (start->vcpu && start->waits)) {
+            return false;
+        }
+        for (unsigned j = 0; j < i; j++) {
+            if (start->apic_id == s->start[j].apic_id ||
+                (start->vcpu && start->vcpu == s->start[j].vcpu)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static int state_take(const StateVcpus *s)
+{
     ShadowPrivate *p = s->parent;
 
-    for (unsigned i = 0; i < s->n_starts; i++) {
-        if (s->start[i].vcpu > s->n) {
-            return -EINVAL;
-        }
+    if (!state_starts_valid(s)) {
+        return -EINVAL;
     }
     for (unsigned i = 0; i < s->n; i++) {
         if (s->vcpu[i].n_bytes > SHADOW_INSN_MAX ||
@@ -270,13 +286,29 @@ static int state_post_load(void *opaque, int version_id)
             .vcpu = start->vcpu ? p->vcpu[start->vcpu - 1] : NULL,
         };
     }
+    return 0;
+}
+
+static int state_wipe(void *opaque)
+{
+    StateVcpus *s = opaque;
+
     shadow_wipe(s->vcpu, sizeof(s->vcpu));
     return 0;
+}
+
+static int state_post_load(void *opaque, int version_id)
+{
+    int ret = state_take(opaque);
+
+    state_wipe(opaque);
+    return ret;
 }
 
 static const VMStateDescription vmstate_tmp = {
     .name = "shadow-vcpus/all",
     .pre_save = state_pre_save,
+    .post_save = state_wipe,
     .post_load = state_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT8(n, StateVcpus),
