@@ -152,6 +152,7 @@ static bool pages_check(uint64_t n, const uint8_t *body, size_t len)
 {
     uint32_t runs = len < sizeof(runs) ? 0 : ldl_be_p(body);
     size_t at = sizeof(runs) + runs * sizeof(PagesRun);
+    unsigned pages = 0;
 
     if (!runs || runs > SHADOW_PAGES_RUNS_MAX || at > len) {
         return false;
@@ -165,8 +166,10 @@ static bool pages_check(uint64_t n, const uint8_t *body, size_t len)
             return false;
         }
         at += size;
+        pages += run.n;
     }
-    return buffer_is_zero(body + at, len - at);
+    return pages <= SHADOW_PAGES_MAX &&
+           buffer_is_zero(body + at, len - at);
 }
 
 bool shadow_pages_give(uint64_t n, const uint8_t *body, size_t len,

@@ -194,6 +194,11 @@ static void test_hostile(void)
     g_assert_true(refused(one));
     run_put(0, 5, UINT16_MAX, 0);           /* more than there are bytes */
     g_assert_true(refused(one));
+    /* as many as are looked at when they are sent, and one more */
+    run_put(0, 0, SHADOW_PAGES_MAX, 1);
+    g_assert_false(refused(12));
+    run_put(0, 0, SHADOW_PAGES_MAX + 1, 1);
+    g_assert_true(refused(12));
     /* the second of two is wrong: the first one is not put either */
     stl_be_p(body, 2);
     run_put(0, 5, 1, 1);
