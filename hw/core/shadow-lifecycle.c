@@ -299,8 +299,8 @@ int shadow_guest_commit(ShadowGuest *g)
     if (!shadow_epoch_store(g, g->accepted, true, &local)) {
         return shadow_guest_refuse(g, -EIO, local, NULL);
     }
-    shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
     g->gave_away = g->bindings;
+    shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_GONE);
     /* the next migration needs a new destination */
     shadow_keys_put_destination_away(g);
     QTAILQ_FOREACH(dev, &g->devices, next) {
@@ -309,6 +309,11 @@ int shadow_guest_commit(ShadowGuest *g)
     }
     shadow_tell_committed(g);
     return 0;
+}
+
+bool shadow_lifecycle_may_come_back(ShadowGuest *g)
+{
+    return g->gave_away == g->bindings && shadow_binding_is_bound(g->ports);
 }
 
 /*
@@ -323,7 +328,7 @@ int shadow_guest_commit(ShadowGuest *g)
 static bool lifecycle_may_take_back(ShadowGuest *g, const ShadowEntry *caller)
 {
     return shadow_life_allows(g, SHADOW_STEP_TAKE_BACK) &&
-           g->gave_away == g->bindings &&
+           shadow_lifecycle_may_come_back(g) &&
            shadow_binding_is_process(g->ports, caller);
 }
 

@@ -28,6 +28,9 @@ void shadow_lifecycle_proved(ShadowGuest *g);
 
 void shadow_lifecycle_set_state(ShadowGuest *g, ShadowGuestState state);
 
+/* Of a guest that is gone: whether who has given it away can still take it back */
+bool shadow_lifecycle_may_come_back(ShadowGuest *g);
+
 /* While held, no device has a side effect. */
 void shadow_lifecycle_hold(ShadowGuest *g, bool held);
 

@@ -85,6 +85,22 @@ int shadow_privacy_accept(ShadowGuest *g, const uint8_t *secret, size_t len,
     return privacy_ops(g)->accept(g->privacy.memory, secret, len, errp);
 }
 
+/* Else there would be two, or registers of one and memory of the other. */
+int shadow_privacy_may_load(ShadowGuest *g, bool snapshot, Error **errp)
+{
+    if (g->privacy.memory && snapshot) {
+        error_setg(errp, "the private memory of shadow-guest '%s' goes back to "
+                   "no snapshot", g->id);
+        return -EOPNOTSUPP;
+    }
+    if (g->privacy.measurement) {
+        error_setg(errp, "the private memory of shadow-guest '%s' is in use",
+                   g->id);
+        return -EBUSY;
+    }
+    return 0;
+}
+
 int shadow_privacy_freeze(ShadowGuest *g, Error **errp)
 {
     return g->privacy.memory ? privacy_ops(g)->freeze(g->privacy.memory, errp)

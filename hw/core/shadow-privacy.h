@@ -42,6 +42,12 @@ int shadow_privacy_accept(ShadowGuest *g, const uint8_t *secret, size_t len,
                           Error **errp);
 
 /*
+ * Whether a state may be loaded.  Returns 0; -EOPNOTSUPP for a snapshot of what
+ * has private memory here; -EBUSY if who has given the guest away has it still.
+ */
+int shadow_privacy_may_load(ShadowGuest *g, bool snapshot, Error **errp);
+
+/*
  * Stand still, if it has private memory, of which everything has left.  Returns
  * 0; -EAGAIN if it still runs or if it has not.
  */

@@ -275,6 +275,9 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
     if (!len || !shadow_epoch_store(g, epoch, freezes, &local)) {
         if (freezes) {
             shadow_privacy_thaw(g);
+        } else if (what == SHADOW_SAVE_PAGES) {
+            /* a session of which nobody has the key */
+            shadow_guest_changed(g);
         }
         return shadow_guest_refuse(g, -EIO, local, errp);
     }
@@ -388,8 +391,10 @@ static int transfer_load_new(ShadowGuest *g, const ShadowOpened *o,
                              Error **errp)
 {
     TransferArrival arrival = { .guest = g, .info = o->info };
-    int ret = shadow_arrival_may_load(g, o, errp);
+    bool snapshot = o->info.purpose == SHADOW_SEAL_SNAPSHOT;
+    int ret = shadow_privacy_may_load(g, snapshot, errp);
 
+    ret = ret ?: shadow_arrival_may_load(g, o, errp);
     if (ret) {
         return ret;
     }
@@ -420,6 +425,10 @@ static int transfer_take(ShadowGuest *g, const ShadowOpened *o, Error **errp)
                                   &local);
     } else if (o->info.purpose == SHADOW_SEAL_PAGES) {
         ret = shadow_privacy_accept(g, o->plain, o->plain_len, &local);
+        if (!ret) {
+            /* a state that came too early fits now */
+            shadow_arrival_forget(g);
+        }
     } else {
         ret = transfer_load_new(g, o, &local);
     }

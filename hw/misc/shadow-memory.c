@@ -10,6 +10,7 @@
 #include "qemu/madvise.h"
 #include "qemu/units.h"
 #include "shadow/hw/core/shadow-accel.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-privacy.h"
 #include "shadow/hw/misc/shadow-memory-internal.h"
 #include "shadow/include/compat-qdev.h"
@@ -78,7 +79,7 @@ static void memory_attached(ShadowDevice *dev, bool attached,
 {
     ShadowMemory *s = SHADOW_MEMORY(dev);
     bool moved = dev->guest && dev->guest->state == SHADOW_GUEST_STATE_GONE &&
-                 !shadow_binding_is_bound(dev->guest->ports);
+                 !shadow_lifecycle_may_come_back(dev->guest);
 
     if (!attached || moved) {
         shadow_memory_end(s);
