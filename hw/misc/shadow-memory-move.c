@@ -151,22 +151,21 @@ static int move_accept(ShadowDevice *dev, const uint8_t *secret, size_t len,
                        Error **errp)
 {
     ShadowMemory *s = SHADOW_MEMORY(dev);
-    ShadowGuest *g = s->guest;
+    ShadowSession new = { };
 
-    if (s->life && g->state == SHADOW_GUEST_STATE_GONE &&
-        g->gave_away != g->bindings) {
-        /* nobody can take it back any more */
-        shadow_memory_end(s);
+    if (!shadow_session_accept(&new, &s->ram, secret, len, errp)) {
+        return -EINVAL;
     }
     shadow_session_end(&s->session);
     shadow_memory_discard(s);
     if (s->life || s->dirty) {
+        shadow_session_end(&new);
         error_setg(errp, "the private memory of shadow-guest '%s' is in use",
-                   g->id);
+                   s->guest->id);
         return -EBUSY;
     }
-    return shadow_session_accept(&s->session, &s->ram, secret, len, errp) ?
-           0 : -EINVAL;
+    s->session = new;
+    return 0;
 }
 
 /* Nothing of an arrival that came to nothing is kept. */
@@ -206,6 +205,7 @@ int shadow_memory_import(ShadowGuest *g, uint8_t *record, size_t len,
 {
     ShadowMemory *s = memory_of(g);
     ShadowPrivate to = { };
+    int ret;
 
     if (!s || s->life || !shadow_session_arrives(&s->session)) {
         error_setg(errp, "no private memory of shadow-guest '%s' arrives",
@@ -214,7 +214,11 @@ int shadow_memory_import(ShadowGuest *g, uint8_t *record, size_t len,
     }
     to.base = SHADOW_PRIVATE_BASE(s->slot);
     s->dirty = true;
-    return shadow_session_import(&s->session, &to, record, len, errp);
+    ret = shadow_session_import(&s->session, &to, record, len, errp);
+    if (!shadow_session_arrives(&s->session)) {
+        shadow_memory_discard(s);
+    }
+    return ret;
 }
 
 int64_t shadow_memory_unsent(ShadowGuest *g)

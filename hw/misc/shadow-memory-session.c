@@ -127,6 +127,8 @@ int shadow_session_export(ShadowSession *s, uint8_t *record, size_t *len,
         return 0;
     }
     if (!shadow_stream_seal(s->stream, record, body)) {
+        /* they count as sent, and will not be */
+        shadow_session_end(s);
         error_setg(errp, "libgcrypt failed to seal pages");
         return -EIO;
     }
@@ -161,6 +163,8 @@ int shadow_session_import(ShadowSession *s, ShadowPrivate *p, uint8_t *record,
                            body_len, session_put, p);
     shadow_wipe(body, body_len);
     if (!ok) {
+        /* it counts as opened, and its pages are not there */
+        shadow_session_end(s);
         error_setg(errp, "a record of private memory is refused: its pages "
                    "are not of this memory");
         return -EBADMSG;

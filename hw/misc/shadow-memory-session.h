@@ -68,14 +68,14 @@ void shadow_session_note(ShadowSession *s, DirtyBitmapSnapshot *written);
 /*
  * Seal some of what is to be sent, in a record of at most *@len bytes.  Returns
  * 0, with *@len what it has, 0 if nothing was to be sent; -ENOSPC if not one
- * page fits; -EIO.  The cloud VM must not have a hand in @record.
+ * page fits; -EIO, and the session has ended.  The cloud VM must not have a hand in @record.
  */
 int shadow_session_export(ShadowSession *s, uint8_t *record, size_t *len,
                           Error **errp);
 
 /*
  * Put a record, which is hostile, into @p's memory; it is opened where it is.
- * -EBADMSG.
+ * -EBADMSG; if it was genuine all the same the session has ended.
  */
 int shadow_session_import(ShadowSession *s, ShadowPrivate *p, uint8_t *record,
                           size_t len, Error **errp);

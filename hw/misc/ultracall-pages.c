@@ -41,9 +41,12 @@ static int pages_export(UltracallCall *call)
     return ret ? shadow_guest_refuse(call->guest, ret, err, NULL) : 0;
 }
 
+/* An envelope of another guest may be in the scratch memory just now. */
 static int pages_import(UltracallCall *call)
 {
-    uint8_t *record = shadow_scratch_take(SHADOW_SCRATCH_ARRIVAL, call->len);
+    uint8_t *scratch = shadow_scratch_take(SHADOW_SCRATCH_ARRIVAL, call->len);
+    g_autofree uint8_t *own = scratch ? NULL : g_try_malloc(MAX(call->len, 1));
+    uint8_t *record = scratch ?: own;
     Error *err = NULL;
     int ret;
 
@@ -52,7 +55,9 @@ static int pages_import(UltracallCall *call)
     }
     iov_to_buf(call->buf.iov, call->buf.n, 0, record, call->len);
     ret = shadow_memory_import(call->guest, record, call->len, &err);
-    shadow_scratch_give(SHADOW_SCRATCH_ARRIVAL, 0);
+    if (scratch) {
+        shadow_scratch_give(SHADOW_SCRATCH_ARRIVAL, 0);
+    }
     return ret ? shadow_guest_refuse(call->guest, ret, err, NULL) : 0;
 }
 
