@@ -189,6 +189,14 @@ ShadowSealResult shadow_keys_open(const ShadowKeyring *ring,
                        info, errp);
 }
 
+/* What has left, or is leaving, was sealed for who was to open it before. */
+static void keys_seal_anew(ShadowGuest *g)
+{
+    if (g->state == SHADOW_GUEST_STATE_ACTIVE) {
+        shadow_guest_changed(g);
+    }
+}
+
 bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
                                  Error **errp)
 {
@@ -205,10 +213,7 @@ bool shadow_keys_set_destination(ShadowGuest *g, const char *key,
             return false;
         }
     }
-    if (!g->history.plain) {
-        /* what is ahead was sealed to the destination before this one */
-        shadow_guest_changed(g);
-    }
+    keys_seal_anew(g);
     g_free(g->destination);
     g->destination = g_steal_pointer(&bytes);
     g_clear_pointer(&g->last_destination, g_free);
@@ -251,6 +256,9 @@ static void set_secret(Object *obj, const char *value, Error **errp)
         g_free(g->secret_id);
         g->secret_id = before;
         return;
+    }
+    if (g->keys) {
+        keys_seal_anew(g);
     }
     g_free(before);
 }
