@@ -4,6 +4,7 @@
  */
 #include "qemu/osdep.h"
 #include "exec/cpu-common.h"
+#include "shadow/hw/core/shadow-accel.h"
 #include "shadow/hw/core/shadow-private.h"
 
 /*
@@ -41,10 +42,13 @@ void shadow_private_discard(uint64_t base, MemoryRegion *ram)
 {
     uint64_t size = memory_region_size(ram);
 
-    /* for what was translated of it; and it may not be possible to give back */
-    address_space_set(&shadow_private_as, base, 0, size,
-                      MEMTXATTRS_UNSPECIFIED);
-    ram_block_discard_range(ram->ram_block, 0, size);
+    if (shadow_accel()->vcpus) {
+        shadow_accel()->vcpus->forget_code(ram);
+    }
+    if (ram_block_discard_range(ram->ram_block, 0, size)) {
+        address_space_set(&shadow_private_as, base, 0, size,
+                          MEMTXATTRS_UNSPECIFIED);
+    }
 }
 
 ShadowPrivate *shadow_private_new(uint64_t base, uint64_t size)

@@ -72,8 +72,8 @@ typedef struct ShadowVcpuOps {
     /* How often they have left the guest, all together; whether one is in it */
     uint64_t (*exits)(ShadowPrivate *p, bool *runs);
     /*
-     * @ram is new, and nobody has run in it: what was translated where it is in
-     * QEMU's list of RAM is of memory that is no more.  QEMU keeps it.
+     * What was translated where @ram is in QEMU's list of RAM is of memory that
+     * is no more.  QEMU keeps it.
      */
     void (*forget_code)(MemoryRegion *ram);
     /* All of them, of a ShadowPrivate */
