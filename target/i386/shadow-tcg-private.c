@@ -7,6 +7,7 @@
 #include "exec/cpu_ldst.h"
 #include "exec/cputlb.h"
 #include "svm.h"
+#include "system/tcg.h"
 #include "tcg/helper-tcg.h"
 #include "shadow/include/compat-tcg.h"
 #include "shadow/hw/core/shadow-running.h"
@@ -47,6 +48,9 @@ void shadow_tcg_forget_code(MemoryRegion *ram)
 {
     ram_addr_t start = memory_region_get_ram_addr(ram);
 
+    if (!tcg_enabled()) {
+        return;                 /* qtest */
+    }
     shadow_tb_invalidate(start, start + memory_region_size(ram) - 1);
 }
 

@@ -206,10 +206,9 @@ static void none_doorbell(CPUState *cpu)
 {
 }
 
-static const ShadowAccel shadow_accel_none = {
+static ShadowAccel shadow_accel_none = {
     .nested_calls = true,
     .sees_entries = true,
-    .private_guests = true,
     .features = none_features,
     .protection = none_protection,
     .start = none_nothing,
@@ -219,8 +218,20 @@ static const ShadowAccel shadow_accel_none = {
     .doorbell = none_doorbell,
 };
 
+/* With qtest private guests can be brought, and sent; nothing runs them. */
 const ShadowAccel *shadow_accel(void)
 {
-    return tcg_enabled() ? &shadow_accel_tcg :
-           kvm_enabled() ? &shadow_accel_kvm : &shadow_accel_none;
+    if (tcg_enabled()) {
+        return &shadow_accel_tcg;
+    }
+    if (kvm_enabled()) {
+        return &shadow_accel_kvm;
+    }
+#ifdef CONFIG_TCG
+    if (qtest_enabled()) {
+        shadow_accel_none.private_guests = true;
+        shadow_accel_none.vcpus = shadow_accel_tcg.vcpus;
+    }
+#endif
+    return &shadow_accel_none;
 }

@@ -69,6 +69,13 @@ void shadow_test_init(int *argc, char ***argv);
 extern char *shadow_dir;
 char *shadow_path(const char *name);
 
+/*
+ * A file with what a bzImage has at least; @version is that of its boot
+ * protocol.
+ */
+#define SHADOW_KERNEL_LEN 4096
+void shadow_kernel_file(const char *name, size_t len, uint16_t version);
+
 /* A QEMU with key0, the guest vm1 with @guest_props, and @fmt */
 QTestState *shadow_start(const char *guest_props, const char *fmt, ...)
     G_GNUC_PRINTF(2, 3);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "shadow/migration/shadow-seal.h"
 #include "shadow-payload.h"
 
 static const ShadowSecret *payload_key(void)
@@ -63,10 +62,11 @@ void golden_check(const char *file, const GByteArray *is, size_t at, size_t n)
     g_assert_cmpmem(is->data, is->len, was->data, was->len);
 }
 
-GByteArray *payload_unsealed(const GByteArray *env)
+GByteArray *payload_unsealed_as(const GByteArray *env, const char *guest,
+                                ShadowSealPurpose purpose)
 {
     const ShadowSealExpect expect = {
-        .guest = "vm1", .purpose = SHADOW_SEAL_MIGRATION
+        .guest = guest, .purpose = purpose, .ahead = true
     };
     const ShadowSecret *keys[] = { payload_key() };
     g_autofree uint8_t *copy = g_memdup2(env->data, env->len);
@@ -78,16 +78,29 @@ GByteArray *payload_unsealed(const GByteArray *env)
     return g_byte_array_new_take(g_memdup2(payload, len), len);
 }
 
+GByteArray *payload_unsealed(const GByteArray *env)
+{
+    return payload_unsealed_as(env, "vm1", SHADOW_SEAL_MIGRATION);
+}
+
+GByteArray *payload_sealed(const GByteArray *payload, const char *guest,
+                           ShadowSealPurpose purpose, uint64_t epoch)
+{
+    ShadowSealInfo info = { .purpose = purpose, .epoch = epoch };
+    GByteArray *env = g_byte_array_new();
+
+    g_strlcpy(info.guest, guest, sizeof(info.guest));
+    g_byte_array_set_size(env, shadow_seal_size(payload->len));
+    memcpy(env->data + SHADOW_SEAL_PAYLOAD, payload->data, payload->len);
+    g_assert_true(shadow_seal(&info, payload_key(), env->data, payload->len,
+                              &error_abort));
+    return env;
+}
+
 int payload_restore(QTestState *qts, const GByteArray *payload)
 {
-    const ShadowSealInfo info = {
-        .guest = "vm1", .purpose = SHADOW_SEAL_MIGRATION, .epoch = 1
-    };
-    size_t len = shadow_seal_size(payload->len);
-    g_autofree uint8_t *env = g_malloc(len);
+    g_autoptr(GByteArray) env = payload_sealed(payload, "vm1",
+                                               SHADOW_SEAL_MIGRATION, 1);
 
-    memcpy(env + SHADOW_SEAL_PAYLOAD, payload->data, payload->len);
-    g_assert_true(shadow_seal(&info, payload_key(), env, payload->len,
-                              &error_abort));
-    return shadow_restore(qts, "vm1", env, len);
+    return shadow_restore(qts, "vm1", env->data, env->len);
 }

@@ -7,6 +7,7 @@
 #define SHADOW_PAYLOAD_H
 
 #include "shadow-common.h"
+#include "shadow/migration/shadow-seal.h"
 
 /* With this the state fits the smallest envelope. */
 #define SMALL_QUEUES ",input-size=512,output-size=512"
@@ -23,6 +24,12 @@ void golden_check(const char *file, const GByteArray *is, size_t at, size_t n);
 
 /* What is in an envelope of vm1 */
 GByteArray *payload_unsealed(const GByteArray *env);
+/* The same of any guest that has key0; also of what is sent ahead */
+GByteArray *payload_unsealed_as(const GByteArray *env, const char *guest,
+                                ShadowSealPurpose purpose);
+/* And the other way round */
+GByteArray *payload_sealed(const GByteArray *payload, const char *guest,
+                           ShadowSealPurpose purpose, uint64_t epoch);
 /* Seal and RESTORE; returns the status of the call */
 int payload_restore(QTestState *qts, const GByteArray *payload);
 

@@ -93,3 +93,15 @@ void shadow_shared_quit(void)
         qtest_quit(shared);
     }
 }
+
+void shadow_kernel_file(const char *name, size_t len, uint16_t version)
+{
+    g_autofree char *path = shadow_path(name);
+    g_autofree uint8_t *data = g_malloc0(SHADOW_KERNEL_LEN);
+
+    data[0x1f1] = 1;
+    memcpy(data + 0x202, "HdrS", 4);
+    stw_le_p(data + 0x206, version);
+    stw_le_p(data + 0x236, 1);
+    g_assert_true(g_file_set_contents(path, (char *)data, len, NULL));
+}

@@ -11,30 +11,16 @@
 #include "qobject/qjson.h"
 #include "shadow-common.h"
 
-#define KERNEL_LEN 4096
 #define APPEND "console=ttyS0"
-
-/* What a bzImage has at least; @version is that of its boot protocol. */
-static void kernel_file(const char *name, size_t len, uint16_t version)
-{
-    g_autofree char *path = shadow_path(name);
-    g_autofree uint8_t *data = g_malloc0(KERNEL_LEN);
-
-    data[0x1f1] = 1;
-    memcpy(data + 0x202, "HdrS", 4);
-    stw_le_p(data + 0x206, version);
-    stw_le_p(data + 0x236, 1);
-    g_assert_true(g_file_set_contents(path, (char *)data, len, NULL));
-}
 
 static void files_init(void)
 {
     g_autofree char *initrd = shadow_path("initrd");
 
-    kernel_file("kernel", KERNEL_LEN, 0x20f);
-    kernel_file("old", KERNEL_LEN, 0x20b);
-    kernel_file("short", 0x300, 0x20f);
-    kernel_file("tiny", 16, 0x20f);
+    shadow_kernel_file("kernel", SHADOW_KERNEL_LEN, 0x20f);
+    shadow_kernel_file("old", SHADOW_KERNEL_LEN, 0x20b);
+    shadow_kernel_file("short", 0x300, 0x20f);
+    shadow_kernel_file("tiny", 16, 0x20f);
     g_assert_true(g_file_set_contents(initrd, "initrd", -1, NULL));
 }
 
@@ -115,7 +101,7 @@ static char *measurement(void)
 
     g_assert_true(g_file_get_contents(path, &kernel, NULL, NULL));
     g_checksum_update(sum, (uint8_t *)"shadow-launch-1", 15);
-    measure(sum, kernel, KERNEL_LEN);
+    measure(sum, kernel, SHADOW_KERNEL_LEN);
     measure(sum, "initrd", 6);
     measure(sum, APPEND, strlen(APPEND));
     return g_strdup(g_checksum_get_string(sum));
