@@ -92,6 +92,14 @@ def test_ended_while_a_cpu_is_inside(bare):
         assert 'changed' not in said and 'bad' not in said, said
 
 
+def test_reset_of_a_cpu_inside(bare):
+    """INIT: the guest leaves the CPU as at any exit, and goes on on another one."""
+    with bare('private-over', private=True, cpus=2, then='reset') as vm:
+        vm.wait_done()
+        said = vm.console.text()
+        assert 'changed' not in said and 'bad' not in said, said
+
+
 def test_dma_and_other_means(bare):
     attack(bare, 'machine', 'private-machine', rounds=5)
 

@@ -2,7 +2,7 @@
 /*
  * private-over: a guest in private memory that a second CPU never leaves, while
  * the first one ends it, and has it launched anew; with then=stay, while others
- * do what they will.
+ * do what they will; with then=reset, and then resets that CPU.
  */
 #include "private.h"
 
@@ -70,6 +70,31 @@ static void enter_beside(void)
     check("secrets in the same VMCB", private_secrets_in(&other), 0);
 }
 
+static void reset_second(void)
+{
+    smp_start(second_cpu_again);
+    for (unsigned n = 0; !after_init && n < ROUNDS; n++) {
+        relax(ROUNDS);
+    }
+    check("secrets in registers after INIT", after_init, 1);
+}
+
+/* On this CPU, until it has made some rounds */
+static void go_on(const char *what)
+{
+    unsigned until = private_rounds + 3;
+
+    for (unsigned n = 0; private_rounds < until && n < 10000; n++) {
+        PrivateExit exit = private_answer(private_vm.vmcb->exit_code);
+
+        if (exit.spins) {
+            private_vm.vmcb->event_inj = INJECT_VALID | VICTIM_VECTOR;
+        }
+        private_enter();
+    }
+    check(what, private_rounds, until);
+}
+
 /* Lists of memory in which there is no place for a kernel, or that are none */
 static void launch_wildly(Vm *vm)
 {
@@ -104,29 +129,22 @@ void scenario_private_over(void)
             __asm__ volatile("cli; hlt");
         }
     }
+    if (option_is("then", "reset")) {
+        reset_second();
+        go_on("rounds of what was reset");
+        return;
+    }
     enter_beside();
     check("LAUNCH beside it", private_launch_again(&second), -EALREADY);
     check("UNBIND", call(ULTRACALL_UNBIND, "vm1", NULL, 0), 0);
     check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
     check("LAUNCH while a CPU is inside", private_launch_again(&second),
           -EBUSY);
-    smp_start(second_cpu_again);
-    for (unsigned n = 0; !after_init && n < ROUNDS; n++) {
-        relax(ROUNDS);
-    }
-    check("secrets in registers after INIT", after_init, 1);
+    reset_second();
     if (!check("LAUNCH", private_launch_again(&second), 1)) {
         return;
     }
     private_vm = second;
     private_rounds = 0;
-    for (unsigned n = 0; private_rounds < 3 && n < 10000; n++) {
-        PrivateExit exit = private_answer(private_vm.vmcb->exit_code);
-
-        if (exit.spins) {
-            private_vm.vmcb->event_inj = INJECT_VALID | VICTIM_VECTOR;
-        }
-        private_enter();
-    }
-    check("rounds of the new one", private_rounds, 3);
+    go_on("rounds of the new one");
 }
