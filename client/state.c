@@ -199,7 +199,10 @@ static char *get_protection(JsonObject *obj)
     g_autofree char *protection = get_text(obj, "protection");
     g_autofree char *measured = get_text(obj, "measurement");
 
-    if (!g_strcmp0(protection, "private") && measured &&
+    if (!g_strcmp0(protection, "private") && !measured) {
+        return g_strdup("private; it began with what the cloud VM gave");
+    }
+    if (!g_strcmp0(protection, "private") &&
         strlen(measured) == MEASUREMENT_LEN &&
         strspn(measured, "0123456789abcdef") == MEASUREMENT_LEN) {
         return g_strdup_printf("private, launched as sha256 %s", measured);

@@ -71,7 +71,9 @@ typedef struct ShadowKept {
 typedef struct ShadowPrivacy {
     ShadowDevice *memory;       /* a shadow-memory, or NULL */
     bool required;
-    char *measurement;          /* while it runs there, or NULL */
+    bool runs;                  /* there */
+    bool sealed;                /* while it does: nothing comes from outside */
+    char *measurement;          /* the same; NULL: it was not measured */
 } ShadowPrivacy;
 
 struct ShadowGuest {

@@ -31,6 +31,7 @@ struct ShadowPorts {
     ShadowClaim *claim;         /* RCU, or NULL; see shadow-claim.h */
     ShadowPrivate *private;     /* RCU, or NULL: not launched */
     bool private_only;          /* atomic: what is not private has no ports */
+    bool may_lock;              /* atomic: it may come to be private itself */
     bool entry_armed;
     bool proved;                /* atomic: the guest's ports are its own */
     bool releasing;             /* atomic: see shadow_running_release() */

@@ -21,7 +21,7 @@ static void privacy_changed(ShadowGuest *g)
 }
 
 bool shadow_privacy_add_memory(ShadowGuest *g, ShadowDevice *memory,
-                               bool required, Error **errp)
+                               bool required, bool imports, Error **errp)
 {
     if (g->privacy.memory) {
         error_setg(errp, "shadow-guest '%s' has private memory already", g->id);
@@ -30,6 +30,7 @@ bool shadow_privacy_add_memory(ShadowGuest *g, ShadowDevice *memory,
     g->privacy.memory = memory;
     g->privacy.required = required;
     qatomic_set(&g->ports->private_only, required);
+    qatomic_set(&g->ports->may_lock, imports);
     if (required) {
         shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE,
                                     "it does not run in private memory yet");
@@ -43,14 +44,23 @@ void shadow_privacy_remove_memory(ShadowGuest *g)
     g->privacy.memory = NULL;
     g->privacy.required = false;
     qatomic_set(&g->ports->private_only, false);
+    qatomic_set(&g->ports->may_lock, false);
     privacy_changed(g);
+}
+
+static void privacy_begins(ShadowGuest *g, ShadowPrivate *p,
+                           const char *measurement)
+{
+    g->privacy.runs = true;
+    g->privacy.sealed = !p->import || shadow_import_is_sealed(p->import);
+    g->privacy.measurement = g_strdup(measurement);
+    qatomic_rcu_set(&g->ports->private, p);
 }
 
 void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement)
 {
-    g->privacy.measurement = g_strdup(measurement);
-    qatomic_rcu_set(&g->ports->private, p);
+    privacy_begins(g, p, measurement);
     shadow_guest_set_protection(g, SHADOW_PROTECTION_PRIVATE, "launched");
     shadow_tell_launched(g, measurement);
 }
@@ -58,9 +68,23 @@ void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
 void shadow_privacy_restored(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement)
 {
-    g->privacy.measurement = g_strdup(measurement);
-    qatomic_rcu_set(&g->ports->private, p);
+    privacy_begins(g, p, measurement);
     shadow_guest_set_protection(g, SHADOW_PROTECTION_PRIVATE, "restored");
+}
+
+/* Its ports are its own from now on, and no more than that. */
+void shadow_privacy_locked(ShadowGuest *g, ShadowPrivate *p)
+{
+    privacy_begins(g, p, NULL);
+    shadow_guest_set_protection(g, SHADOW_PROTECTION_FORCED, "locked");
+    privacy_changed(g);
+}
+
+void shadow_privacy_sealed(ShadowGuest *g)
+{
+    g->privacy.sealed = true;
+    shadow_guest_set_protection(g, SHADOW_PROTECTION_PRIVATE, "sealed");
+    shadow_tell_sealed(g);
 }
 
 static const ShadowMemoryOps *privacy_ops(ShadowGuest *g)
@@ -117,6 +141,7 @@ void shadow_privacy_thaw(ShadowGuest *g)
 void shadow_privacy_ended(ShadowGuest *g)
 {
     qatomic_rcu_set(&g->ports->private, NULL);
+    g->privacy.runs = g->privacy.sealed = false;
     g_clear_pointer(&g->privacy.measurement, g_free);
     shadow_guest_set_protection(g, SHADOW_PROTECTION_NONE,
                                 "the private guest has ended");
@@ -128,10 +153,15 @@ void shadow_privacy_ended(ShadowGuest *g)
 
 char *shadow_privacy_text(ShadowGuest *g)
 {
-    return g->privacy.measurement ?
-           g_strdup_printf("private memory, launched as sha256 %s",
-                           g->privacy.measurement) :
-           g->privacy.memory ? g_strdup("memory is not private yet") : NULL;
+    if (g->privacy.measurement) {
+        return g_strdup_printf("private memory, launched as sha256 %s",
+                               g->privacy.measurement);
+    }
+    return g_strdup(!g->privacy.memory ? NULL :
+                    !g->privacy.runs ? "memory is not private yet" :
+                    !g->privacy.sealed ? "memory is not sealed yet: the cloud "
+                                         "VM gives what is in it" :
+                    "private memory, which began with what the cloud VM gave");
 }
 
 ShadowMemoryInfo *shadow_privacy_query(ShadowGuest *g)

@@ -11,20 +11,27 @@
 
 /*
  * The guest gets @memory, a device.  With @required nothing but what is
- * launched there has its ports.  False: it has one already.
+ * launched there has its ports.  @imports: nothing is, but what it runs may come
+ * to be private.  False: it has one already.
  */
 bool shadow_privacy_add_memory(ShadowGuest *g, ShadowDevice *memory,
-                               bool required, Error **errp);
+                               bool required, bool imports, Error **errp);
 /* And loses it. */
 void shadow_privacy_remove_memory(ShadowGuest *g);
 
 /* The guest starts as @p; @measurement is 64 hexadecimal digits. */
 void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement);
+/*
+ * What it runs has come to be private, as @p, into which the cloud VM gives what
+ * it has; and from now on does not.
+ */
+void shadow_privacy_locked(ShadowGuest *g, ShadowPrivate *p);
+void shadow_privacy_sealed(ShadowGuest *g);
 /* It has ended; no CPU enters it any more. */
 void shadow_privacy_ended(ShadowGuest *g);
 
-/* It is the one that has come from another host, as @p. */
+/* It is the one that has come from another host, as @p; @measurement or NULL */
 void shadow_privacy_restored(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement);
 

@@ -62,6 +62,16 @@ ShadowPrivate *shadow_private_new(uint64_t base, uint64_t size)
     return p;
 }
 
+/* Where a PC has no memory: a display adapter may be there. */
+#define NO_MEMORY     0xa0000
+#define NO_MEMORY_END 0xc0000
+
+void shadow_private_imports(ShadowPrivate *p)
+{
+    p->import = shadow_import_new(p->size);
+    shadow_import_leave_out(p->import, NO_MEMORY, NO_MEMORY_END);
+}
+
 bool shadow_private_try_ref(ShadowPrivate *p)
 {
     unsigned refs = qatomic_read(&p->refs);
@@ -82,6 +92,7 @@ static void shadow_private_reclaim(ShadowPrivate *p)
     for (unsigned i = 0; i < p->n_vcpus; i++) {
         p->free_vcpu(p->vcpu[i]);
     }
+    shadow_import_free(p->import);
     qemu_mutex_destroy(&p->lock);
     g_free(p);
 }

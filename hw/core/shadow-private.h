@@ -12,6 +12,7 @@
 #include "qemu/rcu.h"
 #include "qemu/units.h"
 #include "qemu/thread.h"
+#include "shadow/hw/core/shadow-import.h"
 #include "shadow/include/compat-memory.h"
 
 /* Which physical address bit tells the guest's private memory */
@@ -32,6 +33,7 @@
 typedef struct ShadowVcpu ShadowVcpu;
 
 typedef struct ShadowPrivate ShadowPrivate;
+
 /* A virtual CPU that the guest has asked to start */
 typedef struct ShadowPrivateStart {
     uint32_t apic_id;
@@ -44,6 +46,7 @@ struct ShadowPrivate {
     struct rcu_head rcu;
     unsigned refs;              /* atomic */
     uint64_t base, size;
+    ShadowImport *import;       /* or NULL: nothing comes from the cloud VM */
     QemuMutex lock;             /* of what follows, for writers */
     bool frozen;                /* atomic: no virtual CPU is entered */
     ShadowPrivateStart start[SHADOW_PRIVATE_CPUS];
@@ -56,6 +59,8 @@ struct ShadowPrivate {
 
 /* One life of a guest's private half, from launch to reset; one reference */
 ShadowPrivate *shadow_private_new(uint64_t base, uint64_t size);
+/* What it begins with comes from the cloud VM; before anybody else knows it. */
+void shadow_private_imports(ShadowPrivate *p);
 /* False if it is being freed.  In an RCU read section. */
 bool shadow_private_try_ref(ShadowPrivate *p);
 void shadow_private_unref(ShadowPrivate *p);
@@ -76,6 +81,8 @@ typedef struct ShadowVcpuOps {
      * is no more.  QEMU keeps it.
      */
     void (*forget_code)(MemoryRegion *ram);
+    /* A guest may come to be private by itself: look at what it asks. */
+    void (*await_lock)(void);
     /* All of them, of a ShadowPrivate */
     const struct VMStateDescription *state;
 } ShadowVcpuOps;

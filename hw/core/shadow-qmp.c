@@ -81,6 +81,22 @@ static void hmp_print_device(GString *buf, ShadowDeviceInfo *d)
     }
 }
 
+static void hmp_print_memory(GString *buf, const ShadowMemoryInfo *m)
+{
+    g_string_append_printf(buf, "  private memory: %" PRIu64 " MiB, %s, %u "
+                           "virtual CPUs, %" PRIu64 " entries refused\n",
+                           m->size / MiB,
+                           !m->launched ? "not launched" :
+                           m->sealed ? "launched" : "not sealed", m->vcpus,
+                           m->refused);
+    if (m->measurement) {
+        g_string_append_printf(buf, "    sha256 %s\n", m->measurement);
+    } else {
+        g_string_append_printf(buf, "    imported, %" PRIu64 " pages\n",
+                               m->imported);
+    }
+}
+
 HumanReadableText *qmp_x_query_shadow(Error **errp)
 {
     g_autoptr(GString) buf = g_string_new("");
@@ -110,13 +126,7 @@ HumanReadableText *qmp_x_query_shadow(Error **errp)
                                    g->snapshots_saved, g->snapshots_restored);
         }
         if (g->memory) {
-            g_string_append_printf(buf, "  private memory: %" PRIu64 " MiB, "
-                                   "%s, %u virtual CPUs, %" PRIu64
-                                   " entries refused\n    sha256 %s\n",
-                                   g->memory->size / MiB,
-                                   g->memory->launched ? "launched" :
-                                   "not launched", g->memory->vcpus,
-                                   g->memory->refused, g->memory->measurement);
+            hmp_print_memory(buf, g->memory);
         }
         for (ShadowDeviceInfoList *d = g->devices; d; d = d->next) {
             hmp_print_device(buf, d->value);

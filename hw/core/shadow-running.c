@@ -204,6 +204,12 @@ void shadow_running_private(unsigned cpu_index)
     }
 }
 
+bool shadow_running_is_private(unsigned cpu_index, ShadowPorts *ports)
+{
+    return shadow_running_get(cpu_index) ==
+           ((uintptr_t)ports | RUNNING_PRIVATE);
+}
+
 static bool shadow_running_is_other(uintptr_t running, ShadowPorts *ports)
 {
     return !(running & RUNNING_PRIVATE) &&

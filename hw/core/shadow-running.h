@@ -61,6 +61,9 @@ ShadowPorts *shadow_running_entered(unsigned cpu_index, bool *sure);
  */
 void shadow_running_private(unsigned cpu_index);
 
+/* Whether the CPU is in the private half of that guest, or was last */
+bool shadow_running_is_private(unsigned cpu_index, ShadowPorts *ports);
+
 /* What follows is called with the BQL held. */
 
 /*

@@ -38,6 +38,7 @@ typedef enum TellKind {
     TELL_BOUND,
     TELL_BOUND_BY_CLAIM,
     TELL_LAUNCHED,
+    TELL_SEALED,
     TELL_UNBOUND,
     TELL_SAVED,
     TELL_RESTORED,
@@ -155,6 +156,9 @@ static void tell_send(ShadowGuest *g, TellKind kind, const TellNews *news)
         break;
     case TELL_LAUNCHED:
         qapi_event_send_shadow_guest_launched(g->id, reason, merged, merged);
+        break;
+    case TELL_SEALED:
+        qapi_event_send_shadow_guest_sealed(g->id, merged, merged);
         break;
     case TELL_UNBOUND:
         qapi_event_send_shadow_guest_unbound(g->id, reason, merged, merged);
@@ -294,6 +298,11 @@ void shadow_tell_bound(ShadowGuest *g, ShadowBoundBy by)
 void shadow_tell_launched(ShadowGuest *g, const char *measurement)
 {
     tell(g, TELL_LAUNCHED, measurement, false);
+}
+
+void shadow_tell_sealed(ShadowGuest *g)
+{
+    tell(g, TELL_SEALED, NULL, false);
 }
 
 void shadow_tell_unbound(ShadowGuest *g, const char *reason)

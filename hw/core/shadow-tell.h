@@ -42,6 +42,7 @@ typedef enum ShadowBoundBy {
 /* Changes of state.  A @reason is for a person to read, and is copied. */
 void shadow_tell_bound(ShadowGuest *g, ShadowBoundBy by);
 void shadow_tell_launched(ShadowGuest *g, const char *measurement);
+void shadow_tell_sealed(ShadowGuest *g);
 void shadow_tell_unbound(ShadowGuest *g, const char *reason);
 void shadow_tell_saved(ShadowGuest *g, const ShadowTold *told);
 void shadow_tell_restored(ShadowGuest *g, const ShadowTold *told);

@@ -171,9 +171,10 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
                    "no snapshot", g->id);
         return shadow_guest_refuse(g, -EOPNOTSUPP, local, errp);
     }
-    if (what == SHADOW_SAVE_PAGES && !g->privacy.measurement) {
-        error_setg(errp, "shadow-guest '%s' does not run in private memory",
-                   g->id);
+    if (what == SHADOW_SAVE_PAGES && !g->privacy.sealed) {
+        error_setg(errp, g->privacy.runs ?
+                   "shadow-guest '%s' has not sealed its memory yet" :
+                   "shadow-guest '%s' does not run in private memory", g->id);
         return -EOPNOTSUPP;
     }
     if (what == SHADOW_SAVE_SNAPSHOT && !g->snapshots) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What shadow-memory.c and shadow-memory-move.c share. */
+/* What the files shadow-memory*.c share. */
 #ifndef HW_MISC_SHADOW_MEMORY_INTERNAL_H
 #define HW_MISC_SHADOW_MEMORY_INTERNAL_H
 
@@ -8,6 +8,9 @@
 
 #define TYPE_SHADOW_MEMORY "shadow-memory"
 OBJECT_DECLARE_SIMPLE_TYPE(ShadowMemory, SHADOW_MEMORY)
+
+/* Where a guest says that its memory is sealed; no device of a PC has it. */
+#define SHADOW_SEAL_PORT 0x5348
 
 #define SHADOW_MEASUREMENT_TEXT (2 * SHADOW_MEASUREMENT_LEN + 1)
 
@@ -26,13 +29,15 @@ struct ShadowMemory {
     MemoryRegion ram;
     uint64_t size;
     char *kernel, *initrd, *append;
-    ShadowImage *image;
+    ShadowImage *image;         /* NULL: what starts is the cloud VM's */
     unsigned slot;
     ShadowPrivate *life;        /* from launch to reset, or NULL */
     bool dirty;                 /* not all zeros */
     bool warned;                /* that a launch has failed, once */
-    bool required;
-    char measurement[SHADOW_MEASUREMENT_TEXT];          /* of @image */
+    bool required, required_set;
+    uint32_t port;              /* by which it is sealed, without @image */
+    MemoryRegion seal;
+    char measurement[SHADOW_MEASUREMENT_TEXT];          /* of @image, or "" */
     char launched[SHADOW_MEASUREMENT_TEXT];             /* with @life */
     ShadowGuest *guest;         /* that it is known to, or NULL */
     ShadowSession session;
@@ -47,6 +52,12 @@ void shadow_memory_end(ShadowMemory *s);
 
 /* Give its memory back to the host, unless something has it. */
 void shadow_memory_discard(ShadowMemory *s);
+
+/* A new life in memory that is all zeros; NULL: not now, see *@ret */
+ShadowPrivate *shadow_memory_begin(ShadowMemory *s, int *ret);
+
+/* By which port its guest seals it (shadow-memory-import.c) */
+bool shadow_memory_add_port(ShadowMemory *s, Error **errp);
 
 /* Its part in migrations (shadow-memory-move.c) */
 void shadow_memory_move_class_init(ShadowDeviceClass *sdc);

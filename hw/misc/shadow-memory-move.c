@@ -6,6 +6,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/cutils.h"
 #include "qemu/main-loop.h"
 #include "migration/vmstate.h"
 #include "shadow/hw/core/shadow-accel.h"
@@ -295,12 +296,14 @@ static bool move_has_arrived(ShadowMemory *s)
                    sizeof(s->state.digest));
 }
 
+/* Or nothing, of one that was not measured */
 static bool move_is_measurement(const uint8_t *text)
 {
     size_t len = SHADOW_MEASUREMENT_TEXT - 1;
 
-    return !text[len] &&
-           strspn((const char *)text, "0123456789abcdef") == len;
+    return buffer_is_zero(text, SHADOW_MEASUREMENT_TEXT) ||
+           (!text[len] &&
+            strspn((const char *)text, "0123456789abcdef") == len);
 }
 
 /* It becomes the guest's when all else of the state is right, too. */
@@ -327,7 +330,8 @@ static void move_restored(ShadowDevice *dev, bool snapshot)
     s->unrun = true;
     memcpy(s->launched, s->state.measurement, sizeof(s->launched));
     shadow_session_end(&s->session);
-    shadow_privacy_restored(s->guest, s->life, s->launched);
+    shadow_privacy_restored(s->guest, s->life,
+                            *s->launched ? s->launched : NULL);
 }
 
 /* What has arrived and never ran is not here, if its source still has it. */

@@ -89,6 +89,22 @@ static void memory_attached(ShadowDevice *dev, bool attached,
     }
 }
 
+ShadowPrivate *shadow_memory_begin(ShadowMemory *s, int *ret)
+{
+    *ret = s->life ? -EALREADY :
+           s->guest->state != SHADOW_GUEST_STATE_ACTIVE ||
+           !slot_is_left(s->slot) ? -EBUSY : 0;
+    if (*ret) {
+        return NULL;
+    }
+    shadow_memory_discard(s);
+    shadow_session_end(&s->session);
+    s->life = shadow_private_new(SHADOW_PRIVATE_BASE(s->slot), s->size);
+    s->dirty = true;
+    memcpy(s->launched, s->measurement, sizeof(s->launched));
+    return s->life;
+}
+
 ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
                                     unsigned n_facts, ShadowStart *start,
                                     int *ret)
@@ -97,15 +113,13 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
     ShadowMemory *s = (ShadowMemory *)g->privacy.memory;
     ShadowMachine machine;
 
-    *ret = !s ? -EOPNOTSUPP : s->life ? -EALREADY :
-           g->state != SHADOW_GUEST_STATE_ACTIVE ||
-           !slot_is_left(s->slot) ? -EBUSY : 0;
-    if (*ret) {
+    if (!s || !s->image) {
+        *ret = -EOPNOTSUPP;
         return NULL;
     }
-    shadow_memory_discard(s);
-    s->life = shadow_private_new(SHADOW_PRIVATE_BASE(s->slot), s->size);
-    s->dirty = true;
+    if (!shadow_memory_begin(s, ret)) {
+        return NULL;
+    }
     shadow_machine_read(&machine, facts, n_facts, s->size);
     if (!shadow_launch(s->life, s->image, &machine, start, &err)) {
         if (!s->warned) {
@@ -120,8 +134,6 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
         *ret = -EINVAL;
         return NULL;
     }
-    shadow_session_end(&s->session);
-    memcpy(s->launched, s->measurement, sizeof(s->launched));
     shadow_privacy_launched(g, s->life, s->measurement);
     return s->life;
 }
@@ -130,12 +142,18 @@ static ShadowMemoryInfo *memory_query(ShadowDevice *dev)
 {
     ShadowMemory *s = SHADOW_MEMORY(dev);
     ShadowMemoryInfo *info = g_new0(ShadowMemoryInfo, 1);
+    const char *measurement = s->life ? s->launched : s->measurement;
 
     info->size = s->size;
     info->required = s->required;
     info->launched = s->life;
-    info->measurement = g_strdup(s->life ? s->launched : s->measurement);
+    info->sealed = s->guest->privacy.sealed;
+    info->start = *measurement ? SHADOW_MEMORY_START_MEASURED :
+                  SHADOW_MEMORY_START_IMPORTED;
+    info->measurement = *measurement ? g_strdup(measurement) : NULL;
     if (s->life) {
+        info->imported = s->life->import ?
+                         shadow_import_pages(s->life->import) : 0;
         info->vcpus = qatomic_read(&s->life->n_vcpus);
         info->refused = qatomic_read(&s->life->refused);
     }
@@ -146,27 +164,52 @@ static void memory_measure(ShadowMemory *s)
 {
     uint8_t measurement[SHADOW_MEASUREMENT_LEN];
 
+    if (!s->image) {
+        return;
+    }
     shadow_image_measure(s->image, measurement);
     for (int i = 0; i < sizeof(measurement); i++) {
         sprintf(s->measurement + 2 * i, "%02x", measurement[i]);
     }
 }
 
-static bool memory_setup(ShadowDevice *dev, Error **errp)
+static bool memory_check(ShadowMemory *s, Error **errp)
 {
-    ShadowMemory *s = SHADOW_MEMORY(dev);
-
     if (!s->size || s->size % MiB || s->size > MEMORY_MAX) {
         error_setg(errp, "size must be 1M to 3G, in MiB");
         return false;
     }
-    if (!s->kernel) {
-        error_setg(errp, "property 'kernel' is required");
+    if (!s->kernel && (s->initrd || s->append)) {
+        error_setg(errp, "initrd and append are those of a kernel: there is "
+                   "none");
         return false;
     }
     if (!shadow_accel()->private_guests) {
         error_setg(errp, "private memory of nested guests needs -accel tcg: "
                    "with KVM the host's kernel would have to serve it");
+        return false;
+    }
+    return true;
+}
+
+/* What its owner gives, or else what its guest says with */
+static bool memory_start(ShadowMemory *s, Error **errp)
+{
+    if (!s->required_set) {
+        s->required = s->kernel;
+    }
+    if (!s->kernel) {
+        return shadow_memory_add_port(s, errp);
+    }
+    s->image = shadow_image_new(s->kernel, s->initrd, s->append, errp);
+    return s->image;
+}
+
+static bool memory_setup(ShadowDevice *dev, Error **errp)
+{
+    ShadowMemory *s = SHADOW_MEMORY(dev);
+
+    if (!memory_check(s, errp)) {
         return false;
     }
     s->slot = slot_find();
@@ -175,8 +218,7 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
                    SHADOW_PRIVATE_GUESTS);
         return false;
     }
-    s->image = shadow_image_new(s->kernel, s->initrd, s->append, errp);
-    if (!s->image) {
+    if (!memory_start(s, errp)) {
         return false;
     }
     if (!memory_region_init_ram_nomigrate(&s->ram, OBJECT(s),
@@ -185,7 +227,7 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
         return false;
     }
     if (!shadow_privacy_add_memory(shadow_guest_find(dev->guest_id), dev,
-                                   s->required, errp)) {
+                                   s->required, !s->image, errp)) {
         object_unparent(OBJECT(&s->ram));
         g_clear_pointer(&s->image, shadow_image_free);
         return false;
@@ -195,6 +237,9 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
     shadow_memory_move_start(s);
     if (shadow_accel()->vcpus) {
         shadow_accel()->vcpus->forget_code(&s->ram);
+        if (!s->image) {
+            shadow_accel()->vcpus->await_lock();
+        }
     }
     qemu_madvise(memory_region_get_ram_ptr(&s->ram), s->size,
                  QEMU_MADV_DONTDUMP);
@@ -224,8 +269,24 @@ static const Property memory_properties[] = {
     DEFINE_PROP_STRING("kernel", ShadowMemory, kernel),
     DEFINE_PROP_STRING("initrd", ShadowMemory, initrd),
     DEFINE_PROP_STRING("append", ShadowMemory, append),
-    DEFINE_PROP_BOOL("required", ShadowMemory, required, true),
+    DEFINE_PROP_UINT32("port", ShadowMemory, port, SHADOW_SEAL_PORT),
 };
+
+static bool memory_get_required(Object *obj, Error **errp)
+{
+    return SHADOW_MEMORY(obj)->required;
+}
+
+/* Without, it follows from whether there is a kernel. */
+static void memory_set_required(Object *obj, bool value, Error **errp)
+{
+    if (DEVICE(obj)->realized) {
+        error_setg(errp, "property 'required' cannot be set now");
+        return;
+    }
+    SHADOW_MEMORY(obj)->required = value;
+    SHADOW_MEMORY(obj)->required_set = true;
+}
 
 static void memory_class_init(ObjectClass *oc, ShadowClassData *data)
 {
@@ -234,11 +295,17 @@ static void memory_class_init(ObjectClass *oc, ShadowClassData *data)
 
     dc->desc = "memory of a nested guest that its hypervisor cannot access";
     device_class_set_props(dc, memory_properties);
+    object_class_property_add_bool(oc, "required", memory_get_required,
+                                   memory_set_required);
+    object_class_property_set_description(oc, "required",
+        "nothing but what runs in it has the guest's ports (default: on with "
+        "a kernel)");
     sdc->setup = memory_setup;
     sdc->teardown = memory_teardown;
     sdc->reset = memory_reset;
     sdc->attached = memory_attached;
     sdc->private_memory = memory_query;
+    sdc->works_held = true;
     shadow_memory_move_class_init(sdc);
 }
 

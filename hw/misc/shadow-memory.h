@@ -16,6 +16,12 @@ ShadowPrivate *shadow_memory_launch(ShadowGuest *g, const ShadowFact *facts,
                                     int *ret);
 
 /*
+ * What the guest runs comes to be private: returns that, in which nothing is
+ * yet; or NULL if it cannot.
+ */
+ShadowPrivate *shadow_memory_lock(ShadowGuest *g);
+
+/*
  * Pages on their way to another host, see shadow-memory-session.h; -EBUSY if
  * none are.  How many are still to be sent, or -EBUSY.  -EAGAIN, without an
  * error: what was written to is being noted, ask again soon.

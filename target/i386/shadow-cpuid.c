@@ -72,6 +72,11 @@ static void answer_hypervisor(uint32_t leaf, uint32_t regs[4])
     }
 }
 
+bool shadow_cpuid_is_encryption(uint32_t leaf)
+{
+    return leaf == LEAF_ENCRYPTION || leaf == LEAF_AMD_LAST;
+}
+
 bool shadow_cpuid_keeps(CPUX86State *env, uint32_t leaf, uint32_t subleaf,
                         uint32_t regs[4])
 {

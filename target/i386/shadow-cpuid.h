@@ -15,6 +15,9 @@
 bool shadow_cpuid_keeps(CPUX86State *env, uint32_t leaf, uint32_t subleaf,
                         uint32_t regs[4]);
 
+/* Whether @leaf says, or says where to ask, whether memory is encrypted */
+bool shadow_cpuid_is_encryption(uint32_t leaf);
+
 /*
  * The hypervisor has answered @regs, to a guest whose CR4 is @cr4: make of it
  * what the guest may believe.

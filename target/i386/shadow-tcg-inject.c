@@ -80,6 +80,8 @@ void shadow_tcg_inject(CPUX86State *env, ShadowVcpu *v, uint32_t event,
         shadow_tcg_trap_step(env);
     }
     if (type == SVM_EVTINJ_TYPE_EXEPT) {
+        /* if it does not come to that, the instruction exits once more */
+        take_over(env, event);
         raise_event(env, event & SVM_EVTINJ_VEC_MASK);
     }
     if (v->nmi_waits && !(env->hflags2 & HF2_NMI_MASK)) {
@@ -97,14 +99,23 @@ void shadow_tcg_inject_waiting(CPUX86State *env, ShadowVcpu *v)
     if (vector == SHADOW_VECTORS) {
         return;
     }
+    /* may leave to L1 instead, for a page that is to be imported */
+    do_interrupt_x86_hardirq(env, vector, 1);
     clear_bit(vector, v->interrupts);
     if (bitmap_empty(v->interrupts, SHADOW_VECTORS) &&
         !(env->int_ctl & V_IRQ_MASK)) {
         cs->interrupt_request &= ~CPU_INTERRUPT_VIRQ;
     }
-    do_interrupt_x86_hardirq(env, vector, 1);
     cs->exception_index = -1;
     cpu_loop_exit(cs);
+}
+
+void shadow_tcg_undelivered(CPUX86State *env, ShadowVcpu *v)
+{
+    if (env_cpu(env)->exception_index == EXCP02_NMI) {
+        v->nmi_waits = true;
+        env->hflags2 &= ~HF2_NMI_MASK;
+    }
 }
 
 static void set_nmi_mask(CPUX86State *env, bool masked)

@@ -23,6 +23,9 @@ void shadow_tcg_inject(CPUX86State *env, ShadowVcpu *v, uint32_t event,
 /* The guest takes interrupts again: one that waits, if any.  Then no return. */
 void shadow_tcg_inject_waiting(CPUX86State *env, ShadowVcpu *v);
 
+/* What was being delivered could not be, and is to be later. */
+void shadow_tcg_undelivered(CPUX86State *env, ShadowVcpu *v);
+
 /* While it runs, NMIs are off as they are for the guest, not for L1. */
 void shadow_tcg_nmi_enter(CPUX86State *env, ShadowVcpu *v);
 void shadow_tcg_nmi_leave(CPUX86State *env, ShadowVcpu *v);

@@ -12,11 +12,7 @@
 #include "shadow/target/i386/shadow-tcg-private.h"
 #include "shadow/target/i386/shadow-vcpu.h"
 
-#define MSR_SEV_STATUS 0xc0010131
-#define SEV_STATUS_ENABLED 1
-
-/* Answer in L1's place, and go on after the instruction. */
-static G_NORETURN void answered(CPUX86State *env)
+void shadow_tcg_skip(CPUX86State *env)
 {
     ShadowInsn insn;
 
@@ -28,6 +24,12 @@ static G_NORETURN void answered(CPUX86State *env)
         env->hflags &= ~HF_INHIBIT_IRQ_MASK;
         shadow_tcg_trap_step(env);
     }
+}
+
+/* Answer in L1's place, and go on after the instruction. */
+static G_NORETURN void answered(CPUX86State *env)
+{
+    shadow_tcg_skip(env);
     env_cpu(env)->exception_index = -1;
     cpu_loop_exit(env_cpu(env));
 }
@@ -114,7 +116,7 @@ bool shadow_tcg_private_keeps(CPUX86State *env, uint32_t type, uint64_t param,
     ShadowVcpu *v = shadow_tcg_inside(env);
 
     if (!v) {
-        return false;
+        return shadow_tcg_locks(env, type, param, ra);
     }
     switch (type) {
     case SVM_EXIT_VINTR:

@@ -26,6 +26,8 @@ static ShadowVcpu *entering[MAX_CPUS], *inside[MAX_CPUS];
 /* What it last left a nested guest for; what the VMCB says L1 can change. */
 typedef struct Exit {
     uint64_t code, info_1, fault;
+    uint64_t missing;           /* a page that was to be imported last, or -1 */
+    bool imports;               /* the fault is for that */
 } Exit;
 static Exit exits[MAX_CPUS];
 
@@ -77,6 +79,11 @@ bool shadow_tcg_private_stage2(CPUX86State *env, uint64_t gpa,
     }
     *paddr = shadow_private_address(v->p, gpa);
     *prot = marked ? PAGE_READ | PAGE_WRITE | PAGE_EXEC : PAGE_EXEC;
+    if (unlikely(v->p->import) && !shadow_tcg_import(env, v->p, gpa)) {
+        exits[env_cpu(env)->cpu_index].missing = gpa & TARGET_PAGE_MASK &
+                                                 ~BIT_ULL(SHADOW_PRIVATE_BIT);
+        *prot = 0;
+    }
     return true;
 }
 
@@ -268,8 +275,12 @@ static void private_exit(CPUX86State *env, ShadowVcpu *v)
 {
     uint8_t bytes[SHADOW_INSN_MAX];
     ShadowRegs view;
-    size_t len = shadow_tcg_fetch(env, bytes);
+    size_t len = 0;
 
+    /* a page that is to be imported is not L1's to access in the guest's place */
+    if (!exits[env_cpu(env)->cpu_index].imports) {
+        len = shadow_tcg_fetch(env, bytes);
+    }
     shadow_tcg_nmi_leave(env, v);
     shadow_vcpu_save(env, v);
     shadow_vcpu_show(v, bytes, len, &view);
@@ -289,6 +300,10 @@ void shadow_tcg_exits(CPUX86State *env, uint64_t code, uint64_t info_1)
         raise_exception_err(env, EXCP0D_GPF, 0);
     }
     if (n < MAX_CPUS) {
+        exits[n].imports &= code == SVM_EXIT_NPF;
+        if (exits[n].imports) {
+            shadow_tcg_undelivered(env, inside[n]);
+        }
         exits[n].code = code;
         exits[n].info_1 = info_1;
     }
@@ -298,8 +313,14 @@ void shadow_tcg_faults(CPUX86State *env, uint64_t gpa)
 {
     unsigned n = env_cpu(env)->cpu_index;
 
+    uint64_t bit = BIT_ULL(SHADOW_PRIVATE_BIT);
+
     if (n < MAX_CPUS) {
-        exits[n].fault = gpa;
+        exits[n].imports = shadow_tcg_inside(env) &&
+                           (gpa & bit ||
+                            (gpa & TARGET_PAGE_MASK) == exits[n].missing);
+        exits[n].missing = -1;
+        exits[n].fault = exits[n].imports ? gpa & ~bit : gpa;
     }
 }
 
@@ -321,7 +342,6 @@ void shadow_tcg_exit(CPUX86State *env)
     v->fault = exits[n].fault;
     private_exit(env, v);
     drop(&inside[n]);
-    tlb_flush(env_cpu(env));
 }
 
 void shadow_tcg_private_start(CPUX86State *env, ShadowPrivate *p,
@@ -333,7 +353,7 @@ void shadow_tcg_private_start(CPUX86State *env, ShadowPrivate *p,
     if (!shadow_private_try_ref(p)) {
         return;                 /* the machine was reset just now */
     }
-    v = shadow_vcpu_first(env, p, start);
+    v = start ? shadow_vcpu_first(env, p, start) : shadow_vcpu_locked(env, p);
     qatomic_set(&shadow_private_used, true);
     go_inside(env, v, false);
     cs->exception_index = -1;

@@ -7,6 +7,7 @@
 #define TARGET_I386_SHADOW_TCG_PRIVATE_H
 
 #include "cpu.h"
+#include "exec/cputlb.h"
 #include "shadow/hw/core/shadow-private.h"
 #include "shadow/target/i386/shadow-tcg-assist.h"
 
@@ -24,6 +25,7 @@ static inline int shadow_asidx_from_attrs(CPUState *cs, MemTxAttrs attrs)
 
 /* See ShadowVcpuOps. */
 void shadow_tcg_forget_code(MemoryRegion *ram);
+void shadow_tcg_await_lock(void);
 
 /* Give a new CPU that address space. */
 void shadow_tcg_address_space(CPUState *cs);
@@ -58,6 +60,19 @@ void shadow_tcg_faults(CPUX86State *env, uint64_t gpa);
 void shadow_tcg_exit(CPUX86State *env);
 
 /*
+ * Then L1's CR3 was loaded, which has emptied the TLB, unless its paging is off:
+ * nothing of the guest's is there when L1 goes on.  Until now there were none
+ * but physical addresses of L1's.
+ */
+static inline void shadow_tcg_left(CPUX86State *env)
+{
+    if (unlikely(qatomic_read(&shadow_private_used)) &&
+        !(env->cr[0] & CR0_PG_MASK)) {
+        tlb_flush(env_cpu(env));
+    }
+}
+
+/*
  * Something that L1 may have intercepted: true if it is none of L1's business.
  * May leave to L1 itself, or raise an exception in the guest.
  */
@@ -69,6 +84,26 @@ static inline bool shadow_tcg_keeps(CPUX86State *env, uint32_t type,
     return unlikely(qatomic_read(&shadow_private_used)) &&
            shadow_tcg_private_keeps(env, type, param, ra);
 }
+
+/*
+ * The same for a guest that is not private, but may come to be: when it asks
+ * whether its memory is (AMD APM vol. 2, 15.34).
+ */
+bool shadow_tcg_locks(CPUX86State *env, uint32_t type, uint64_t param,
+                      uintptr_t ra);
+
+/* What is to be read there then */
+#define MSR_SEV_STATUS 0xc0010131
+#define SEV_STATUS_ENABLED 1
+
+/* An instruction was answered in L1's place: go on after it. */
+void shadow_tcg_skip(CPUX86State *env);
+
+/*
+ * Have the page of @gpa in @p's memory, if it is to come from L1; false if L1
+ * does not have it there now.
+ */
+bool shadow_tcg_import(CPUX86State *env, ShadowPrivate *p, uint64_t gpa);
 
 /* The RIP after a port access, for the VMCB */
 uint64_t shadow_tcg_next_rip(CPUX86State *env, uint64_t rip);
@@ -99,7 +134,8 @@ bool shadow_tcg_no_table(CPUX86State *env, int ptw_idx, uint64_t paddr);
 
 /*
  * Stage 2 of a guest's access to @gpa: if it is private, true, with *@paddr in
- * the CPU's private address space.  Code is always private.
+ * the CPU's private address space.  Code is always private.  *@prot is 0 if it
+ * is still to come from L1, and L1 does not have it.
  */
 bool shadow_tcg_private_stage2(CPUX86State *env, uint64_t gpa,
                                MMUAccessType access, hwaddr *paddr, int *prot);
@@ -109,6 +145,12 @@ static inline bool shadow_tcg_stage2(CPUX86State *env, uint64_t gpa,
 {
     return unlikely(qatomic_read(&shadow_private_used)) &&
            shadow_tcg_private_stage2(env, gpa, access, paddr, prot);
+}
+
+/* What L1 is told of that: the address of a nested page fault */
+static inline uint64_t shadow_tcg_missing(uint64_t gpa)
+{
+    return gpa | BIT_ULL(SHADOW_PRIVATE_BIT);
 }
 
 /*
@@ -153,7 +195,8 @@ static inline uint64_t shadow_tcg_a20(CPUX86State *env, uint64_t paddr,
 
 /*
  * The nested guest that runs on the CPU becomes @p's first virtual CPU, and
- * begins anew at @start.  Returns only if @p is no more.
+ * begins anew at @start; or, without, goes on with the registers that it has.
+ * Returns only if @p is no more.
  */
 void shadow_tcg_private_start(CPUX86State *env, ShadowPrivate *p,
                               const struct ShadowStart *start);

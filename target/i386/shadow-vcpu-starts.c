@@ -174,6 +174,18 @@ ShadowVcpu *shadow_vcpu_first(CPUX86State *env, ShadowPrivate *p,
     return v;
 }
 
+/* What L1 has of it, as of others in the guest, it has had until now. */
+ShadowVcpu *shadow_vcpu_locked(CPUX86State *env, ShadowPrivate *p)
+{
+    ShadowVcpu *v;
+
+    QEMU_LOCK_GUARD(&p->lock);
+    v = new_vcpu(env, p);
+    shadow_vcpu_save(env, v);
+    v->nmi_masked = env->hflags2 & HF2_NMI_MASK;
+    return v;
+}
+
 /*
  * Who enters sets @running first and then looks at @frozen.  Here it is the
  * other way round, each with a full barrier between the two: one of them sees

@@ -16,6 +16,9 @@ ShadowVcpu *shadow_vcpu_find(ShadowPrivate *p, uint64_t vmcb);
 ShadowVcpu *shadow_vcpu_first(CPUX86State *env, ShadowPrivate *p,
                               const ShadowStart *start);
 
+/* The same, which goes on with the registers that @env has */
+ShadowVcpu *shadow_vcpu_locked(CPUX86State *env, ShadowPrivate *p);
+
 /*
  * The same for one that the guest has asked for, or that has come from another
  * host, and goes on at what is @rip to the cloud VM; or NULL.  Which of the cloud

@@ -337,5 +337,6 @@ const ShadowVcpuOps shadow_vcpu_ops = {
     .freeze = shadow_vcpu_freeze,
     .exits = shadow_vcpu_exits,
     .forget_code = shadow_tcg_forget_code,
+    .await_lock = shadow_tcg_await_lock,
     .state = &vmstate_vcpus,
 };

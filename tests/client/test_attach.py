@@ -177,6 +177,10 @@ def test_private_is_told(folder):
         host.measurement = '\x1b[31m' + 59 * 'a'
         host.set(protection='private', event='protection')
         user.expect(r"the guest's memory is private\]")
+        host.set(protection='forced', event='protection')
+        host.measurement = None
+        host.set(protection='private', event='protection')
+        user.expect(r"the guest's memory is private; it began with what the cloud VM gave\]")
 
 
 def test_paste(folder):

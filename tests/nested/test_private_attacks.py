@@ -116,6 +116,18 @@ def test_two_guests(bare):
     attack(bare, 'two', 'private-two', private=2, rounds=6)
 
 
+def test_imported(bare):
+    """A guest that L1 has started comes to be private: L1 gives each page once, and none when the
+    guest has sealed its memory, which nobody else says for it."""
+    with bare('import', imported=True) as vm:
+        vm.wait_done()
+        memory = vm.guest()['memory']
+        assert memory['sealed'] and memory['refused'] == 1, memory
+        assert vm.protection() == 'private'
+        imported = memory['imported']
+        assert 4 <= imported < 100, memory
+
+
 def stays_inside(bare):
     """One whose second CPU is in the guest, and does not leave it"""
     return bare('private-over', private=True, cpus=2, then='stay')

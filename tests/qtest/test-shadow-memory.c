@@ -118,6 +118,8 @@ static void test_told(void)
     memory = qdict_get_qdict(guest, "memory");
     g_assert_cmpstr(qdict_get_str(memory, "measurement"), ==, want);
     g_assert_cmpint(qdict_get_int(memory, "size"), ==, 16 * MiB);
+    g_assert_cmpstr(qdict_get_str(memory, "start"), ==, "measured");
+    g_assert_false(qdict_get_bool(memory, "sealed"));
     g_assert_true(qdict_get_bool(memory, "required"));
     g_assert_false(qdict_get_bool(memory, "launched"));
     qobject_unref(guest);
@@ -152,6 +154,70 @@ static int pages(QTestState *qts, uint64_t what)
 {
     return shadow_call(qts, ULTRACALL_PAGES, "vm1", SHADOW_BUF,
                        SHADOW_BUF_SIZE, what);
+}
+
+#define SEAL_PORT 0x5348
+
+static void imported_add(QTestState *qts, const char *more)
+{
+    g_autofree char *json = g_strdup_printf(
+        "{'driver': 'shadow-memory', 'id': 'ram', 'guest': 'vm1', "
+        "'size': 16777216%s}", more);
+
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': %p}",
+                             qobject_from_json(json, &error_abort));
+}
+
+/* Without a kernel nothing is measured, and nothing is promised. */
+static void test_imported(void)
+{
+    QTestState *qts = shadow_renew_com1();
+    QDict *guest, *memory;
+
+    shadow_qmp_refused(qts, "there is none", "{'execute': 'device_add', "
+                       "'arguments': {'driver': 'shadow-memory', 'id': 'ram', "
+                       "'guest': 'vm1', 'size': 16777216, 'append': 'x'}}");
+    shadow_qmp_refused(qts, "out of range", "{'execute': 'device_add', "
+                       "'arguments': {'driver': 'shadow-memory', 'id': 'ram', "
+                       "'guest': 'vm1', 'size': 16777216, 'port': 65536}}");
+    imported_add(qts, "");
+    g_assert_cmpint(port_server(qts), ==, DEVICE);
+    guest = shadow_query(qts, "vm1");
+    memory = qdict_get_qdict(guest, "memory");
+    g_assert_cmpstr(qdict_get_str(memory, "start"), ==, "imported");
+    g_assert_false(qdict_haskey(memory, "measurement"));
+    g_assert_false(qdict_get_bool(memory, "required"));
+    g_assert_false(qdict_get_bool(memory, "launched"));
+    g_assert_false(qdict_get_bool(memory, "sealed"));
+    g_assert_cmpint(qdict_get_int(memory, "imported"), ==, 0);
+    qobject_unref(guest);
+    qtest_qmp_device_del(qts, "ram");
+
+    imported_add(qts, ", 'required': true");
+    g_assert_cmpint(port_server(qts), ==, NOBODY);
+    qtest_qmp_device_del(qts, "ram");
+    g_assert_cmpint(port_server(qts), ==, DEVICE);
+}
+
+/* What is not private cannot say that it is sealed, whatever it writes. */
+static void test_not_sealed(void)
+{
+    QTestState *qts = shadow_renew_com1();
+    QDict *guest;
+
+    imported_add(qts, "");
+    g_assert_cmpint(port_in(qts, SEAL_PORT), ==, 'N');
+    for (int i = 0; i < 256; i++) {
+        port_out(qts, SEAL_PORT, i);
+    }
+    g_assert_cmpint(port_in(qts, SEAL_PORT), ==, 'N');
+    guest = shadow_query(qts, "vm1");
+    g_assert_false(qdict_get_bool(qdict_get_qdict(guest, "memory"), "sealed"));
+    qobject_unref(guest);
+    shadow_assert_protection(qts, "forced", 0);
+    g_assert_cmpint(shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_PAGES), ==,
+                    -EOPNOTSUPP);
+    qtest_qmp_device_del(qts, "ram");
 }
 
 /* Nothing leaves, or arrives, of a memory that nothing runs in. */
@@ -206,6 +272,8 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-memory/options", test_options);
     qtest_add_func("/shadow-memory/told", test_told);
     qtest_add_func("/shadow-memory/required", test_required);
+    qtest_add_func("/shadow-memory/imported", test_imported);
+    qtest_add_func("/shadow-memory/not-sealed", test_not_sealed);
     qtest_add_func("/shadow-memory/nothing-leaves", test_nothing_leaves);
     qtest_add_func("/shadow-memory/launch-refused", test_launch_refused);
     return shadow_test_run();

@@ -133,7 +133,7 @@ class BareCloudVm:
     typed something. What it costs is counted, if asked for, where KVM is emulated."""
 
     def __init__(self, where, scenario, cpus=1, more=(), typed=b'', count=False,
-                 private=False, **options):
+                 private=False, imported=False, **options):
         self.where, self.typed = where, typed
         words = ' '.join(f'{name}={value}' for name, value in options.items())
         self.command = [
@@ -155,6 +155,7 @@ class BareCloudVm:
             *(word for tag in ('vm1', 'vm2')[:private] for word in (
                 '-device', f'shadow-memory,id={tag}-ram,guest={tag},size=16M,'
                 f'kernel={where.victim}')),
+            *(['-device', 'shadow-memory,id=vm1-ram,guest=vm1,size=48M'] if imported else []),
             '-debugcon', f'file:{where.dir}/report', '-serial', f'file:{where.dir}/com1',
             '-kernel', where.program, '-append', f'scenario={scenario} {words}']
         if count:

@@ -77,6 +77,25 @@ class PrivateVm(UserVm):
         super().remove()
 
 
+class ImportedVm(UserVm):
+    """One that L1 starts; its memory is private from when its kernel asks for that"""
+
+    def __init__(self, host, guest='vm1', memory=MEMORY, user='root', required=None, **options):
+        super().__init__(host, guest, user=user, memory=memory, **options)
+        self.memory = {'size': memory << 20}
+        if required is not None:
+            self.memory['required'] = required
+
+    def give(self):
+        super().give()
+        self.host.qmp.cmd('device_add', driver='shadow-memory', id=f'{self.guest}-ram',
+                          guest=self.guest, **self.memory)
+
+    def remove(self):
+        remove_memory(self.host, self.guest)
+        super().remove()
+
+
 def check_nothing_strange(vm):
     """What its kernel has said, and what L0 has refused"""
     said = vm.console.command('dmesg', 2 * LONG)[1]

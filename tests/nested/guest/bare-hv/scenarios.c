@@ -272,6 +272,7 @@ static const struct {
     { "private-race", scenario_private_race },
     { "private-cpus", scenario_private_cpus },
     { "private-two", scenario_private_two },
+    { "import", scenario_import },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
