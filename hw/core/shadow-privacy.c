@@ -117,7 +117,7 @@ int shadow_privacy_may_load(ShadowGuest *g, bool snapshot, Error **errp)
                    "no snapshot", g->id);
         return -EOPNOTSUPP;
     }
-    if (g->privacy.measurement) {
+    if (g->privacy.runs) {
         error_setg(errp, "the private memory of shadow-guest '%s' is in use",
                    g->id);
         return -EBUSY;
