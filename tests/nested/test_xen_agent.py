@@ -164,10 +164,10 @@ def test_source_is_reset(xen):
     host = xen.source
     with leaving(xen, '/bin/fake-destination') as (_, console, _):
         host.reset()
-        console.wait_closed()
         assert host.guest()['state'] == 'frozen' and unbound(host)
         assert xen.target.guest()['state'] == 'incoming'
         host.qmp.cmd('shadow-guest-resume', guest='vm1')
+        console.wait_closed()
         with host.create('one', 'echo', paused=False, agent='vm1') as domain:
             console.go_on(host)
             console.expect('typed meanwhile')
