@@ -81,7 +81,7 @@ class Pair:
 
     # --- a user VM that many tests share ---
 
-    def start_session(self, private=False, **options):
+    def start_session(self, private=False, user=lab.USER, **options):
         """A user VM with two ports, and no shadow yet at the other host."""
         for host in self.hosts:
             host.add_keys()
@@ -91,6 +91,7 @@ class Pair:
             add_memory(self.source, self.source.config)
             options |= {'memory': MEMORY, 'private': True}
         self.console = self.boot(append='quiet', **options)
+        self.person = user
         self.new_session()
 
     def add_target(self, ports, key=None, **properties):
@@ -105,7 +106,7 @@ class Pair:
         self.console.come_back(self.source)
 
     def new_session(self):
-        self.console.login(lab.USER, lab.PASSWORD)
+        self.console.login(self.person, lab.PASSWORD)
         self.mark = secrets.token_hex(4)
         self.console.command(f'export TRANSFER_MARK={self.mark}')
 

@@ -69,17 +69,19 @@ class Relay:
 
 
 class Break(Relay):
-    """As a Relay, until it is cut. Of what the source sends nothing more arrives from the piece on that
-    has a word in it."""
+    """As a Relay, until it is cut. Of what the source sends nothing more arrives from the piece on in
+    which a word is there so many times; 0: only when it is cut."""
 
-    def __init__(self, uri, word):
+    def __init__(self, uri, word, times=1):
         super().__init__(uri)
-        self._word = word
+        self._word, self._left = word, times or float('inf')
         self.held, self._over = threading.Event(), threading.Event()
 
     def _sent(self, data):
+        looked_at = max(len(self.stream) - len(self._word) + 1, 0)
         super()._sent(data)
-        if self._word in self.stream:
+        self._left -= self.stream.count(self._word, looked_at)
+        if self._left <= 0:
             self.held.set()
             self._over.wait()
             raise ConnectionAbortedError
