@@ -30,6 +30,7 @@ TARGETS = {
     'ultracall': (EMULATOR, 'system/main.c', ['fuzz-ultracall.c', 'fuzz-guests.c',
                                               'fuzz-memory.c', 'fuzz-claims.c',
                                               'fuzz-machine.c']),
+    'pages': (EMULATOR, 'system/main.c', ['fuzz-pages.c', 'fuzz-machine.c']),
     'door': (EMULATOR, 'system/main.c', ['fuzz-door.c', 'fuzz-machine.c']),
     'vcpu': (EMULATOR, 'system/main.c', ['fuzz-vcpu.c', 'fuzz-machine.c']),
 }

@@ -303,10 +303,76 @@ VCPU = {
     'exception': vcpu('msr', '0f32', rip=SAME, event=0x80000b0d),
 }
 
+SESSION, RECORD, PAGES_STATE, BEGIN, EXPORT, PAGES_SAVE, ANY, LATER = 0, 2, 6, 8, 9, 11, 12, 14
+# numbers of operate_any()
+ANY_BIND, ANY_UNBIND, ANY_RESET, ANY_COMMIT, ANY_ABORT, ANY_RUN, ANY_PAGES = range(7)
+LOST, ALTERED_RECORD, CUT, AGAIN = 0x10, 0x20, 0x40, 0x80
+
+
+def session(epoch=1, how=0, more=b''):
+    return bytes([SESSION | how, epoch]) + more
+
+
+def record(*runs, how=0, more=b''):
+    """Runs are (first page, how many, what is in it, or 1 for zeros)"""
+    return (bytes([RECORD | how, len(runs), 0]) +
+            b''.join(bytes([what, n, first]) for first, n, what in runs) + more)
+
+
+def vcpus(epoch=2, how=0, n=1, places=(0,), starts=()):
+    return bytes([PAGES_STATE | how, epoch, n, len(starts), *places,
+                  *[field for start in starts for field in start]])
+
+
+def anything(number, *more):
+    return bytes([ANY, number, *more])
+
+
+SOME = record((3, 2, 0x12), (9, 4, 1))
+ALL_ARRIVED = session() + SOME + record((200, 4, 0x14)) + vcpus()
+RUNS = anything(ANY_BIND) + ALL_ARRIVED + anything(ANY_RUN)
+UNSENT = anything(ANY_PAGES, 4, 0)
+SENT = bytes([BEGIN]) + UNSENT * 2 + bytes([EXPORT, 1] * 4)
+SAVED_PAGES = SENT + bytes([PAGES_SAVE] * 3)
+PAGES = {
+    'arrived': ALL_ARRIVED,
+    'runs': RUNS,
+    'leaves': RUNS + SAVED_PAGES,
+    'taken-back': RUNS + SAVED_PAGES + anything(ANY_COMMIT) + anything(ANY_ABORT) + SAVED_PAGES,
+    'given-away': RUNS + SAVED_PAGES + anything(ANY_COMMIT) + anything(ANY_UNBIND) +
+                  session(9) + SOME + vcpus(10),
+    'back-too-early': RUNS + SAVED_PAGES + anything(ANY_COMMIT) + session(9) + vcpus(10),
+    'aborted': RUNS + SAVED_PAGES + anything(ANY_ABORT) + bytes([PAGES_SAVE]),
+    'unsent': RUNS + bytes([BEGIN, EXPORT, 0, 0, 2, 0, 0]) + bytes([PAGES_SAVE] * 2),
+    'never-begun': RUNS + bytes([PAGES_SAVE] * 3),
+    'history': RUNS + SENT + bytes([PAGES_SAVE | 0x20] * 2 + [EXPORT, 1]),
+    'lost': session() + record((1, 1, 1), how=LOST) + SOME + vcpus(),
+    'late': session() + record((1, 1, 1), how=LOST) + bytes([RECORD | AGAIN]) + vcpus(),
+    'doubled': session() + SOME + bytes([RECORD | AGAIN]) + vcpus(),
+    'altered': session() + record((1, 1, 1), how=ALTERED_RECORD, more=bytes([1, 0, 0, 0, 30])) +
+               bytes([RECORD | AGAIN]) + vcpus(),
+    'cut': session() + record((1, 1, 1), how=CUT, more=bytes([0, 1])) + vcpus(),
+    'beyond': session() + record((255, 2, 1)) + SOME + vcpus(),
+    'no-run': session() + record() + vcpus(),
+    'too-early': session() + vcpus() + SOME,
+    'again': session() + SOME + session(2) + SOME + vcpus(3),
+    'wrong-size': session(how=0x10),
+    'wrong-guest': session(how=0x80),
+    'cut-session': session(how=0x40, more=bytes([30])),
+    'altered-session': session(how=0x20, more=bytes([1, 0, 120])),
+    'ended': session() + SOME + anything(ANY_PAGES, 8, 0) + vcpus(),
+    'two-places': session() + SOME + vcpus(n=2, places=(5, 5)),
+    'starts': session() + SOME + vcpus(n=2, places=(5, 6), starts=((1, 2, 0), (2, 0, 1))),
+    'starts-of-one': session() + SOME + vcpus(n=2, places=(5, 6), starts=((1, 2, 0), (2, 2, 0))),
+    'not-launched': session() + SOME + vcpus(how=0x10) + anything(ANY_BIND) + anything(ANY_RUN),
+    'unbound': ALL_ARRIVED + anything(ANY_BIND) + anything(ANY_UNBIND) + session(3) + SOME,
+    'reset': RUNS + SENT + anything(ANY_RESET) + bytes([EXPORT, 1, PAGES_SAVE, PAGES_SAVE]),
+}
+
 
 def main():
     for target, seeds in {'open': OPEN, 'load': LOAD, 'ultracall': ULTRACALL, 'door': DOOR,
-                          'vcpu': VCPU}.items():
+                          'vcpu': VCPU, 'pages': PAGES}.items():
         folder = HERE / target
         folder.mkdir(exist_ok=True)
         for name, data in seeds.items():
