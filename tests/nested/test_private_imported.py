@@ -82,6 +82,8 @@ def test_seal(private_host):
         run = vm.console.command
         assert run('for i in 1 2 3 4; do (sha256sum /bin/busybox) & done; wait')[0] == 0
         assert run('dd if=/dev/zero of=/tmp/fill bs=1M count=64; rm /tmp/fill')[0] == 0
+        said = run('dmesg')[1]
+        assert not re.search(r'WARNING|BUG|Oops|Call Trace', said), said
         found = Secrets()
         found.leave(private_host, vm.console)
         times = found.found(private_host)
@@ -89,8 +91,6 @@ def test_seal(private_host):
         assert not any(times.values()), times
         check_sealed(vm)
         assert memory(vm)['imported'] == imported, memory(vm)
-        said = run('dmesg')[1]
-        assert not re.search(r'WARNING|BUG|Oops|Call Trace', said), said
 
 
 def test_reset(private_host):
