@@ -4,6 +4,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "shadow/hw/core/shadow-lifecycle.h"
 #include "shadow/hw/core/shadow-privacy.h"
 #include "shadow/hw/core/shadow-protection.h"
 #include "shadow/hw/core/shadow-tell.h"
@@ -138,8 +139,25 @@ void shadow_privacy_thaw(ShadowGuest *g)
     }
 }
 
+/*
+ * What has the ports from now on may be anything that the cloud VM runs: a user
+ * is to know before one more byte is read from him.
+ */
+static void privacy_part(ShadowGuest *g)
+{
+    const char *reason = "what was private in it has ended";
+    ShadowDevice *dev;
+
+    QTAILQ_FOREACH(dev, &g->devices, next) {
+        SHADOW_DEVICE_GET_CLASS(dev)->attached(dev, false, reason);
+    }
+    shadow_lifecycle_attach(g, reason);
+}
+
 void shadow_privacy_ended(ShadowGuest *g)
 {
+    bool was_private = g->privacy.sealed;
+
     qatomic_rcu_set(&g->ports->private, NULL);
     g->privacy.runs = g->privacy.sealed = false;
     g_clear_pointer(&g->privacy.measurement, g_free);
@@ -148,6 +166,9 @@ void shadow_privacy_ended(ShadowGuest *g)
     if (!g->privacy.required) {
         /* the next entry shows that it is forced */
         shadow_ports_arm_entry(g->ports, true);
+        if (was_private && g->state == SHADOW_GUEST_STATE_ACTIVE) {
+            privacy_part(g);
+        }
     }
 }
 

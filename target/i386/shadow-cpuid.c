@@ -13,7 +13,9 @@
 
 #define LEAF_FEATURES       1
 #define LEAF_STRUCTURED     7
+#define LEAF_TOPOLOGY       0x0b
 #define LEAF_XSAVE          0x0d
+#define LEAF_TOPOLOGY_2     0x1f
 #define LEAF_HYPERVISORS    0x40000000
 #define LEAF_KVM            0x40000000
 #define LEAF_KVM_FEATURES   0x40000001
@@ -22,7 +24,9 @@
 #define LEAF_POWER          0x80000007
 #define LEAF_SIZES          0x80000008
 #define LEAF_SVM            0x8000000a
+#define LEAF_AMD_TOPOLOGY   0x8000001e
 #define LEAF_ENCRYPTION     0x8000001f
+#define LEAF_AMD_TOPOLOGY_2 0x80000026
 
 #define ENCRYPTION_SEV BIT(1)
 
@@ -30,6 +34,8 @@
 #define FEATURES_HT BIT(28)
 #define AMD_CMP_LEGACY BIT(1)
 #define STRUCTURED_TSC_ADJUST BIT(1)
+/* No KVM lets a guest turn it on any more, nor does Linux use it. */
+#define STRUCTURED_MPX BIT(14)
 
 /* Where hypervisors say who they are: at each 0x100 from there */
 #define HYPERVISORS_END 0x40010100
@@ -134,9 +140,31 @@ static void bound_structured(uint32_t subleaf, uint64_t cr4,
     regs[R_ECX] = both(regs[R_ECX], is[R_ECX], 0);
     regs[R_EDX] = both(regs[R_EDX], is[R_EDX], 0);
     if (!subleaf) {
+        regs[R_EBX] &= ~STRUCTURED_MPX;
         regs[R_ECX] = deposit32(regs[R_ECX], 4, 1,
                                 regs[R_ECX] & CPUID_7_0_ECX_PKU &&
                                 cr4 & CR4_PKE_MASK);
+    }
+}
+
+/*
+ * A kernel finds what a CPU has to itself, such as its stack, by the CPU's ID:
+ * two that had the same would have that in common.
+ */
+void shadow_cpuid_identify(uint32_t leaf, uint32_t apic_id, uint32_t regs[4])
+{
+    switch (leaf) {
+    case LEAF_FEATURES:
+        regs[R_EBX] = deposit32(regs[R_EBX], 24, 8, apic_id);
+        break;
+    case LEAF_TOPOLOGY:
+    case LEAF_TOPOLOGY_2:
+    case LEAF_AMD_TOPOLOGY_2:
+        regs[R_EDX] = apic_id;
+        break;
+    case LEAF_AMD_TOPOLOGY:
+        regs[R_EAX] = apic_id;
+        break;
     }
 }
 

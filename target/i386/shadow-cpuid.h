@@ -25,4 +25,7 @@ bool shadow_cpuid_is_encryption(uint32_t leaf);
 void shadow_cpuid_bound(uint32_t leaf, uint32_t subleaf, uint64_t cr4,
                         uint32_t regs[4]);
 
+/* Where it says which CPU the guest is on, that is @apic_id. */
+void shadow_cpuid_identify(uint32_t leaf, uint32_t apic_id, uint32_t regs[4]);
+
 #endif /* TARGET_I386_SHADOW_CPUID_H */

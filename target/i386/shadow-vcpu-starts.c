@@ -43,6 +43,20 @@ static ShadowVcpu *spare_vcpu(ShadowPrivate *p)
     return NULL;
 }
 
+/* L1 may keep one inside that is over: it goes on for as long. */
+static bool still_runs(const ShadowPrivate *p, uint32_t apic_id)
+{
+    for (unsigned i = 0; i < p->n_vcpus; i++) {
+        const ShadowVcpu *v = p->vcpu[i];
+
+        if (v->vmcb == VMCB_NONE && v->apic_id == apic_id &&
+            qatomic_read(&v->running)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool place_is_taken(const ShadowPrivate *p, unsigned place)
 {
     for (unsigned i = 0; i < p->n_vcpus; i++) {
@@ -123,8 +137,10 @@ ShadowVcpu *shadow_vcpu_start(CPUX86State *env, ShadowPrivate *p, uint64_t rip)
     for (unsigned i = 0; i < p->n_starts && !v; i++) {
         ShadowPrivateStart *start = &p->start[i];
 
-        v = start->waits ? new_vcpu(env, p) : NULL;
+        v = start->waits && !still_runs(p, start->apic_id) ? new_vcpu(env, p)
+                                                           : NULL;
         if (v) {
+            v->apic_id = start->apic_id;
             start->waits = false;
             start->vcpu = v;
             v->guest.segs[R_CS].selector = start->vector << 8;
@@ -274,6 +290,16 @@ static ShadowPrivateStart *find_start(ShadowPrivate *p, uint32_t apic_id)
     return &p->start[p->n_starts++];
 }
 
+/* Those that have that ID; all machines begin with 0. */
+static void end_vcpus(ShadowPrivate *p, uint32_t apic_id)
+{
+    for (unsigned i = 0; i < p->n_vcpus; i++) {
+        if (p->vcpu[i]->apic_id == apic_id) {
+            qatomic_set(&p->vcpu[i]->vmcb, VMCB_NONE);
+        }
+    }
+}
+
 /* A CPU that is started anew is another one. */
 static void note_icr(ShadowPrivate *p, uint32_t apic_id, uint32_t val)
 {
@@ -289,10 +315,8 @@ static void note_icr(ShadowPrivate *p, uint32_t apic_id, uint32_t val)
         return;
     }
     if (ICR_MODE(val) == ICR_INIT) {
-        if (start->vcpu) {
-            qatomic_set(&start->vcpu->vmcb, VMCB_NONE);
-            start->vcpu = NULL;
-        }
+        end_vcpus(p, apic_id);
+        start->vcpu = NULL;
         start->waits = false;
     } else if (!start->vcpu) {
         start->vector = val;

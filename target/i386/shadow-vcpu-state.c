@@ -285,6 +285,9 @@ static int state_take(const StateVcpus *s)
             .waits = start->waits,
             .vcpu = start->vcpu ? p->vcpu[start->vcpu - 1] : NULL,
         };
+        if (start->vcpu) {
+            p->vcpu[start->vcpu - 1]->apic_id = start->apic_id;
+        }
     }
     return 0;
 }

@@ -271,6 +271,7 @@ static void merge_cpuid(ShadowVcpu *v, const target_ulong *given)
 
     shadow_cpuid_bound(v->guest.regs[R_EAX], v->guest.regs[R_ECX],
                        v->guest.cr[4], regs);
+    shadow_cpuid_identify(v->guest.regs[R_EAX], v->apic_id, regs);
     for (int i = 0; i < ARRAY_SIZE(regs); i++) {
         v->guest.regs[i] = regs[i];
     }
@@ -291,6 +292,28 @@ static void merge_efer(ShadowVcpu *v)
     if ((uint32_t)v->guest.regs[R_ECX] == MSR_EFER) {
         v->guest.efer = (v->guest.efer & ~EFER_GUESTS) | (val & EFER_GUESTS);
     }
+}
+
+#define MSR_X2APIC_ID 0x802
+
+static void merge_rdmsr(ShadowVcpu *v, uint32_t eax, uint32_t edx)
+{
+    bool is_id = (uint32_t)v->guest.regs[R_ECX] == MSR_X2APIC_ID;
+
+    v->guest.regs[R_EAX] = is_id ? v->apic_id : eax;
+    v->guest.regs[R_EDX] = is_id ? 0 : edx;
+}
+
+#define APIC_ID 0xfee00020
+#define APIC_ID_SHIFT 24
+
+static void merge_load(ShadowVcpu *v, uint64_t val)
+{
+    if (v->fault == APIC_ID) {
+        val = (uint64_t)v->apic_id << APIC_ID_SHIFT;
+    }
+    v->guest.regs[v->move.reg] =
+        shadow_move_loaded(&v->move, v->guest.regs[v->move.reg], val);
 }
 
 /* CR0.PG and EFER.LME make long mode (AMD APM vol. 2, 14.6). */
@@ -326,6 +349,8 @@ bool shadow_vcpu_merge(ShadowVcpu *v, uint64_t rip, const target_ulong *regs)
         merge_cpuid(v, regs);
         break;
     case SHADOW_EXIT_RDMSR:
+        merge_rdmsr(v, regs[R_EAX], regs[R_EDX]);
+        break;
     case SHADOW_EXIT_RDPMC:
         v->guest.regs[R_EAX] = (uint32_t)regs[R_EAX];
         v->guest.regs[R_EDX] = (uint32_t)regs[R_EDX];
@@ -347,9 +372,7 @@ bool shadow_vcpu_merge(ShadowVcpu *v, uint64_t rip, const target_ulong *regs)
         merge_cr(v);
         break;
     case SHADOW_EXIT_LOAD:
-        v->guest.regs[v->move.reg] =
-            shadow_move_loaded(&v->move, v->guest.regs[v->move.reg],
-                               regs[R_EAX]);
+        merge_load(v, regs[R_EAX]);
         break;
     default:
         break;

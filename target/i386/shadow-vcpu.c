@@ -123,6 +123,7 @@ void shadow_vcpu_reset(CPUX86State *env, ShadowVcpu *v)
     v->rip = v->next_rip = 0;
     bitmap_zero(v->interrupts, SHADOW_VECTORS);
     v->nmi_waits = v->nmi_masked = false;
+    v->apic_id = 0;             /* or of who has started it: the caller says */
     *r = (ShadowRegs) {
         .eflags = 2, .efer = MSR_EFER_SVME,
         .dr6 = SHADOW_DR6_FIXED, .dr7 = SHADOW_DR7_FIXED,

@@ -66,6 +66,7 @@ struct ShadowVcpu {
     ShadowPrivate *p;
     uint8_t place;              /* where its hypervisor sees it; no other has it */
     uint64_t vmcb;
+    uint32_t apic_id;           /* that the guest has started it by */
     bool running;               /* atomic: on a CPU */
     bool fresh;                 /* and has not been entered yet */
     ShadowRegs guest;           /* while it does not run */

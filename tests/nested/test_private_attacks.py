@@ -21,7 +21,7 @@ def attack(bare, then, scenario='private', vcpus=1, private=True, **options):
         # The last one is written before the exit that L1 counts.
         vm.console.expect('ok\\r\\n' * counts['rounds'])
         text = vm.console.text()
-        assert 'changed' not in text and 'bad' not in text, text
+        assert 'changed' not in text and 'bad' not in text and '!' not in text, text
         memory = vm.guest()['memory']
         assert memory['launched'] and memory['vcpus'] == vcpus
         assert memory['refused'] <= counts['refused']
@@ -46,6 +46,13 @@ def tabled(bare, then):
 
 def test_nothing_seen(bare):
     assert attacked(bare, 'nothing') == 0
+
+
+def test_bound_by_tag(bare):
+    """A guest that says itself which one it is has its ports when it is private, and no other that
+    L1 runs by the same tables."""
+    counts = attack(bare, 'nothing', rounds=5, bind='tag', register=True)[0]
+    assert counts['refused'] == 0
 
 
 def test_save_area(bare):
@@ -98,6 +105,20 @@ def test_reset_of_a_cpu_inside(bare):
         vm.wait_done()
         said = vm.console.text()
         assert 'changed' not in said and 'bad' not in said, said
+
+
+def test_reset_by_call_while_a_cpu_is_inside(bare):
+    """As the other end of a life: a machine that begins anew is none that goes on."""
+    with bare('private-over', private=True, cpus=2, then='call') as vm:
+        vm.wait_done()
+        said = vm.console.text()
+        assert 'changed' not in said and 'bad' not in said, said
+        assert vm.guest()['memory']['launched']
+
+
+def test_started_anew_while_kept_inside(bare):
+    """A CPU that the guest has ended, and that L1 does not let out, has no successor beside it."""
+    attack(bare, 'kept', 'private-cpus', vcpus=2, cpus=2, rounds=5)
 
 
 def test_dma_and_other_means(bare):

@@ -11,16 +11,18 @@ import lab
 KERNELS = {'6.1.': 'vmlinuz', '6.12.': 'vmlinuz-6.12'}
 
 
-def check_guest(host, release, cpus, memory, machine):
+def check_guest(host, release, cpus, memory, machine, more='', nodes=None):
     from lab.private import PrivateVm, check_nothing_strange, disk
     host.run('dd if=/dev/urandom of=/tmp/disk bs=1M count=4', check=True)
     with PrivateVm(host, cpus=cpus, memory=memory, launch={'kernel': KERNELS[release]},
-                   extra=f'-machine {machine} {disk("/tmp/disk")}') as vm:
+                   extra=f'-machine {machine} {disk("/tmp/disk")} {more}') as vm:
         run = vm.login().console.command
         assert run('uname -r')[1].startswith(release)
         assert run('nproc') == (0, f'{cpus}\n')
         total = int(run("sed -n 's/MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")[1])
         assert total > (memory - 128) << 10, total
+        if nodes is not None:
+            assert run('ls -d /sys/devices/system/node/node* | wc -l') == (0, f'{nodes}\n')
         assert run('l2-load')[0] == 0
         mine = run('sha256sum </dev/vda')[1]
         assert mine == host.run('sha256sum </tmp/disk')[1]
@@ -38,6 +40,14 @@ def test_one_after_the_other(private_host):
 
 def test_linux_6_12_two_cpus(private_host):
     check_guest(private_host, '6.12.', 2, 256, 'q35')
+
+
+@lab.long
+def test_numa(private_host):
+    """Whatever nodes the cloud VM makes, the guest hears of RAM, and of CPUs."""
+    check_guest(private_host, '6.12.', 2, 384, 'pc', ' '.join(
+        f'-object memory-backend-ram,id=m{n},size={size}M -numa node,nodeid={n},memdev=m{n},cpus={n}'
+        for n, size in enumerate((256, 128))), nodes=1)
 
 
 @lab.long

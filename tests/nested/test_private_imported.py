@@ -99,6 +99,9 @@ def test_reset(private_host):
         seal(vm)
         assert vm.console.command('echo mine >/tmp/here')[0] == 0
         vm.inner.qmp.cmd('system_reset')
+        vm.console.wait_closed()        # its user is told, and comes anew
+        assert 'private in it has ended' in vm.console.text(), vm.console.text()[-500:]
+        vm.console.go_on(private_host)
         vm.login()
         assert vm.console.command('cat /tmp/here')[0] != 0
         check_locked(vm)

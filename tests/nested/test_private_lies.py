@@ -21,13 +21,13 @@ APPEND = f'console=ttyS0 quiet memmap=4K${PLACE:#x}'
 
 
 @contextlib.contextmanager
-def user_vm(config, private, files=(), append=APPEND, **options):
+def user_vm(config, private, files=(), append=APPEND, launch_kernel='vmlinuz', **options):
     """Logged in at the console"""
     from lab.host import CloudHost
     from lab.private import MEMORY, PrivateVm
     from lab.uservm import UserVm
     if private:
-        options['launch'] = {'append': append}
+        options['launch'] = {'append': append, 'kernel': launch_kernel}
     with CloudHost(config, 'liar', files=files) as host:
         host.launch().wait_ready()
         with (PrivateVm if private else UserVm)(
@@ -60,6 +60,7 @@ def test_cpuid(config):
             assert told[leaf] == is_so[leaf], leaf
         assert told['80000008.0'][A] == is_so['80000008.0'][A]
         assert not told['80000001.0'][C] & 1 << 2, 'SVM'
+        assert not told['7.0'][B] & 1 << 14, 'MPX, which KVM lets nobody turn on'
         assert told['40000000.0'] == [0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d]
         assert not told['40000001.0'][A] & KVM_TRUSTED and told['40000001.0'][D] <= 1
         assert told['40000100.0'] == told['8000000a.0'] == [0, 0, 0, 0]
@@ -68,6 +69,29 @@ def test_cpuid(config):
         assert told['40000010.0'][A] == MARK
         log = vm.console.command('dmesg')[1]
         assert 'WARNING' not in log and 'Oops' not in log
+
+
+def test_cpuid_of_each_cpu(config):
+    """A kernel from 6.5 on finds its own stack by the CPU's ID, which is what it has started that
+    CPU by, whoever says that it is another one."""
+    files = [('lib/lie.so', f'{config.images}/preloaded/lie-cpus.so')]
+    for kernel in 'vmlinuz-6.12', 'vmlinuz':
+        with user_vm(config, True, files, 'console=ttyS0 quiet', cpus=2, launch_kernel=kernel,
+                     emulator='env LD_PRELOAD=/lib/lie.so /bin/qemu') as vm:
+            run = vm.console.command
+            assert run('nproc') == (0, '2\n')
+            ids = run("sed -n 's/^apicid[^:]*: //p; s/^initial apicid[^:]*: //p' /proc/cpuinfo")[1]
+            assert ids.split() == ['0', '0', '1', '1'], ids
+            told = [cpuid(lambda command, n=n: run(f'taskset {n} {command}'),
+                          ['1.0', '7.0', 'b.0', 'b.1', '8000001e.0']) for n in (1, 2)]
+            for n, leaves in enumerate(told):
+                assert leaves['1.0'][B] >> 24 == n, told
+                assert leaves['b.0'][D] == leaves['b.1'][D] == leaves['8000001e.0'][A] == n, told
+            # the cloud VM did lie
+            assert not told[1]['7.0'][B] and told[0]['7.0'][B], told
+            assert run('for i in 1 2 3 4; do (sha256sum /bin/busybox) & done; wait')[0] == 0
+            log = run('dmesg')[1]
+            assert 'Oops' not in log and 'BUG' not in log, log
 
 
 def hostile_ssdt():

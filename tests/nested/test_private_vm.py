@@ -94,6 +94,18 @@ def test_rtc(private_vm):
                     'b=$(awk "/rtc0/{print \\$2+\\$3}" /proc/interrupts); [ $b -gt $a ]')
 
 
+def test_mtrr(private_vm):
+    """They are the cloud VM's word: one is changed, and the memory there is as it was."""
+    run(private_vm, 'dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null; '
+                    'sha256sum </tmp/data >/tmp/sum')
+    run(private_vm, 'echo base=0x4000000 size=0x4000000 type=uncachable >/proc/mtrr; '
+                    'grep -q base=0x004000000 /proc/mtrr')
+    run(private_vm, 'sha256sum </tmp/data | cmp - /tmp/sum; dd if=/dev/urandom of=/tmp/more bs=1M '
+                    'count=32 2>/dev/null; sha256sum </tmp/more; rm /tmp/more')
+    run(private_vm, 'n=$(sed -n "s/^reg\([0-9]*\): base=0x004000000.*/\\1/p" /proc/mtrr); '
+                    'echo disable=$((10#$n)) >/proc/mtrr; ! grep base=0x004000000 /proc/mtrr')
+
+
 def test_cpu_off_and_on(private_vm):
     online = '/sys/devices/system/cpu/cpu1/online'
     for _ in range(3):

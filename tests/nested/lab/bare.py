@@ -133,7 +133,7 @@ class BareCloudVm:
     typed something. What it costs is counted, if asked for, where KVM is emulated."""
 
     def __init__(self, where, scenario, cpus=1, more=(), typed=b'', count=False,
-                 private=False, imported=False, **options):
+                 private=False, imported=False, register=False, **options):
         self.where, self.typed = where, typed
         words = ' '.join(f'{name}={value}' for name, value in options.items())
         self.command = [
@@ -143,7 +143,7 @@ class BareCloudVm:
             '-chardev', f'socket,id=qmp,{listener(where, "qmp")},server=on,wait=off',
             '-mon', 'chardev=qmp,mode=control',
             '-object', f'secret,id=key,data={"k" * 32}',
-            '-object', 'shadow-guest,id=vm1,secret=key',
+            '-object', f'shadow-guest,id=vm1,secret=key{",register=on" if register else ""}',
             '-object', 'shadow-guest,id=vm2,secret=key',
             '-chardev', f'socket,id=user,{listener(where, "console")},server=on,wait=off',
             '-device', 'ultracall',

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * private-cpus: a guest in private memory that has two CPUs, which L1 enters by
- * turns; the second one when the guest has asked for it, and no third.
+ * turns; the second one when the guest has asked for it, and no third.  With
+ * then=kept L1 does not let it out when the guest starts that CPU anew.
  */
 #include "private.h"
 
@@ -133,14 +134,81 @@ static void replay(void)
     }
 }
 
+/* then=kept */
+
+#define MSR_VM_HSAVE_PA 0xc0010117
+#define WHILE_INSIDE 5000000
+
+/* volatile: set by the other CPU */
+static volatile bool enters;
+
+static void stay_inside(void)
+{
+    static uint8_t save[PAGE] __attribute__((aligned(4096)));
+
+    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)save);
+    private_cpu_init();
+    vm_set_intercept(&second, EXIT_IOIO, false);
+    enters = true;
+    vm_enter_once(&second);
+    say("FAIL it has left: 0x%x", second.vmcb->exit_code);
+}
+
+static void do_nothing(void)
+{
+    for (;;) {
+        __asm__ volatile("cli; hlt");
+    }
+}
+
+static bool is_startup(void)
+{
+    return private_vm.vmcb->exit_code == EXIT_MSR &&
+           private_vm.regs[RCX] == MSR_X2APIC_ICR &&
+           (private_vm.vmcb->rax & ICR_MODE) == ICR_STARTUP;
+}
+
+/* It is one CPU, whatever L1 does: its successor begins when it has ended. */
+static void keep(void)
+{
+    static unsigned startups;
+
+    if (!is_startup()) {
+        return;
+    }
+    if (!startups++) {
+        smp_start(stay_inside);
+        relax(WHILE_INSIDE);
+        check("it enters the second CPU", enters, true);
+        return;
+    }
+    must_be_other(&third, "its successor beside it");
+    smp_start(do_nothing);
+    relax(WHILE_INSIDE);
+    check("its successor", vm_enter_once(&third), EXIT_IOIO);
+    check("its port", third.vmcb->exit_info1 >> IOIO_PORT, VICTIM_AP_PORT);
+}
+
 void scenario_private_cpus(void)
 {
-    private_cpus = true;
+    bool kept = option_is("then", "kept");
+
+    private_cpus = kept ? 2 : 1;
     if (!private_launch()) {
         return;
     }
     vm_create(&second, ROOT_A, nested_program, 0, 0);
     vm_create(&third, ROOT_A, nested_program, 0, 0);
+    while (kept && private_rounds < option("rounds", 5)) {
+        PrivateExit exit;
+
+        keep();
+        exit = private_answer(private_vm.vmcb->exit_code);
+        if (exit.spins) {
+            private_vm.vmcb->event_inj = INJECT_VALID | VICTIM_VECTOR;
+        }
+        private_enter();
+    }
     while (private_rounds < option("rounds", 5)) {
         PrivateExit exit;
 

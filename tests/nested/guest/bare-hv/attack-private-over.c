@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * private-over: a guest in private memory that a second CPU never leaves, while
- * the first one ends it, and has it launched anew; with then=stay, while others
- * do what they will; with then=reset, and then resets that CPU.
+ * the first one ends it, and has it launched anew; with then=call, by RESET; with
+ * then=stay, while others do what they will; with then=reset, and then resets that
+ * CPU.
  */
 #include "private.h"
 
@@ -136,8 +137,12 @@ void scenario_private_over(void)
     }
     enter_beside();
     check("LAUNCH beside it", private_launch_again(&second), -EALREADY);
-    check("UNBIND", call(ULTRACALL_UNBIND, "vm1", NULL, 0), 0);
-    check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
+    if (option_is("then", "call")) {
+        check("RESET", call(ULTRACALL_RESET, "vm1", NULL, 0), 0);
+    } else {
+        check("UNBIND", call(ULTRACALL_UNBIND, "vm1", NULL, 0), 0);
+        check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
+    }
     check("LAUNCH while a CPU is inside", private_launch_again(&second),
           -EBUSY);
     reset_second();

@@ -282,12 +282,29 @@ static void run_attack(const PrivateAttack *attack)
     check("as many kinds as there are", kinds >= 12, true);
 }
 
+static void nested_writes(uint64_t unused, uint64_t unused2)
+{
+    outb('!', COM1);
+    __asm__ volatile("vmmcall" : : "a"(0) : "memory");
+}
+
+/* Another one, with the tables by which the private one is known, too */
+static void run_another(void)
+{
+    static Vm other;
+
+    vm_create(&other, ROOT_A, nested_writes, 0, 0);
+    other.vmcb->msrpm = (uintptr_t)maps[1];
+    check("another one's port", vm_run(&other), EXIT_VMMCALL);
+}
+
 void scenario_private(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
         if (option_is("then", attacks[i].name)) {
             if (private_launch()) {
                 run_attack(&attacks[i]);
+                run_another();
             }
             return;
         }

@@ -10,7 +10,7 @@
 #define UD2 0x0b0f
 
 Vm private_vm;
-bool private_cpus;
+unsigned private_cpus;
 unsigned private_rounds, private_nmis, private_interrupts;
 
 typedef struct E820 {
@@ -28,9 +28,33 @@ static const E820 e820[] = {
 
 static int64_t launch_status;
 
+/* The guest says itself which one it is; what it says counts from then on. */
+static bool by_tag;
+
+static void nested_register(void)
+{
+    static const char tag[] = "vm1";
+    register uint64_t r8 __asm__("r8") = 0;
+    register uint64_t r9 __asm__("r9") = 0;
+    register uint64_t r10 __asm__("r10") = 0;
+
+    __asm__ volatile("vmmcall"
+                     : "=a"(launch_status)
+                     : "a"((uint64_t)ULTRACALL_MAGIC | ULTRACALL_REGISTER),
+                       "D"(tag), "S"(sizeof(tag) - 1), "r"(r8), "r"(r9),
+                       "r"(r10)
+                     : "memory", "rdx");
+    __asm__ volatile("vmmcall" : : "a"(0) : "memory");
+}
+
 static void nested_launch(uint64_t map, uint64_t len)
 {
     register uint64_t r8 __asm__("r8") = 0;
+
+    if (by_tag) {
+        nested_register();
+        r8 = 0;
+    }
 
     __asm__ volatile("vmmcall"
                      : "=a"(launch_status)
@@ -60,6 +84,11 @@ int64_t private_try_launch(Vm *vm, const void *map, uint64_t len)
     vm->vmcb->msrpm = (uintptr_t)maps[1];
     /* interrupts come as the guest lets them */
     vm->vmcb->int_control = 0;
+    if (by_tag) {
+        vm_enter_once(vm);
+        check("REGISTER", launch_status, 0);
+        vm->vmcb->rip = vm->vmcb->next_rip;
+    }
     launch_status = 1;
     vm_enter_once(vm);
     return launch_status;
@@ -126,7 +155,10 @@ bool private_launch(void)
 
     private_cpu_init();
     timer_start();
-    check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
+    by_tag = option_is("bind", "tag");
+    if (!by_tag) {
+        check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
+    }
     return check("LAUNCH", private_try_launch(&private_vm, e820, sizeof(e820)),
                  1);
 }

@@ -23,8 +23,8 @@ typedef struct PrivateExit {
 
 extern Vm private_vm;
 
-/* Whether the guest is to start another CPU */
-extern bool private_cpus;
+/* How often the guest is to start another CPU, up to 2 */
+extern unsigned private_cpus;
 
 /* Bind vm1 and launch; the first exit is there. */
 bool private_launch(void);

@@ -18,6 +18,7 @@
  *   in=N, out=N, guests=N, busy=1  transfer, idle: see costs.c
  *   then=ATTACK, rounds=N  private: see attack-private.c
  *   rounds=N, then=stay  private-machine, private-race: see there
+ *   then=reset, then=kept  private-over, private-cpus: see there
  *   nested=0    doorbell: L0 takes no calls from a nested control domain
  */
 #include "hv.h"

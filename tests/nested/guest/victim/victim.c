@@ -368,15 +368,19 @@ static void ap_init(void)
     uint8_t *to = (uint8_t *)(VICTIM_BASE + VICTIM_AP_CODE);
     uint64_t id = (uint64_t)VICTIM_AP_ID << 32;
 
-    has_ap = inb(VICTIM_CPUS_PORT) == 1;
+    uint8_t times = inb(VICTIM_CPUS_PORT);
+
+    has_ap = times == 1 || times == 2;
     if (!has_ap) {
         return;
     }
     for (const uint8_t *from = ap_start; from < ap_end; from++) {
         *to++ = *from;
     }
-    wrmsr(MSR_X2APIC_ICR, id | ICR_INIT);
-    wrmsr(MSR_X2APIC_ICR, id | ICR_STARTUP | VICTIM_AP_CODE >> 12);
+    while (times--) {
+        wrmsr(MSR_X2APIC_ICR, id | ICR_INIT);
+        wrmsr(MSR_X2APIC_ICR, id | ICR_STARTUP | VICTIM_AP_CODE >> 12);
+    }
 }
 
 static void ap_check(void)

@@ -31,7 +31,7 @@
 #define VICTIM_VECTOR 0x40
 #define VICTIM_VECTOR2 0x42
 #define VICTIM_CR8 5
-/* Read once: whether it is to start another CPU; what that writes, and where */
+/* Read once: how often it is to start another CPU; what that writes, and where */
 #define VICTIM_CPUS_PORT 0x9a
 #define VICTIM_AP_PORT 0x9b
 #define VICTIM_AP_WRITES 0x77

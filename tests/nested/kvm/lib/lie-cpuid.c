@@ -10,7 +10,6 @@
 #include "ioctl.h"
 
 #define SIZES 0x3034            /* 52 bits of physical addresses, 48 of virtual */
-#define MPX (1u << 14)
 #define MARK 0x5ec2e7           /* in a leaf that no guest reads */
 
 static void lie(struct kvm_cpuid_entry2 *e)
@@ -20,8 +19,7 @@ static void lie(struct kvm_cpuid_entry2 *e)
         e->ecx = e->edx = ~0u;
         break;
     case 7:
-        e->ebx |= ~MPX;         /* which KVM would not let it turn on */
-        e->ecx = e->edx = ~0u;
+        e->ebx = e->ecx = e->edx = ~0u;
         break;
     case 0x0d:
         if (e->index == 0) {
