@@ -8,14 +8,15 @@
  * CPUs' time, in the same proportion.
  */
 #include "qemu/osdep.h"
+#include "qemu/main-loop.h"
 #include "migration/migration.h"
 #include "migration/options.h"
 #include "system/cpu-throttle.h"
+#include "shadow/hw/misc/shadow-agent-pace.h"
 #include "shadow/hw/misc/shadow-agent-throttle.h"
+#include "shadow/trace.h"
 
 #define THROTTLE_PAGE       (4 * KiB)
-#define THROTTLE_STEP       10
-#define THROTTLE_MAX        99
 
 /* A round that was shorter tells nothing. */
 #define THROTTLE_ROUND_MS   100
@@ -42,31 +43,46 @@ void shadow_agent_throttle_sent(ShadowAgent *a, uint64_t bytes)
     a->throttle.sent += bytes;
 }
 
-/* How much of its CPUs' time the guest is to lose, if it loses @pct now */
-static int throttle_next(int pct, double left, double bound)
+/* QEMU's auto-converge may have slowed it down, too: the slower of both. */
+static void throttle_set(ShadowAgentThrottle *t, const ShadowPace *pace)
 {
-    double runs = (100 - pct) * bound / left;
-    int next = 100 - (int)runs;
+    int now;
 
-    return MIN(MAX(next, pct + THROTTLE_STEP), THROTTLE_MAX);
+    BQL_LOCK_GUARD();
+    now = cpu_throttle_get_percentage();
+    t->percent = shadow_pace_percent(pace, now);
+    if (t->percent > now) {
+        cpu_throttle_set(t->percent);
+    }
 }
 
 void shadow_agent_throttle_round(ShadowAgent *a)
 {
     ShadowAgentThrottle *t = &a->throttle;
-    int64_t ms = throttle_ms() - t->since_ms;
-    double left = a->unsent * THROTTLE_PAGE, bound;
+    ShadowPace pace = {
+        .sent = t->sent,
+        .ms = throttle_ms() - t->since_ms,
+        .rest = a->unsent * THROTTLE_PAGE,
+        .limit_ms = migrate_downtime_limit(),
+    };
 
-    if (!t->on || ms < THROTTLE_ROUND_MS || !t->sent) {
+    if (pace.ms < THROTTLE_ROUND_MS || !t->sent) {
         return;
     }
-    bound = (double)t->sent / ms * migrate_downtime_limit();
+    t->bound = shadow_pace_bound(&pace) / THROTTLE_PAGE;
     /* the first round sends what was written to before it began */
-    if (t->rounds++ && left > bound) {
-        t->percent = throttle_next(t->percent, left, bound);
-        cpu_throttle_set(t->percent);
+    if (t->rounds++ && t->on) {
+        throttle_set(t, &pace);
     }
+    trace_shadow_agent_throttle_round(a->guest, a->unsent, t->bound,
+                                      t->percent);
     throttle_next_round(t);
+}
+
+void shadow_agent_throttle_stopped(ShadowAgent *a)
+{
+    trace_shadow_agent_throttle_stopped(a->guest, a->unsent,
+                                        a->throttle.bound);
 }
 
 void shadow_agent_throttle_stop(ShadowAgent *a)

@@ -16,6 +16,9 @@ void shadow_agent_throttle_sent(ShadowAgent *a, uint64_t bytes);
 /* @a->unsent has just been counted. */
 void shadow_agent_throttle_round(ShadowAgent *a);
 
+/* The guest stands still, and @a->unsent is what is left. */
+void shadow_agent_throttle_stopped(ShadowAgent *a);
+
 /* It has ended; the guest is not slowed down any more. */
 void shadow_agent_throttle_stop(ShadowAgent *a);
 

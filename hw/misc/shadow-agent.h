@@ -48,6 +48,7 @@ typedef struct ShadowAgentThrottle {
     unsigned rounds;
     int64_t since_ms;           /* this round */
     uint64_t sent;              /* bytes in this round */
+    uint64_t bound;             /* pages that can be sent while it stands */
 } ShadowAgentThrottle;
 
 struct ShadowAgent {
