@@ -20,6 +20,9 @@
 
 #define MEMORY_PAGE     (4 * KiB)
 
+/* As QEMU's own RAM has it: between two of these it looks how things stand. */
+#define MEMORY_TURN_US  (50 * 1000)
+
 enum {
     ITEM_END,
     ITEM_SESSION,
@@ -53,6 +56,23 @@ static int memory_failed(ShadowAgent *a, int64_t ret, Error **errp)
     error_setg(errp, "shadow-agent: the outer QEMU did not give the private "
                "memory of '%s': %s", a->guest, strerror(-ret));
     return ret;
+}
+
+static int memory_report(ShadowAgent *a, int64_t ret)
+{
+    Error *err = NULL;
+
+    ret = memory_failed(a, ret, &err);
+    error_report_err(err);
+    return ret;
+}
+
+/* How many pages are to be sent, with those that were written to meanwhile */
+static int memory_count(ShadowAgent *a)
+{
+    int64_t ret = memory_call(a, ULTRACALL_PAGES_UNSENT, 0, &a->unsent);
+
+    return ret ? memory_report(a, ret) : 0;
 }
 
 static int memory_save_setup(QEMUFile *f, void *opaque, Error **errp)
@@ -97,18 +117,18 @@ static void memory_save_cleanup(void *opaque)
     g_clear_pointer(&a->record, g_free);
 }
 
-/* Returns 1 when nothing is left, 0 after a record, or a negative errno. */
+/*
+ * Returns 1 when nothing is left of what was last counted, 0 after a record, or
+ * a negative errno.
+ */
 static int memory_export(ShadowAgent *a, QEMUFile *f)
 {
     uint64_t len = 0;
     int64_t ret = memory_call(a, ULTRACALL_PAGES_EXPORT, ULTRACALL_RECORD_MAX,
                               &len);
-    Error *err = NULL;
 
     if (ret) {
-        ret = memory_failed(a, ret, &err);
-        error_report_err(err);
-        return ret;
+        return memory_report(a, ret);
     }
     if (!len) {
         a->unsent = 0;
@@ -123,9 +143,11 @@ static int memory_export(ShadowAgent *a, QEMUFile *f)
 static int memory_save_iterate(QEMUFile *f, void *opaque)
 {
     ShadowAgent *a = opaque;
+    int64_t end = g_get_monotonic_time() + MEMORY_TURN_US;
     int ret = !a->sends_memory;
 
-    while (!ret && !migration_rate_exceeded(f)) {
+    while (!ret && !migration_rate_exceeded(f) &&
+           g_get_monotonic_time() < end) {
         ret = memory_export(a, f);
     }
     memory_put(f, ITEM_END, NULL, 0);
@@ -135,8 +157,11 @@ static int memory_save_iterate(QEMUFile *f, void *opaque)
 static int memory_save_complete(QEMUFile *f, void *opaque)
 {
     ShadowAgent *a = opaque;
-    int ret = !a->sends_memory;
+    int ret = a->sends_memory ? memory_count(a) : 1;
 
+    if (!ret) {
+        shadow_agent_throttle_stopped(a);
+    }
     while (!ret) {
         ret = memory_export(a, f);
     }

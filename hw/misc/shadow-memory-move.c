@@ -65,13 +65,18 @@ static void move_note(void *opaque)
     s->session.noted = SHADOW_NOTED;
 }
 
+static void move_note_soon(ShadowMemory *s)
+{
+    s->session.noted = SHADOW_NOTED_SOON;
+    qemu_bh_schedule(s->note);
+}
+
 /* Have it noted; false: not yet. */
 static bool move_noted(ShadowMemory *s)
 {
     switch (s->session.noted) {
     case SHADOW_NOTED_NOT:
-        s->session.noted = SHADOW_NOTED_SOON;
-        qemu_bh_schedule(s->note);
+        move_note_soon(s);
         return false;
     case SHADOW_NOTED_SOON:
         return false;
@@ -103,6 +108,21 @@ static bool move_knows(ShadowMemory *s)
     return move_noted(s) && (move_is_quiet(s, &runs) || runs);
 }
 
+/* Whether all that it has written was sent; if not, that is found out. */
+static bool move_all_sent(ShadowMemory *s)
+{
+    bool runs;
+
+    if (!shadow_session_leaves(&s->session) || s->session.pages.n_unsent) {
+        return false;
+    }
+    if (!move_is_quiet(s, &runs)) {
+        move_note_soon(s);
+        return false;
+    }
+    return true;
+}
+
 /*
  * What the guest has written since the last record would be lost: then it is
  * not frozen.
@@ -110,7 +130,6 @@ static bool move_knows(ShadowMemory *s)
 static int move_freeze(ShadowDevice *dev, Error **errp)
 {
     ShadowMemory *s = SHADOW_MEMORY(dev);
-    bool runs;
 
     if (!s->life) {
         return 0;
@@ -120,8 +139,7 @@ static int move_freeze(ShadowDevice *dev, Error **errp)
                    s->guest->id);
         return -EAGAIN;
     }
-    if (!shadow_session_leaves(&s->session) || s->session.pages.n_unsent ||
-        !move_is_quiet(s, &runs)) {
+    if (!move_all_sent(s)) {
         qatomic_set(&s->life->frozen, false);
         error_setg(errp, "not all private memory of shadow-guest '%s' has been "
                    "sent", s->guest->id);
@@ -194,9 +212,6 @@ int shadow_memory_export(ShadowGuest *g, uint8_t *record, size_t *len,
         error_setg(errp, "no private memory of shadow-guest '%s' leaves",
                    g->id);
         return -EBUSY;
-    }
-    if (!s->session.pages.n_unsent && !move_knows(s)) {
-        return -EAGAIN;
     }
     return shadow_session_export(&s->session, record, len, errp);
 }
