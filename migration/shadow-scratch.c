@@ -7,8 +7,11 @@
 #include "shadow/migration/shadow-scratch.h"
 #include "shadow/migration/shadow-secret.h"
 
-/* The cloud VM says how large an envelope is: not all of that is kept. */
-#define SCRATCH_KEPT_MAX (1 * MiB)
+/*
+ * The cloud VM says how large an envelope is: not all of that is kept.  A record
+ * of private memory is.
+ */
+#define SCRATCH_KEPT_MAX (3 * MiB)
 
 static struct {
     uint8_t *data;
