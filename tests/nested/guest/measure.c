@@ -6,6 +6,7 @@
  *     measure input BYTES          says READY, reads so many, says DONE
  *     measure echo                 the terminal echoes until a ^D comes
  *     measure port PORT COUNT      nanoseconds that a read of a port takes
+ *     measure write PAGES RATE     writes to so many in turn, RATE a second
  *
  * and of some thousands of parts the fastest, which nothing has interrupted:
  *
@@ -33,6 +34,7 @@
 #define LINE_LEN 64
 #define PARTS    25
 #define MANY     2000
+#define PAGE     4096
 #define READ_SIZE (128 << 10)
 #define LINES    32 /* in one write, as a program with a buffer does */
 
@@ -196,6 +198,25 @@ static void do_step(long i)
     memory[at >> 15] += at ^ i;
 }
 
+/* Where it has been held up it does not hurry. */
+static int write_pages(long pages, long rate)
+{
+    static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+    long each = rate / 100, at = 0;
+    volatile uint64_t *memory = aligned_alloc(PAGE, pages * PAGE);
+
+    if (!memory || each < 1) {
+        fprintf(stderr, "measure: no such memory\n");
+        return 1;
+    }
+    for (uint64_t value = 1; ; value++) {
+        for (long i = 0; i < each; i++, at = (at + 1) % pages) {
+            memory[at * (PAGE / sizeof(*memory))] = value;
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
 static int least(void (*what)(long), long count)
 {
     printf("%.3f ns\n", parts_of(MANY, what, count)[0]);
@@ -241,6 +262,9 @@ int main(int argc, char **argv)
     if (!strcmp(what, "port") && argc == 4) {
         return port(n, number(argv[3]), false);
     }
+    if (!strcmp(what, "write") && argc == 4) {
+        return write_pages(n, number(argv[3]));
+    }
     if (!strcmp(what, "access") && argc == 4) {
         return port(n, number(argv[3]), true);
     }
@@ -255,6 +279,6 @@ int main(int argc, char **argv)
     }
     fprintf(stderr, "usage: measure output|input BYTES, measure echo, "
             "measure port|access PORT COUNT, measure cpuid|loop COUNT, "
-            "measure read FILE\n");
+            "measure read FILE, measure write PAGES RATE\n");
     return 2;
 }

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A user VM that writes to its private memory faster than it can be sent: it is slowed down, for as
+long as it is being sent."""
+
+import contextlib
+
+import lab
+
+AGENT = '/machine/peripheral/agent'
+ROUNDS = 6          # of QEMU's, in which it slows a guest down that writes to other memory
+PAGES = 4096
+
+
+class Writer:
+    """Of the user VM: writes to all of so many pages, again and again, without a pause to speak of"""
+
+    def __init__(self, pair):
+        self.pair = pair
+        pair.console.command(f'(measure write {PAGES} 100000000 >/dev/null 2>&1 &)')
+
+    def throttle(self, which):
+        self.pair.inner.qmp.cmd('qom-set', path=AGENT, property='throttle', value=which)
+
+    def start(self, **capabilities):
+        self.pair.inner.qmp.cmd('migrate-set-parameters', downtime_limit=5)
+        self.pair.migrate_start(**capabilities)
+
+    def told(self):
+        """query-migrate, and what it says of throttling"""
+        info = self.pair.inner.qmp.cmd('query-migrate')
+        return info, info.get('cpu-throttle-percentage', 0)
+
+    def wait_slow(self):
+        """The migration goes on, and the user VM has been slowed down."""
+        def slow():
+            info, percent = self.told()
+            assert info['status'] in ('setup', 'active'), info
+            assert percent <= 99, info
+            return percent
+        assert lab.wait_until(slow), self.told()
+        print(f'# {self.told()[1]} %', flush=True)
+
+    def check_free(self):
+        """It is not slowed down any more."""
+        assert lab.wait_until(lambda: not self.told()[1]), self.told()
+        self.pair.check_session()
+
+
+@contextlib.contextmanager
+def fails(pair, writer, status, **capabilities):
+    with pair.waiting_target():
+        writer.start(**capabilities)
+        yield
+        assert pair.inner.migrate_wait()['status'] == status
+        if pair.new.name in pair.target.inners:
+            pair.new.kill()
+        writer.check_free()
+
+
+def test_slowed_down(config):
+    from lab.pair import Pair
+    with Pair(config) as pair:
+        pair.start_session(private=True, agent='shadow-agent,id=agent')
+        writer = Writer(pair)
+
+        # QEMU's own means count pages of which the inner QEMU has none.
+        writer.throttle('off')
+        with fails(pair, writer, 'cancelled', auto_converge=True):
+            def rounds():
+                info, percent = writer.told()
+                assert info['status'] in ('setup', 'active') and not percent, info
+                return info.get('ram', {}).get('dirty-sync-count', 0)
+            assert lab.wait_until(lambda: rounds() >= ROUNDS), writer.told()
+            pair.inner.qmp.cmd('migrate_cancel')
+        pair.inner.set_capability('auto-converge', False)
+
+        writer.throttle('auto')
+        with fails(pair, writer, 'cancelled'):
+            writer.wait_slow()
+            pair.inner.qmp.cmd('migrate_cancel')
+        with fails(pair, writer, 'failed'):
+            writer.wait_slow()
+            pair.new.kill()
+
+        pair.add_target(2)
+        writer.start()
+        writer.wait_slow()
+        info, _, _ = pair.migrate_finish(pair.console)
+        assert info['status'] == 'completed', info
+        writer.check_free()
+        assert pair.console.command('killall -0 measure')[0] == 0
+        pair.inner.stop()
