@@ -42,6 +42,13 @@ def remove_memory(host, guest='vm1'):
     host.qmp.wait_event('DEVICE_DELETED', since, device=f'{guest}-ram')
 
 
+def fill(console, size):
+    """So many MiB of the user VM's memory are not zeros from now on, and are left alone."""
+    pages = size << 8
+    console.command(f'(measure write {pages} {pages * 100} >/dev/null 2>&1 &)')
+    console.command('sleep 5; killall -STOP measure')
+
+
 class MemoryWork:
     """A program of the user VM that writes to its memory, verifies that, and writes anew,
     as long as it is right"""
