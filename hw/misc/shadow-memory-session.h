@@ -68,7 +68,8 @@ void shadow_session_note(ShadowSession *s, DirtyBitmapSnapshot *written);
 /*
  * Seal some of what is to be sent, in a record of at most *@len bytes.  Returns
  * 0, with *@len what it has, 0 if nothing was to be sent; -ENOSPC if not one
- * page fits; -EIO, and the session has ended.  The cloud VM must not have a hand in @record.
+ * page fits; -EIO, and the session has ended.  The cloud VM must not have a hand
+ * in @record.
  */
 int shadow_session_export(ShadowSession *s, uint8_t *record, size_t *len,
                           Error **errp);
