@@ -581,12 +581,13 @@ static void operate(uint8_t op, FuzzInput *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    RCU_READ_LOCK_GUARD();
     FuzzInput in = { data, len };
 
-    renew();
-    for (unsigned i = 0; in.len && i < MAX_OPS; i++) {
-        operate(fuzz_u8(&in), &in);
+    WITH_RCU_READ_LOCK_GUARD() {
+        renew();
+        for (unsigned i = 0; in.len && i < MAX_OPS; i++) {
+            operate(fuzz_u8(&in), &in);
+        }
     }
     fuzz_machine_tidy();
     return 0;
