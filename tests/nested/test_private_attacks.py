@@ -107,7 +107,7 @@ def test_reset_of_a_cpu_inside(bare):
         assert 'changed' not in said and 'bad' not in said, said
 
 
-def test_reset_by_call_while_a_cpu_is_inside(bare):
+def test_reset_by_call(bare):
     """As the other end of a life: a machine that begins anew is none that goes on."""
     with bare('private-over', private=True, cpus=2, then='call') as vm:
         vm.wait_done()
@@ -116,7 +116,7 @@ def test_reset_by_call_while_a_cpu_is_inside(bare):
         assert vm.guest()['memory']['launched']
 
 
-def test_started_anew_while_kept_inside(bare):
+def test_started_anew_while_kept(bare):
     """A CPU that the guest has ended, and that L1 does not let out, has no successor beside it."""
     attack(bare, 'kept', 'private-cpus', vcpus=2, cpus=2, rounds=5)
 

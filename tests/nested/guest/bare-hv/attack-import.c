@@ -10,6 +10,9 @@
 #define MSR_SEV_STATUS 0xc0010131
 #define LEAF_ENCRYPTION 0x8000001f
 
+/* volatile: of memory that others change */
+typedef volatile uint64_t Word;
+
 /* Of the guest's memory, 2 MiB each; what it touches is nothing else's */
 #define PART(n) (32 * MIB + (n) * 2 * MIB)
 #define REPLAYED PART(0)
@@ -20,7 +23,7 @@
 
 /* Where the guest has all of it with the C-bit */
 #define PRIVATE_VIEW (512 * GIB)
-#define VIEW(pa) ((volatile uint64_t *)(PRIVATE_VIEW + (pa)))
+#define VIEW(pa) (*(Word *)(PRIVATE_VIEW + (pa)))
 
 #define GIVEN 0x6769766564676976ul
 #define OTHER 0x6f746865726f7468ul
@@ -38,7 +41,7 @@ enum {
     PORT_BEFORE, LEAF, STATUS, PORT_LOCKED, FIRST, REMAPPED, RAN, RAN_AGAIN,
     CAME_LATER, PORT_UNSEALED, PORT_SEALED, UNTOUCHED, UNMAPPED, KEPT, SEEN,
 };
-static volatile uint64_t seen[SEEN];
+static Word seen[SEEN];
 
 static void yield(void)
 {
@@ -68,21 +71,21 @@ static void nested_import(uint64_t a, uint64_t b)
     seen[LEAF] = encryption_leaf();
     seen[STATUS] = rdmsr(MSR_SEV_STATUS);
     seen[PORT_LOCKED] = inb(SEAL);
-    seen[FIRST] = *VIEW(REPLAYED);
+    seen[FIRST] = VIEW(REPLAYED);
     seen[RAN] = run_code();
-    *VIEW(REPLAYED + 8) = SECRET;
+    VIEW(REPLAYED + 8) = SECRET;
     yield();                    /* L1 gives other memory in its place */
-    seen[REMAPPED] = *VIEW(REPLAYED);
+    seen[REMAPPED] = VIEW(REPLAYED);
     seen[RAN_AGAIN] = run_code();
-    seen[CAME_LATER] = *VIEW(ABSENT);
+    seen[CAME_LATER] = VIEW(ABSENT);
     yield();                    /* L1 says for it that it is sealed */
     seen[PORT_UNSEALED] = inb(SEAL);
     outb('S', SEAL);
     seen[PORT_SEALED] = inb(SEAL);
     yield();                    /* L1 takes memory away */
-    seen[UNTOUCHED] = *VIEW(FRESH);
-    seen[UNMAPPED] = *VIEW(FRESH + PAGE);
-    seen[KEPT] = *VIEW(REPLAYED + 8);
+    seen[UNTOUCHED] = VIEW(FRESH);
+    seen[UNMAPPED] = VIEW(FRESH + PAGE);
+    seen[KEPT] = VIEW(REPLAYED + 8);
     yield();
 }
 
@@ -113,7 +116,7 @@ static void put_code(uint64_t at, uint8_t val)
     const uint8_t code[] = { 0xb8, val, 0, 0, 0, 0xc3 };
 
     for (size_t i = 0; i < sizeof(code); i++) {
-        ((volatile uint8_t *)at)[i] = code[i];
+        poke((uint8_t *)at + i, code[i]);
     }
 }
 
@@ -137,8 +140,8 @@ static void replace(void)
     const uint64_t to[] = { REPLAYED, ELSEWHERE };
 
     for (size_t i = 0; i < ARRAY_SIZE(to); i++) {
-        *(volatile uint64_t *)to[i] = OTHER;
-        check("what it has written", *(volatile uint64_t *)(to[i] + 8), 0);
+        *(Word *)to[i] = OTHER;
+        check("what it has written", *(Word *)(to[i] + 8), 0);
     }
     put_code(CODE, 2);
     map_nested(REPLAYED, ELSEWHERE);
@@ -211,9 +214,9 @@ void scenario_import(void)
     static uint64_t cookie;
 
     tables_init();
-    *(volatile uint64_t *)REPLAYED = GIVEN;
-    *(volatile uint64_t *)ABSENT = GIVEN;
-    *(volatile uint64_t *)FRESH = OTHER;
+    *(Word *)REPLAYED = GIVEN;
+    *(Word *)ABSENT = GIVEN;
+    *(Word *)FRESH = OTHER;
     put_code(CODE, 1);
     check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
     vm_create(&vm, ROOT_A, nested_import, 0, 0);

@@ -134,6 +134,8 @@ static void put_inputs_back(void)
     }
 }
 
+#define ROUNDS_MAX 2000
+
 void scenario_private_race(void)
 {
     unsigned refused = 0, smis = 0;
@@ -141,7 +143,9 @@ void scenario_private_race(void)
     if (!private_launch() || !smp_start(second_cpu)) {
         return;
     }
-    while (private_rounds < option("rounds", 20)) {
+    /* on a busy machine the two may have hardly met until then */
+    while (private_rounds < option("rounds", 20) ||
+           ((!refused || !smis) && private_rounds < ROUNDS_MAX)) {
         PrivateExit exit = private_answer(private_vm.vmcb->exit_code);
 
         if (exit.spins) {
