@@ -10,6 +10,7 @@
 #include "ioctl.h"
 
 #define APIC_ID 0xff000000u     /* of EBX */
+#define LESS (3u << 18)         /* RDSEED, ADX */
 
 static void lie(struct kvm_cpuid_entry2 *e)
 {
@@ -19,7 +20,7 @@ static void lie(struct kvm_cpuid_entry2 *e)
         e->eax ^= 0x30;         /* another model */
         break;
     case 7:
-        e->ebx = 0;
+        e->ebx &= ~LESS;
         break;
     case 0x0b:
     case 0x1f:
