@@ -95,7 +95,8 @@ def row_of(module, goal, rounds):
         'ratio': statistics.median(ratios), 'goal': str(goal),
         'met': bool(goal.met(list(zip(values, peers)))),
         # If too many rounds say so and too many say not, they do not tell.
-        'resolved': min(map(alone.count, (True, False))) <= outliers(len(alone)),
+        'resolved': goal.always or
+                    min(map(alone.count, (True, False))) <= outliers(len(alone)),
         'title': goal.title, 'series': goal.value,
         'bound': goal.bound, 'higher_is_better': goal.at_least is not None,
         'spread': [spread(ratios)[0], spread(ratios)[-1]], 'rounds': list(zip(values, peers)),

@@ -82,6 +82,15 @@ def test_goals():
             assert row['goal'] == text and row['met'] is met, (row, value)
 
 
+def test_goal_of_all_rounds():
+    """What must not happen is not met if it happens once."""
+    for values, met in (([9, 10, 8, 9, 9], True), ([1, 1, 1, 1, 10.1], False)):
+        for goal in (Goal(A, B, at_most=1, always=True), Goal(A, limit=10, always=True),
+                     Goal(B, A, at_least=1, always=True)):
+            _, (row,) = measure({A: [0.1] + values, B: [10] * 6}, goal)
+            assert bench.verdict(row) == ('yes' if met else 'NO'), row
+
+
 def test_rounds_that_do_not_agree():
     """A spread that is wider than what the goal asks for tells nothing, either way."""
     for values, verdict in (([9, 9, 9, 9, 9], 'yes'), ([11, 11, 11, 11, 11], 'NO'),

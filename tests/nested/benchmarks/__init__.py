@@ -30,6 +30,7 @@ class Goal:
     plus: float = 0.0
     limit: float = None         # value <= limit
     figure: str = None          # which, of a series that returns several
+    always: bool = False        # in each round, not in most
     title: str = None           # if not the module's
     unit: str = None
 
@@ -39,6 +40,9 @@ class Goal:
         return next((r for r in (self.at_least, self.at_most) if r is not None), 1.0)
 
     def __str__(self):
+        return self._bound() + (', always' if self.always else '')
+
+    def _bound(self):
         if self.limit is not None:
             return f'at most {self.limit:g} {self.unit}'
         if self.at_least is not None:
@@ -49,12 +53,14 @@ class Goal:
         return f'at most {ratio}{more}'
 
     def met(self, pairs):
-        """Of most rounds, each a (value, peer)"""
-        if self.limit is not None:
-            return statistics.median(v for v, _ in pairs) <= self.limit
+        """Of most rounds, or of all, each a (value, peer)"""
         if self.at_least is not None:
-            return statistics.median(v / p for v, p in pairs) >= self.at_least
-        return statistics.median(v - p * self.at_most for v, p in pairs) <= self.plus
+            which = min if self.always else statistics.median
+            return which(v / p for v, p in pairs) >= self.at_least
+        which = max if self.always else statistics.median
+        if self.limit is not None:
+            return which(v for v, _ in pairs) <= self.limit
+        return which(v - p * self.at_most for v, p in pairs) <= self.plus
 
 
 class Env:

@@ -9,13 +9,12 @@ wire, the time in the downtime by the traces of both inner QEMUs.
 import contextlib
 import re
 
-import lab
-from lab.chardev import ChardevClient
 from lab.pair import Pair
 from lab.relay import Relay, part_of
 
 from . import Goal
 from ._calls import HISTORY
+from ._moving import MovingVm
 
 NAME = 'migration'
 TITLE = 'migration'
@@ -34,33 +33,27 @@ TRACE = "-trace 'vmstate_downtime_*'"
 VM = 'vm1'
 
 
-class MovingVm:
+class MovingConsole(MovingVm):
     """An idle user VM, that starts at the first host, with a full history; nobody is connected."""
 
     def __init__(self, pair):
-        self.hosts = list(pair.hosts)
-        self.options = {'append': 'quiet', 'extra': TRACE}
-        pair.add_guest(VM)
-        console = ChardevClient().connect(self.hosts[0], VM)
-        self.inner = self.hosts[0].start_inner(VM, **self.options)
-        console.login('root', lab.PASSWORD)
-        console.command(f'measure output {HISTORY + 4096}')
-        console.close()
+        super().__init__(pair, VM, extra=TRACE)
+        self.console.command(f'measure output {HISTORY + 4096}')
+        self.console.close()
 
-    def move(self):
+    def measure(self):
         source, target = self.hosts
         calls = self._calls()
-        new = target.start_inner(VM, incoming=True, **self.options)
-        with Relay(new.listen()) as relay:
-            self.inner.migrate_start(relay.uri)
-            info = self.inner.migrate_wait()
-            if info['status'] != 'completed':
-                raise RuntimeError(f'the migration has {info["status"]}: {info}')
-            took = self._downtime(source, 'save') + self._downtime(target, 'load')
-            self.inner.stop()
+        with contextlib.ExitStack() as stack:
+            relays = []
+
+            def through(uri):
+                relays.append(stack.enter_context(Relay(uri)))
+                return relays[0].uri
+            info = self.move(through)
+            relay, = relays
             stream = relay.finish()
-        self.inner = new
-        self.hosts.reverse()
+        took = self._downtime(source, 'save') + self._downtime(target, 'load')
         size = sum(part_of(stream, name) for name in SECTIONS)
         return {CONSOLE: {'bytes': size, 'calls': self._calls() - calls, 'downtime': took},
                 REST: {'bytes': len(stream) + relay.answered - size,
@@ -69,13 +62,11 @@ class MovingVm:
     def _calls(self):
         return sum(host.guest(VM)['calls'] for host in self.hosts)
 
-    @staticmethod
-    def _downtime(host, what):
+    def _downtime(self, host, what):
         """Of the console, at one side, in ms"""
-        log = host.run(f'cat /tmp/{VM}.log', check=True)[1]
         return int(re.findall(rf'vmstate_downtime_{what} type=non-iterable '
                               rf'idstr=shadow-agent instance_id=0 downtime=(\d+)',
-                              log)[-1]) / 1000
+                              self.log(host))[-1]) / 1000
 
 
 class Bench:
@@ -88,7 +79,7 @@ class Bench:
         with contextlib.ExitStack() as stack:
             pair = stack.enter_context(Pair(self.env.config))
             self.env.say('starting a user VM')
-            self.vm = MovingVm(pair)
+            self.vm = MovingConsole(pair)
             self._stack = stack.pop_all()
         return self
 
@@ -101,5 +92,5 @@ class Bench:
     def take(self, name):
         """One migration gives both."""
         if name not in self.waiting:
-            self.waiting = self.vm.move()
+            self.waiting = self.vm.measure()
         return self.waiting.pop(name)

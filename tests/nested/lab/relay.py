@@ -7,6 +7,7 @@ import re
 import socket
 import struct
 import threading
+import time
 
 # QEMU's migration/savevm.h: the start of a section with a name, and of one that has no parts
 SECTION = rb'[\x01\x04].{4}%c%s\0{4}.{4}'
@@ -66,6 +67,31 @@ class Relay:
             target.shutdown(socket.SHUT_WR)
         except OSError:
             pass        # one end has gone; the migration's outcome tells
+
+
+class Slow(Relay):
+    """As a Relay, but that a slow link is between, after so many bytes. Little has room in it."""
+
+    ROOM = 1 << 16
+    SEGMENT = 1400
+
+    def __init__(self, uri, rate, after=0):
+        super().__init__(uri)
+        self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.ROOM)
+        self._server.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, self.SEGMENT)
+        self._rate, self._after = rate, after
+        self._sent_bytes = 0
+        self.slow_since, self._free_at = None, 0
+
+    def _sent(self, data):
+        self._sent_bytes += len(data)
+        if self._sent_bytes > self._after:
+            if self.slow_since is None:
+                self.slow_since = self._free_at = time.monotonic()
+            # What was not used is lost, as on a link.
+            self._free_at = max(self._free_at, time.monotonic()) + len(data) / self._rate
+            time.sleep(max(0, self._free_at - time.monotonic()))
+        return data
 
 
 class Break(Relay):

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What throttling is worth: a user VM writes to 1,000 pages of its private memory a second, and moves
+over a link that takes fewer; whoever manages it loses patience after a while, and pauses it"""
+
+import contextlib
+import re
+import time
+
+from lab.pair import Pair
+from lab.private import MEMORY
+from lab.relay import Slow
+
+from . import Goal
+from ._moving import MovingVm
+
+NAME = 'private_throttle'
+TITLE = 'downtime of a user VM that writes to 1,000 pages a second'
+UNIT = 'ms'
+THROTTLED, FREE, BOUND = 'throttled', 'throttle=off', 'what can be sent meanwhile'
+GOALS = [Goal(THROTTLED, FREE, at_most=1 / 3, figure='downtime'),
+         Goal(THROTTLED, BOUND, at_most=1, figure='rest', always=True, unit='pages',
+              title='private pages that are left when it stops')]
+ALONE = True
+RATE, PAGES = 1000, 4096            # of the writer
+LINK = 3 << 20                      # bytes a second
+FAST = 24 << 20                     # bytes before that: not all of the first round
+PATIENCE = 45                       # seconds
+VM = 'vm1'
+AGENT = '/machine/peripheral/agent'
+STOPPED = re.compile(r'shadow_agent_throttle_stopped \S+ (\d+) pages are left, (\d+) can')
+
+
+class Bench:
+    def __init__(self, env):
+        self.env = env
+        self.waiting = {}
+
+    def __enter__(self):
+        self.env.say('starting two cloud hosts')
+        with contextlib.ExitStack() as stack:
+            pair = stack.enter_context(Pair(self.env.config, memory=768))
+            for host in pair.hosts:
+                # What waits in a socket has left, for QEMU.
+                host.run('echo 4096 65536 65536 >/proc/sys/net/ipv4/tcp_wmem', check=True)
+            self.env.say('starting a user VM with private memory')
+            self.vm = MovingVm(pair, VM, private=True, memory=MEMORY, agent='shadow-agent,id=agent',
+                               extra="-trace 'shadow_agent_throttle_*'")
+            self.vm.console.command(f'measure write {PAGES} {RATE} >/dev/null 2>&1 &')
+            self.vm.console.close()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def series(self):
+        return {name: lambda name=name: self.take(name) for name in (THROTTLED, BOUND, FREE)}
+
+    def take(self, name):
+        """One migration tells what was left, and how much it could have been."""
+        if name == FREE:
+            return self.measure('off')
+        if name not in self.waiting:
+            took = self.measure('auto')
+            self.waiting = {THROTTLED: took, BOUND: {'rest': took['bound']}}
+        return self.waiting.pop(name)
+
+    def measure(self, throttle):
+        source, inner = self.vm.hosts[0], self.vm.inner
+        inner.qmp.cmd('qom-set', path=AGENT, property='throttle', value=throttle)
+        with contextlib.ExitStack() as stack:
+            def through(uri):
+                self.relay = stack.enter_context(Slow(uri, LINK, FAST))
+                return self.relay.uri
+            with self.vm.moving(through) as new:
+                self.manage(inner, new)
+        rest, bound = map(int, STOPPED.findall(self.vm.log(source))[-1])
+        took = when(new, 'RESUME') - when(inner, 'STOP')
+        return {'downtime': took * 1e3, 'rest': rest, 'bound': bound}
+
+    def manage(self, inner, new):
+        paused = False
+        while not inner.migration_ended():
+            inner.qmp.wait_change(0.2)
+            since = self.relay.slow_since
+            if not paused and since and time.monotonic() > since + PATIENCE:
+                inner.qmp.cmd('stop')
+                paused = True
+        if paused:
+            new.qmp.cmd('cont')
+
+
+def when(inner, event):
+    """It has last come"""
+    return [stamp for stamp, found in inner.qmp.events if found['event'] == event][-1]
