@@ -90,7 +90,6 @@ static bool has_next_rip(uint64_t code)
     case SVM_EXIT_HLT:
     case SVM_EXIT_INVLPG:
     case SVM_EXIT_INVLPGA:
-    case SVM_EXIT_IOIO:
     case SVM_EXIT_MSR:
     case SVM_EXIT_VMRUN ... SVM_EXIT_SKINIT:
     case SVM_EXIT_RDTSCP:
@@ -136,14 +135,21 @@ static void assist_invlpg(CPUX86State *env, const ShadowInsn *insn)
                  at);
 }
 
-void shadow_tcg_assist(CPUX86State *env, uint64_t code)
+void shadow_tcg_assist(CPUX86State *env, uint64_t code, uint64_t port_next)
 {
     uint8_t bytes[SHADOW_INSN_MAX] = { };
     uint64_t next_rip = 0;
     ShadowInsn insn;
     size_t len = 0;
 
-    if (code == SVM_EXIT_NPF || code == SVM_EXIT_EXCP_BASE + EXCP0E_PAGE) {
+    if (!(env->features[FEAT_SVM] & (CPUID_SVM_NRIPSAVE |
+                                     CPUID_SVM_DECODEASSIST))) {
+        return;
+    }
+    if (code == SVM_EXIT_IOIO) {
+        next_rip = port_next;
+    } else if (code == SVM_EXIT_NPF ||
+               code == SVM_EXIT_EXCP_BASE + EXCP0E_PAGE) {
         len = shadow_tcg_fetch(env, bytes);
     } else if (has_next_rip(code) && shadow_tcg_decode(env, &insn)) {
         if (code <= SVM_EXIT_WRITE_DR7 || code == SVM_EXIT_CR0_SEL_WRITE) {

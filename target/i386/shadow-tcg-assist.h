@@ -28,7 +28,10 @@ void shadow_tcg_put_assists(CPUX86State *env, uint64_t next_rip,
  */
 void shadow_tcg_injects(CPUX86State *env);
 
-/* An ordinary nested guest is about to exit for @code: find it out. */
-void shadow_tcg_assist(CPUX86State *env, uint64_t code);
+/*
+ * An ordinary nested guest is about to exit for @code: find it out, if the
+ * processor has that at all.  @port_next: the RIP after a port access
+ */
+void shadow_tcg_assist(CPUX86State *env, uint64_t code, uint64_t port_next);
 
 #endif /* TARGET_I386_SHADOW_TCG_ASSIST_H */

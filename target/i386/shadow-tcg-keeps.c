@@ -148,13 +148,7 @@ bool shadow_tcg_private_keeps(CPUX86State *env, uint32_t type, uint64_t param,
     }
 }
 
-/* Nothing of L1's business either: where the guest is, and what it raises */
-
-uint64_t shadow_tcg_next_rip(CPUX86State *env, uint64_t rip)
-{
-    return shadow_tcg_inside(env) ? 0 : rip;
-}
-
+/* Nothing of L1's business either: what the guest raises */
 bool shadow_tcg_keeps_event(CPUX86State *env)
 {
     return shadow_tcg_inside(env);

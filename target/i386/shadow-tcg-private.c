@@ -26,6 +26,7 @@ static ShadowVcpu *entering[MAX_CPUS], *inside[MAX_CPUS];
 /* What it last left a nested guest for; what the VMCB says L1 can change. */
 typedef struct Exit {
     uint64_t code, info_1, fault;
+    uint64_t next_rip;          /* of a port access */
     uint64_t missing;           /* a page that was to be imported last, or -1 */
     bool imports;               /* the fault is for that */
 } Exit;
@@ -309,6 +310,17 @@ void shadow_tcg_exits(CPUX86State *env, uint64_t code, uint64_t info_1)
     }
 }
 
+uint64_t shadow_tcg_next_rip(CPUX86State *env, uint64_t rip)
+{
+    unsigned n = env_cpu(env)->cpu_index;
+
+    if (n < MAX_CPUS) {
+        exits[n].next_rip = rip;
+    }
+    /* where a private guest is, is none of L1's business */
+    return shadow_tcg_inside(env) ? 0 : rip;
+}
+
 void shadow_tcg_faults(CPUX86State *env, uint64_t gpa)
 {
     unsigned n = env_cpu(env)->cpu_index;
@@ -334,7 +346,7 @@ void shadow_tcg_exit(CPUX86State *env)
     }
     if (!v) {
         drop(&entering[n]);
-        shadow_tcg_assist(env, exits[n].code);
+        shadow_tcg_assist(env, exits[n].code, exits[n].next_rip);
         return;
     }
     v->exit_code = exits[n].code;

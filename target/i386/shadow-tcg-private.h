@@ -105,7 +105,7 @@ void shadow_tcg_skip(CPUX86State *env);
  */
 bool shadow_tcg_import(CPUX86State *env, ShadowPrivate *p, uint64_t gpa);
 
-/* The RIP after a port access, for the VMCB */
+/* The RIP after a port access that exits, for the VMCB */
 uint64_t shadow_tcg_next_rip(CPUX86State *env, uint64_t rip);
 
 /* Whether the VMCB does not get to know of an event that is being delivered */
