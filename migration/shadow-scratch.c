@@ -8,8 +8,8 @@
 #include "shadow/migration/shadow-secret.h"
 
 /*
- * The cloud VM says how large an envelope is: not all of that is kept.  A record
- * of private memory is.
+ * The cloud VM says how large an envelope is: not all of that is kept.  But a
+ * record of private memory is.
  */
 #define SCRATCH_KEPT_MAX (3 * MiB)
 

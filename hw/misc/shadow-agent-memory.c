@@ -224,8 +224,10 @@ static int memory_load_item(ShadowAgent *a, QEMUFile *f)
     if (len && !data) {
         return -ENOMEM;
     }
-    return qemu_get_buffer(f, data, len) == len ? memory_take(a, what, data, len)
-                                                : -EIO;
+    if (qemu_get_buffer(f, data, len) != len) {
+        return -EIO;
+    }
+    return memory_take(a, what, data, len);
 }
 
 static int memory_load_state(QEMUFile *f, void *opaque, int version_id)
