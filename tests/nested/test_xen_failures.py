@@ -8,7 +8,7 @@ import contextlib
 import lab
 from lab.relay import Break
 
-from test_xen import HELLO, check_echo, echo_guest, unbound
+from test_xen import HELLO, KEPT, check_echo, echo_guest, unbound
 
 
 @contextlib.contextmanager
@@ -158,7 +158,7 @@ def test_goes(xen):
         console.wait_closed()
         console.go_on(xen.target)
         assert console.gap == 0
-        console.expect(HELLO)
+        console.expect(KEPT)        # a new domain, with the port as it was
         check_echo(console, 'at the other host')
         assert xen.target.guest()['state'] == 'active'
         xen.target.run('xl destroy one; xenstore-rm /shadow/one', check=True)
