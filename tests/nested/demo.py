@@ -11,6 +11,7 @@ from lab.program import say
 
 SECRET = 'the-combination-is-4711'
 SIZE = 200 * 1024
+PRIVATE_SIZE = 32 * 1024        # there is much else that it does
 EMULATED_SIZE = 16 * 1024       # a byte takes a hundred times as long there
 MARK = 'still-the-same-session'
 CLOUDS = {
@@ -97,17 +98,26 @@ def migrate_in_transfer(pair, console, size):
                 mark=transfer.report.get('mark') == MARK)
 
 
+def move_private(beside):
+    """The user VM with private memory goes to another host, too, under work that verifies it."""
+    guest = beside.wait()
+    if guest['protection'] != 'private':
+        raise RuntimeError(f'the private user VM is not private: {guest}')
+    pair = beside.go_on()
+    pair.console.command(f'echo {SECRET} > /tmp/note')
+    return {**migrate_in_transfer(pair, pair.console, PRIVATE_SIZE), 'before': guest['memory'],
+            'after': pair.source.guest()}
+
+
 def search_both(pair, console, beside):
     """What L1's root can find of five secrets: of this session, whose memory the cloud VM has,
-    and of one with private memory"""
+    and of one with private memory, at both of its hosts"""
     from lab.found import Secrets
-    if beside.wait()['protection'] != 'private':
-        raise RuntimeError('the private user VM is not private')
     secrets = Secrets()
+    private = beside.search()
     secrets.leave(pair.source, console)
     say('  a password, a line, a hash, a key file and a register: looking for them in all of '
-        "L1's memory, in its QEMU and in a dump")
-    private = beside.search()
+        "L1's memory, in its QEMU, in a dump, and in what was left")
     found = {'ordinary': secrets.found_everywhere(pair.source, pair.inner),
              'private': private.result()}
     show_found(found)
@@ -115,13 +125,14 @@ def search_both(pair, console, beside):
 
 
 def show_found(found):
-    places = {'memory': "all of L1's memory", 'process': 'its QEMU', 'dump': 'a dump'}
-    print(f'           {"found in " + " / ".join(places.values()):46} '
-          f'{"ordinary memory":18} private memory')
+    places = {'memory': "L1's memory", 'process': 'its QEMU', 'dump': 'a dump',
+              'left': 'the L1 it has left'}
+    print(f'           {"found in " + " / ".join(places.values()):55} '
+          f'{"ordinary memory":16} private memory')
     for name in found['ordinary']['memory']:
-        row = [' / '.join(str(found[kind][place][name]) for place in places)
+        row = [' / '.join(str(found[kind][place][name]) for place in places if place in found[kind])
                for kind in ('ordinary', 'private')]
-        print(f'           {name:46} {row[0]:18} {row[1]}', flush=True)
+        print(f'           {name:55} {row[0]:16} {row[1]}', flush=True)
 
 
 def nothing_found(found):
@@ -132,13 +143,11 @@ def all_found(found):
     return all(found['ordinary']['memory'].values())
 
 
-def summary(accel, plain, shadow, result):
-    from lab.kvm import emulated
+def journey(result):
+    """Of one migration in the midst of a transfer"""
     counts = result['from_guest'], result['to_guest']
     saved, restored = result['saved'] or {}, result['restored'] or {}
     return {
-        'accelerator': accel,
-        'host_emulated': emulated(accel),
         'console': {
             'from_guest': counts[0].bytes,
             'to_guest': counts[1].bytes,
@@ -148,11 +157,6 @@ def summary(accel, plain, shadow, result):
             'corrupt': sum(c.corrupt for c in counts),
         },
         'login_survived': result['survived'] and result['mark'],
-        'l1_port_accesses': {'isa_serial': plain.serial, 'shadow': shadow.serial},
-        'l1_saw_password': {
-            'isa_serial': lab.PASSWORD.encode() in plain.read,
-            'shadow': lab.PASSWORD.encode() in shadow.read,
-        },
         'migration': {
             'status': result['info']['status'],
             'during_transfer': 0 < result['at'] < 1,
@@ -167,10 +171,35 @@ def summary(accel, plain, shadow, result):
     }
 
 
-def failures(data, counts, lost_entries, size):
+def summary(accel, plain, shadow, result):
+    from lab.kvm import emulated
+    return {
+        'accelerator': accel,
+        'host_emulated': emulated(accel),
+        **journey(result),
+        'l1_port_accesses': {'isa_serial': plain.serial, 'shadow': shadow.serial},
+        'l1_saw_password': {
+            'isa_serial': lab.PASSWORD.encode() in plain.read,
+            'shadow': lab.PASSWORD.encode() in shadow.read,
+        },
+    }
+
+
+def private_summary(result, kept):
+    before, after = result['before'], result['after']
+    return {
+        **journey(result),
+        'protection': after['protection'],
+        'same_launch': after['memory']['measurement'] == before['measurement'],
+        'registers_survived': kept,
+    }
+
+
+def journey_failures(data, result, size):
     from lab.transfer import LINE_LEN
     expected = -(-size // LINE_LEN) * LINE_LEN
-    checks = {
+    counts = result['from_guest'], result['to_guest']
+    return unmet({
         'the migration completed': data['migration']['status'] == 'completed',
         'the migration fell into the transfer': data['migration']['during_transfer'],
         'all bytes from the guest': data['console']['from_guest'] == expected,
@@ -181,20 +210,39 @@ def failures(data, counts, lost_entries, size):
         'nothing reordered': data['console']['reordered'] == 0,
         'nothing corrupt': data['console']['corrupt'] == 0,
         'the login session survived': data['login_survived'],
+        'an envelope was saved and restored':
+            all(v is not None for v in data['state'].values()),
+    })
+
+
+def unmet(checks):
+    return [name for name, good in checks.items() if not good]
+
+
+def failures(data, result, lost_entries, size):
+    found = journey_failures(data, result, size)
+    checks = {
         'L1 sees an isa-serial': data['l1_port_accesses']['isa_serial'] > 0,
         'L1 reads the password from an isa-serial':
             data['l1_saw_password']['isa_serial'],
         'L1 sees nothing of the shadow': data['l1_port_accesses']['shadow'] == 0,
         'the trace is complete': lost_entries == 0,
-        'an envelope was saved and restored':
-            all(v is not None for v in data['state'].values()),
     }
     if data['l1_memory_matches']:
         checks |= {
             'each secret is found in ordinary memory': all_found(data['l1_memory_matches']),
             'nothing is found of private memory': nothing_found(data['l1_memory_matches']),
         }
-    return [name for name, good in checks.items() if not good]
+    return found + unmet(checks)
+
+
+def private_failures(data, result):
+    return [f'private memory: {name}' for name in journey_failures(data, result, PRIVATE_SIZE) +
+            unmet({
+                'it is private there': data['protection'] == 'private',
+                'it was not launched anew': data['same_launch'],
+                'registers survived': data['registers_survived'],
+            })]
 
 
 def table(data):
@@ -219,6 +267,16 @@ def table(data):
         ('port accesses seen by L1, isa-serial', str(accesses['isa_serial'])),
         ('port accesses seen by L1, shadow', str(accesses['shadow'])),
     ]
+    if private := data['private']:
+        rows += [
+            ('private: bytes from / to the guest',
+             f'{private["console"]["from_guest"]} / {private["console"]["to_guest"]}'),
+            ('private: session / registers survived',
+             ' / '.join('yes' if private[f'{what}_survived'] else 'NO'
+                        for what in ('login', 'registers'))),
+            ('private: migration, total / down', f'{private["migration"]["total_ms"]} ms / '
+             f'{private["migration"]["downtime_ms"]} ms'),
+        ]
     if found := data['l1_memory_matches']:
         rows += [(f'secrets that L1 finds in {kind} memory',
                   f'{sum(any(place[name] for place in places.values()) for name in names)} '
@@ -250,13 +308,13 @@ def main():
 
     say(f"L0's accelerator: {describe(config.accel)}")
     say('1. starting two cloud hosts')
-    matches = None
+    matches = private = None
     with contextlib.ExitStack() as stack:
         # Private memory is with TCG only; what L1 finds there does not depend on what its VMs run.
         shows_memory = args.cloud == 'kvm' and config.accel == 'tcg'
         if shows_memory:
-            from lab.private import Beside
-            beside = stack.enter_context(Beside(config, lab.USER))
+            from lab.beside import Beside
+            beside = stack.enter_context(Beside(config))
         pair = stack.enter_context(pair_class(args.cloud)(config, say=say, **options))
         say("2. what L1's root sees of an ordinary isa-serial")
         plain = watch_isa_serial(pair)
@@ -270,18 +328,24 @@ def main():
         say('4. transfer and live migration to the other host')
         result = migrate_in_transfer(pair, console, size)
         if shows_memory:
-            say("5. what L1's root finds in memory: of this session, and of one in private memory")
+            say('5. the same of a user VM with private memory, which is written and verified')
+            private = move_private(beside)
+            say("6. what L1's root finds in memory: of the first session, and of the private one")
             matches = search_both(pair, console, beside)
-        say(f'{6 if shows_memory else 5}. done, stopping the hosts')
+            kept = beside.kept()
+            say(f'  memory is right, and what was in registers is {"" if kept else "NOT "}there')
+        say(f'{7 if shows_memory else 5}. done, stopping the hosts')
         console.close()
 
-    counts = result['from_guest'], result['to_guest']
     data = {'cloud': args.cloud, **summary(config.accel, plain, shadow, result),
-            'l1_memory_matches': matches}
+            'private': private and private_summary(private, kept), 'l1_memory_matches': matches}
+    found = failures(data, result, plain.lost + shadow.lost, size)
+    if private:
+        found += private_failures(data['private'], private)
     table(data)
     if args.json:
         program.write_json(args.json, data)
-    return program.conclude('demo', failures(data, counts, plain.lost + shadow.lost, size))
+    return program.conclude('demo', found)
 
 
 if __name__ == '__main__':

@@ -203,6 +203,7 @@ static int write_pages(long pages, long rate)
 {
     static const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
     long each = rate / 100, at = 0;
+    /* volatile: nobody reads it */
     volatile uint64_t *memory = aligned_alloc(PAGE, pages * PAGE);
 
     if (!memory || each < 1) {

@@ -30,7 +30,7 @@ class Secrets:
         half = len(self.key) // 2
         assert run(f'(echo -n {self.key[:half]}; echo -n {self.key[half:]}) >/tmp/key; '
                    'cat /tmp/key >/dev/null')[0] == 0
-        assert run(f'hold-register {self.register} >/dev/null 2>&1 & sleep 2')[0] == 0
+        assert run(f'hold-register {self.register} >/tmp/register 2>&1 & sleep 2')[0] == 0
 
     def type_password(self, host, console):
         """It stands typed, and not yet entered, as at a login: afterwards it is wiped."""
@@ -43,6 +43,18 @@ class Secrets:
                 raise patience.error('the guest does not read what is typed')
             time.sleep(0.1)
         time.sleep(1)           # its driver has it, and its terminal soon
+
+    @staticmethod
+    def password_typed(console):
+        """It is over: the shell has the terminal again."""
+        console.send('\r\4')
+        assert console.command('true')[0] == 0
+
+    def told_register(self, console):
+        """Whether the program that had one in its registers still has it; it says so and ends."""
+        return console.command('killall -USR1 hold-register; while killall -0 hold-register; do '
+                               'sleep 0.1; done 2>/dev/null; cat /tmp/register')[1].split() == \
+            [self.register] * 2
 
     def leave(self, host, console):
         """All of them"""

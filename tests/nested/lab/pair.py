@@ -20,27 +20,34 @@ class Pair:
     FIRMWARE = 'SeaBIOS'        # what is heard of it on the console
     SEEN_BY = 'KVM'             # whose trace watch() is
 
-    def __init__(self, config, say=lambda text: None, cpus=1, **options):
+    def __init__(self, config, say=lambda text: None, cpus=1, names=('host-a', 'host-b'),
+                 **options):
         self.say = say
         self.key = secrets.token_bytes(32)
-        self.hosts = [cloud_host(config, name, cpus=cpus, **options)
-                      for name in ('host-a', 'host-b')]
+        self.hosts = [cloud_host(config, name, cpus=cpus, **options) for name in names]
         self.source, self.target = self.hosts
         self.inner = self.new = None     # the inner QEMUs at the source and the target
         self.private = False
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            for host in self.hosts:
-                stack.enter_context(host)
-            for host in self.hosts:
-                host.launch()
-            with concurrent.futures.ThreadPoolExecutor() as pool:
-                list(pool.map(lambda host: host.wait_ready(), self.hosts))
-            for host in self.hosts:
-                self.say(f'{host.name}: cloud VM is up after {host.boot_seconds:.1f} s')
+            self.launch(stack)
+            self.wait_ready()
             self._stack = stack.pop_all()
         return self
+
+    def launch(self, stack):
+        """Start the hosts, which the stack ends."""
+        for host in self.hosts:
+            stack.enter_context(host)
+        for host in self.hosts:
+            host.launch()
+
+    def wait_ready(self):
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            list(pool.map(lambda host: host.wait_ready(), self.hosts))
+        for host in self.hosts:
+            self.say(f'{host.name}: cloud VM is up after {host.boot_seconds:.1f} s')
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A user VM whose memory and registers are private."""
 
-import concurrent.futures
-import contextlib
 import re
 
 from . import LONG
-from .found import Secrets
-from .host import CloudHost
 from .uservm import UserVm
 
 MEMORY = 256                # MiB
@@ -110,47 +106,3 @@ def check_nothing_strange(vm):
     assert not bad and 'AMD SEV' in said, bad or said
     memory = vm.state()['memory']
     assert memory['refused'] == 0 and vm.state()['protection'] == 'private', vm.state()
-
-
-class Beside:
-    """A cloud host of its own with a private VM, in which a user leaves secrets while other
-    things go on; launched by the main thread. Then the host stands still, until it is searched."""
-
-    def __init__(self, config, user, name='host-c'):
-        self.user = user
-        self.host = CloudHost(config, name, memory=768)
-        self.secrets = Secrets()
-
-    def __enter__(self):
-        with contextlib.ExitStack() as stack:
-            self.pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1))
-            stack.enter_context(self.host.launch())
-            self.session = self.pool.submit(self._session)
-            self._stack = stack.pop_all()
-        return self
-
-    def _session(self):
-        self.host.wait_ready()
-        vm = PrivateVm(self.host, user=self.user, chardev=True).__enter__().login()
-        self.secrets.leave(self.host, vm.console)
-        self.host.qmp.cmd('stop')
-        return vm
-
-    def wait(self):
-        """Until the secrets are there: what L0's operator is told"""
-        return self.session.result().state()
-
-    def search(self):
-        """Goes on while other things do; result() is what was found."""
-        return self.pool.submit(self._search)
-
-    def _search(self):
-        vm = self.session.result()
-        self.host.qmp.cmd('cont')
-        found = self.secrets.found_everywhere(self.host, vm.inner)
-        vm.console.close()
-        return found
-
-    def __exit__(self, *error):
-        self.host.kill()        # what waits for it ends
-        return self._stack.__exit__(*error)
