@@ -171,7 +171,7 @@ def test_cpus_off_and_on(config):
     with private_pair(config, cpus=2, user='root') as pair:
         run = pair.console.command
         work = MemoryWork(pair.console)
-        run(f'(while :; do {TURN}; done) >/dev/null 2>&1 & turning=$!')
+        run(f'touch /tmp/turns; (while :; do {TURN}; done) >/dev/null 2>&1 & turning=$!')
         for _ in range(4):
             turns = int(run('wc -l </tmp/turns')[1])
             pair.add_target(2)
