@@ -98,9 +98,19 @@ void shadow_vcpu_load(CPUX86State *env, ShadowVcpu *v)
     cpu_sync_bndcs_hflags(env);
 }
 
+/*
+ * PKRU is not swapped: what L1 has then is the guest's to it.  It gets to see
+ * what Linux begins with.  With anything else KVM would write its own after
+ * each exit, and this before each entry, which empties the TLB each time.
+ */
+#define VIEW_PKRU 0x55555554
+
 void shadow_vcpu_load_view(CPUX86State *env, const ShadowRegs *view)
 {
     load_swapped(env, view);
+    if (env->features[FEAT_7_0_ECX] & CPUID_7_0_ECX_PKU) {
+        env->pkru = VIEW_PKRU;
+    }
 }
 
 static void segment_init(SegmentCache *sc, uint32_t flags)
