@@ -64,7 +64,9 @@ def table(data):
                     for field in ('rss', 'own'))
         rows += [(f'{name}: RSS, first / middle / last', f'{rss} MiB'),
                  ("  without guest's memory and TCG's code", f'{own} MiB'),
-                 ('  open files', ' / '.join(str(n) for n in host['files']))]
+                 ('  open files', ' / '.join(str(n) for n in host['files'])),
+                 ('  used in its cloud VM',
+                  ' / '.join(str(kib >> 10) for kib in host['cloud']) + ' MiB')]
     program.print_table(rows)
 
 

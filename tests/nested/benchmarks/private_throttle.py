@@ -45,7 +45,7 @@ class Bench:
             self.env.say('starting a user VM with private memory')
             self.vm = MovingVm(pair, VM, private=True, memory=MEMORY, agent='shadow-agent,id=agent',
                                extra="-trace 'shadow_agent_throttle_*'")
-            self.vm.console.command(f'measure write {PAGES} {RATE} >/dev/null 2>&1 &')
+            self.vm.console.command(f'(measure write {PAGES} {RATE} >/dev/null 2>&1 &)')
             self.vm.console.close()
             self._stack = stack.pop_all()
         return self

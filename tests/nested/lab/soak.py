@@ -7,8 +7,9 @@ import time
 
 import lab
 
+from .private import MEMORY
 from .transfer import ENDLESS, Transfer
-from .usage import usage
+from .usage import cloud_used, usage
 
 # What an outer QEMU may keep of each migration of the second half: what TCG notes of
 # translated code is some 250 KiB. An envelope of 512 KiB that is forgotten shows after
@@ -16,6 +17,10 @@ from .usage import usage
 GROWTH_KIB = 300
 SLACK_KIB = 8 * 1024
 FILES = 8
+# What a cloud VM may need more of its memory: its kernel's caches, mostly
+CLOUD_KIB = 64 * 1024
+# Of private memory that has been given back: what the mapping itself takes
+GIVEN_BACK_KIB = 1024
 
 
 class SoakError(RuntimeError):
@@ -37,6 +42,7 @@ class Round:
     from_guest: int         # bytes since the last one
     to_guest: int
     usage: dict             # of both outer QEMUs, by name of the host
+    cloud: dict             # KiB that both cloud VMs use
 
 
 def require(what, true, *values):
@@ -78,26 +84,32 @@ class Soak:
             saved['duration-us'], restored['duration-us'], info['downtime'],
             info['total-time'], time.monotonic() - started,
             self.counts[0].bytes - before[0].bytes,
-            self.counts[1].bytes - before[1].bytes, self._usage()))
+            self.counts[1].bytes - before[1].bytes, self._usage(),
+            {host.name: cloud_used(host) for host in pair.hosts}))
         return self.rounds[-1]
 
     def growth(self):
-        """By host: what it used after the first, the middle and the last migration."""
-        points = [self.rounds[n].usage for n in (0, (len(self.rounds) - 1) // 2, -1)]
-        return {host.name: {field: [getattr(point[host.name], field)
-                                    for point in points]
-                            for field in ('rss', 'own', 'files')}
-                for host in self.pair.hosts}
+        """By host: what it used after the first, the middle and the last migration, of those
+        after which the user VM was where it is after the last."""
+        last = len(self.rounds) - 1
+        points = [self.rounds[n] for n in range(last % 2, last + 1, 2)]
+        points = points[0], points[(len(points) - 1) // 2], points[-1]
+        return {host.name: {
+            **{field: [getattr(point.usage[host.name], field) for point in points]
+               for field in ('rss', 'own', 'files')},
+            'cloud': [point.cloud[host.name] for point in points]} for host in self.pair.hosts}
 
     def leaks(self, slack=SLACK_KIB):
         """What has grown by more than it may."""
         allowed = slack + GROWTH_KIB * len(self.rounds) // 2
         found = []
         for name, used in self.growth().items():
-            start, middle, end = used['own']
-            if end - middle > allowed:
-                found.append(f'{name} grew by {end - middle} KiB in the second half; '
-                             f'allowed are {allowed}')
+            for what, field, most in ((name, 'own', allowed),
+                                      (f"{name}'s cloud VM", 'cloud', CLOUD_KIB)):
+                _, middle, end = used[field]
+                if end - middle > most:
+                    found.append(f'{what} grew by {end - middle} KiB in the second half; '
+                                 f'allowed are {most}')
             start, _, end = used['files']
             if end - start > FILES:
                 found.append(f'{name} has {end - start} more files open; allowed '
@@ -105,7 +117,12 @@ class Soak:
         return found
 
     def _usage(self):
-        return {host.name: usage(host) for host in self.pair.hosts}
+        private = MEMORY << 20 if self.pair.private else None
+        if private:
+            left = self.pair.target
+            require('the private memory is given back where it was', lab.wait_until(
+                lambda: usage(left, private).private < GIVEN_BACK_KIB), usage(left, private))
+        return {host.name: usage(host, private) for host in self.pair.hosts}
 
     def _check_hosts(self, saved, restored):
         there, here = self.pair.target.guest(), self.pair.source.guest()
