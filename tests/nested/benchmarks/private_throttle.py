@@ -21,10 +21,10 @@ GOALS = [Goal(THROTTLED, FREE, at_most=1 / 3, figure='downtime'),
          Goal(THROTTLED, BOUND, at_most=1, figure='rest', always=True, unit='pages',
               title='private pages that are left when it stops')]
 ALONE = True
-RATE, PAGES = 1000, 4096            # of the writer
+RATE, PAGES = 1000, 2048            # of the writer
 LINK = 3 << 20                      # bytes a second
-FAST = 24 << 20                     # bytes before that: not all of the first round
-PATIENCE = 45                       # seconds
+FAST = 36 << 20                     # bytes before that: not all of the first round
+PATIENCE = 60                       # seconds
 VM = 'vm1'
 AGENT = '/machine/peripheral/agent'
 STOPPED = re.compile(r'shadow_agent_throttle_stopped \S+ (\d+) pages are left, (\d+) can')
@@ -73,12 +73,14 @@ class Bench:
                 self.relay = stack.enter_context(Slow(uri, LINK, FAST))
                 return self.relay.uri
             with self.vm.moving(through) as new:
-                self.manage(inner, new)
+                if self.manage(inner, new) and throttle == 'auto':
+                    self.env.note('a throttled user VM was paused, too')
         rest, bound = map(int, STOPPED.findall(self.vm.log(source))[-1])
         took = when(new, 'RESUME') - when(inner, 'STOP')
         return {'downtime': took * 1e3, 'rest': rest, 'bound': bound}
 
     def manage(self, inner, new):
+        """Returns whether it had to be paused."""
         paused = False
         while not inner.migration_ended():
             inner.qmp.wait_change(0.2)
@@ -88,6 +90,7 @@ class Bench:
                 paused = True
         if paused:
             new.qmp.cmd('cont')
+        return paused
 
 
 def when(inner, event):
