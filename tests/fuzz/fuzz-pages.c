@@ -263,7 +263,8 @@ static void operate_session(uint8_t how, FuzzInput *in)
     ret = bring(SHADOW_SEAL_PAGES, epoch, how & 0x80, payload,
                 alter ? fuzz_u16(in) : 0, alter);
     fuzz_assert(ret || (good && !alter && !(how & 0x90) &&
-                        payload->len == sizeof(key) && MAX(epoch, 1) > accepted));
+                        payload->len == sizeof(key) &&
+                        MAX(epoch, 1) > accepted));
     if (!ret) {
         session_begin(&arrives, &key);
         memset(arrives.image, 0, SIZE);
