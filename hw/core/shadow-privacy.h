@@ -11,8 +11,8 @@
 
 /*
  * The guest gets @memory, a device.  With @required nothing but what is
- * launched there has its ports.  @imports: nothing is, but what it runs may come
- * to be private.  False: it has one already.
+ * launched there has its ports.  @imports: nothing is, but what it runs may
+ * come to be private.  False: it has one already.
  */
 bool shadow_privacy_add_memory(ShadowGuest *g, ShadowDevice *memory,
                                bool required, bool imports, Error **errp);
@@ -23,15 +23,17 @@ void shadow_privacy_remove_memory(ShadowGuest *g);
 void shadow_privacy_launched(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement);
 /*
- * What it runs has come to be private, as @p, into which the cloud VM gives what
- * it has; and from now on does not.
+ * What it runs has come to be private, as @p, into which the cloud VM gives
+ * what it has; and from now on does not.
  */
 void shadow_privacy_locked(ShadowGuest *g, ShadowPrivate *p);
 void shadow_privacy_sealed(ShadowGuest *g);
 /* It has ended; no CPU enters it any more. */
 void shadow_privacy_ended(ShadowGuest *g);
 
-/* It is the one that has come from another host, as @p; @measurement or NULL */
+/*
+ * It is the one that has come from another host, as @p; @measurement or NULL
+ */
 void shadow_privacy_restored(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement);
 

@@ -29,8 +29,8 @@ typedef struct ImportSource {
 } ImportSource;
 
 /*
- * As the processor finds it there, in one go: L1's kernel takes a page away only
- * when all CPUs have left the guest since.
+ * As the processor finds it there, in one go: L1's kernel takes a page away
+ * only when all CPUs have left the guest since.
  */
 static bool import_copy(void *opaque, uint64_t page)
 {

@@ -278,7 +278,7 @@ static void private_exit(CPUX86State *env, ShadowVcpu *v)
     ShadowRegs view;
     size_t len = 0;
 
-    /* a page that is to be imported is not L1's to access in the guest's place */
+    /* what the guest does in a page to be imported is not L1's to do */
     if (!exits[env_cpu(env)->cpu_index].imports) {
         len = shadow_tcg_fetch(env, bytes);
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * private-over: a guest in private memory that a second CPU never leaves, while
- * the first one ends it, and has it launched anew; with then=call, by RESET; with
- * then=stay, while others do what they will; with then=reset, and then resets that
- * CPU.
+ * the first one ends it, and has it launched anew; with then=call, by RESET;
+ * with then=stay, while others do what they will; with then=reset, and then
+ * resets that CPU.
  */
 #include "private.h"
 
