@@ -35,6 +35,8 @@ def number(value):
 
 
 def fraction(ratio):
+    if not ratio:
+        return '0'
     if ratio < 0.6:
         return f'1/{number(1 / ratio)}'
     return f'{ratio:.3f}' if ratio < 1.1 else number(ratio)
