@@ -23,6 +23,9 @@
 /* As QEMU's own RAM has it: between two of these it looks how things stand. */
 #define MEMORY_TURN_US  (50 * 1000)
 
+/* More than QEMU would ever stop the guest for */
+#define MEMORY_TOO_MUCH (1 * PiB)
+
 enum {
     ITEM_END,
     ITEM_SESSION,
@@ -185,6 +188,9 @@ static void memory_pending_exact(void *opaque, uint64_t *must_precopy,
     if (a->sends_memory &&
         !memory_call(a, ULTRACALL_PAGES_UNSENT, 0, &a->unsent)) {
         shadow_agent_throttle_round(a);
+        if (shadow_agent_throttle_holds(a)) {
+            *must_precopy += MEMORY_TOO_MUCH;
+        }
     }
     memory_pending(opaque, must_precopy, can_postcopy);
 }

@@ -21,6 +21,9 @@
 /* A round that was shorter tells nothing. */
 #define THROTTLE_ROUND_MS   100
 
+/* How often QEMU is held back: what has not come to fit by then will not. */
+#define THROTTLE_HOLDS      16
+
 static int64_t throttle_ms(void)
 {
     return g_get_monotonic_time() / 1000;
@@ -77,6 +80,15 @@ void shadow_agent_throttle_round(ShadowAgent *a)
     trace_shadow_agent_throttle_round(a->guest, a->unsent, t->bound,
                                       t->percent);
     throttle_next_round(t);
+}
+
+/* QEMU goes by what the last tenth of a second has brought. */
+bool shadow_agent_throttle_holds(ShadowAgent *a)
+{
+    ShadowAgentThrottle *t = &a->throttle;
+
+    return t->on && t->rounds > 1 && a->unsent > t->bound &&
+           t->holds++ < THROTTLE_HOLDS;
 }
 
 void shadow_agent_throttle_stopped(ShadowAgent *a)

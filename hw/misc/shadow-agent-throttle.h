@@ -16,6 +16,9 @@ void shadow_agent_throttle_sent(ShadowAgent *a, uint64_t bytes);
 /* @a->unsent has just been counted. */
 void shadow_agent_throttle_round(ShadowAgent *a);
 
+/* Whether it is not to be stopped yet: more is left than fits its limit. */
+bool shadow_agent_throttle_holds(ShadowAgent *a);
+
 /* The guest stands still, and @a->unsent is what is left. */
 void shadow_agent_throttle_stopped(ShadowAgent *a);
 

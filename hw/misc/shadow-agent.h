@@ -46,6 +46,7 @@ typedef struct ShadowAgentThrottle {
     bool on;
     int percent;                /* of its CPUs' time that it loses */
     unsigned rounds;
+    unsigned holds;             /* how often QEMU was held back */
     int64_t since_ms;           /* this round */
     uint64_t sent;              /* bytes in this round */
     uint64_t bound;             /* pages that can be sent while it stands */
