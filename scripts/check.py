@@ -257,8 +257,8 @@ def run_series():
 
 
 def run_style():
-    """QEMU's own checkpatch.pl on each of our C files; what other series refuse; the documentation; the
-    files for libvirt."""
+    """QEMU's own checkpatch.pl on each of our C files; what other series refuse; the mutants, which must fit;
+    the documentation; the files for libvirt."""
     tally = Tally()
     checkpatch = os.path.join(os.environ['QEMU_SOURCE'], 'scripts', 'checkpatch.pl')
     for path in sorted(pathlib.Path(TOP).glob('[!b.]*/**/*.[ch]')):
@@ -271,6 +271,7 @@ def run_style():
         else:
             tally.passed += 1
     tally.add(run_series())
+    tally.add(run_script('mutants.py', '--read'))
     tally.add(run_script('docs.sh'))
     tally.add(run_script('libvirt.sh', '--check'))
     return tally

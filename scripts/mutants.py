@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 mutants.py QEMU_BUILD [MUTANT...]
+mutants.py --read
 
 Weaken our code on purpose, in one way after the other, and see that the tests notice. A mutant is
 a file tests/mutants/NAME:
@@ -16,7 +17,8 @@ a file tests/mutants/NAME:
     >>>>
 
 The tests are tried in their order until one fails. First all of them have to pass with a build
-that is made in the same way from what is there.
+that is made in the same way from what is there. With --read, only see that each mutant still is one
+of the sources as they are.
 """
 
 import dataclasses
@@ -272,7 +274,20 @@ def read_all(names, tests):
     return mutants
 
 
+def read_each():
+    """All that have to be changed are named."""
+    wrong = []
+    for path in sorted(MUTANTS.iterdir()):
+        try:
+            read_mutant(path.name)
+        except SystemExit as refused:
+            wrong.append(str(refused))
+    return '\n'.join(wrong) or 0
+
+
 def main():
+    if sys.argv[1:] == ['--read']:
+        return read_each()
     folder, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
     os.chdir(folder)
     tests = {check.name_of(test): test for layer in ('unit', 'qtest')
