@@ -4,7 +4,7 @@
 import contextlib
 
 import lab
-from lab.paused import cancel, restart, save, start
+from lab.paused import cancel, go_on, restart, save, start
 
 # How many records are on their way when something happens; 0: later
 RECORDS = {'first': 1, 'midst': 12, 'stopped': 0, 'saved': 0}
@@ -86,6 +86,8 @@ def one_side(config, what, phases, leaves=True):
         for phase in phases:
             with on_its_way(pair, phase) as connection:
                 what(pair, connection)
+                if phase == 'stopped' and what is not cancelled:
+                    go_on(pair)     # until then the source looks at nothing
                 check_here(pair, work)
             print(f'# {what.__name__}, {phase}: goes on', flush=True)
         if leaves:
