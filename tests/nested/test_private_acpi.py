@@ -99,6 +99,7 @@ def check(host, kind, cpus, more=''):
         stopped(vm)
 
 
+@lab.long
 def test_pc(private_host):
     check(private_host, 'pc', 1)
 
@@ -107,6 +108,7 @@ def test_pc_with_two_cpus(private_host):
     check(private_host, 'pc', 2)
 
 
+@lab.long
 def test_q35(private_host):
     check(private_host, 'q35', 1)
 

@@ -57,6 +57,7 @@ def fails(pair, writer, status, **capabilities):
         writer.check_free()
 
 
+@lab.long
 def test_slowed_down(config):
     from lab.pair import Pair
     with Pair(config) as pair:
