@@ -61,13 +61,14 @@ def break_and_recover(pair):
     for inner, mark in zip((pair.inner, pair.new), since):
         inner.qmp.wait_event('MIGRATION', mark, status='postcopy-paused')
     assert states(pair) == ('frozen', 'active'), states(pair)
-    pair.check_session()
+    # the user VM waits for the first page that it needs and does not have
     port = pair.new.ports['migration']
     pair.new.qmp.begin('migrate-recover', oob=True,
                        uri=f'tcp:0.0.0.0:{port}').result(lab.LONG)
     pair.inner.qmp.cmd('migrate', resume=True,
                        uri=f'tcp:10.0.2.2:{pair.new.host.forward(port)}')
     pair.inner.qmp.wait_event('MIGRATION', since[0], status='postcopy-active')
+    pair.check_session()
 
 
 def test_postcopy(chardev_pair):
