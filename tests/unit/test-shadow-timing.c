@@ -14,7 +14,7 @@
 #define PAYLOAD_LEN (200 * KiB)
 #define BODY_LEN    (256 * KiB)
 
-#define ROUNDS      20
+#define ROUNDS      21
 #define BATCHES     50
 #define RATIO_MAX   1.5
 
@@ -103,46 +103,58 @@ static int64_t open_damaged(const Opener *o, size_t off)
     return took;
 }
 
-static double ratio(const int64_t *best, size_t n)
+static int by_time(const void *a, const void *b)
 {
-    int64_t least = best[0], most = best[0];
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The most by the least of what each usually took, in turns */
+static double batch(const Opener *o, size_t n, int64_t *usual)
+{
+    int64_t took[ARRAY_SIZE(damage)][ROUNDS];
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < n; i++) {
+            took[i][round] = open_damaged(o, damage[i].off);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        qsort(took[i], ROUNDS, sizeof(took[i][0]), by_time);
+        usual[i] = took[i][ROUNDS / 2];
+    }
+
+    int64_t least = usual[0], most = usual[0];
 
     for (size_t i = 1; i < n; i++) {
-        least = MIN(least, best[i]);
-        most = MAX(most, best[i]);
+        least = MIN(least, usual[i]);
+        most = MAX(most, usual[i]);
     }
     return (double)most / least;
 }
 
 /*
- * The least time of each, in turns: what else the machine does only adds to
- * some of them, and with more rounds to ever fewer least ones.
+ * What else the machine does makes some of them slower, and its clock may err
+ * either way; but an answer before the body was looked at shows in each batch.
  */
 static void check(const Opener *o, size_t n)
 {
-    int64_t best[ARRAY_SIZE(damage)];
+    int64_t usual[ARRAY_SIZE(damage)];
     int64_t took;
+    double ratio;
+    unsigned batches = 0;
 
     memcpy(o->copy, o->env, o->len);
     g_assert_cmpint(open_copy(o, &took), ==, SHADOW_SEAL_OK);
-    for (size_t i = 0; i < n; i++) {
-        best[i] = INT64_MAX;
-    }
-    for (unsigned batch = 0; batch < BATCHES; batch++) {
-        for (unsigned round = 0; round < ROUNDS; round++) {
-            for (size_t i = 0; i < n; i++) {
-                best[i] = MIN(best[i], open_damaged(o, damage[i].off));
-            }
-        }
-        if (ratio(best, n) <= RATIO_MAX) {
-            break;
-        }
-    }
+    do {
+        ratio = batch(o, n, usual);
+    } while (ratio > RATIO_MAX && ++batches < BATCHES);
     for (size_t i = 0; i < n; i++) {
         g_test_message("%-20s %" PRId64 " us", damage[i].what,
-                       best[i] / 1000);
+                       usual[i] / 1000);
     }
-    g_assert_cmpfloat(ratio(best, n), <=, RATIO_MAX);
+    g_assert_cmpfloat(ratio, <=, RATIO_MAX);
 }
 
 static void test_secret(void)
