@@ -19,7 +19,7 @@ case " $* " in
 *" --cloud libvirt "*)
     "$top/scripts/libvirt.sh" && "$top/tests/nested/images-libvirt.sh" "$build/images" "$build/libvirt" >&2
     ;;
-*" --cloud xen "*) "$top/scripts/xen.sh" ;;
+*" --cloud xen "*) "$top/scripts/xen.sh" --no-device-model ;;
 esac || exit
 
 export SHADOW_BUILD=$build

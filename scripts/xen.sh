@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   xen.sh [--newest | --variant DIR]
+#   xen.sh [--newest | --variant DIR | --no-device-model]
 #
 # What a cloud VM with Xen needs: unpack Debian 12's Xen into build/xen/root, compile contrib/xen and
 # a device model with the agent for it, and pack the images into build/images/xen. The images of
 # images.sh must be there. With --newest, look for newer packages. With --variant, also compile
-# contrib/xen, into DIR/xen, with the sources that are under DIR/shadow instead of ours.
+# contrib/xen, into DIR/xen, with the sources that are under DIR/shadow instead of ours. With
+# --no-device-model there is only Debian's, unless ours has been built: it takes as long as QEMU.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$top/scripts/apt.sh"
@@ -91,8 +92,10 @@ build_device_model() {
 
 export PKG_CONFIG_SYSROOT_DIR=$xen/root
 export PKG_CONFIG_LIBDIR=$xen/root/usr/lib/x86_64-linux-gnu/pkgconfig:$xen/root/usr/share/pkgconfig
-build_device_model
-"$top/tests/nested/images-xen.sh" "$build/images" "$tools" "$xen/root" "$xen/qemu/qemu-system-x86_64" >&2 8>&-
+device_model=$xen/qemu/qemu-system-x86_64
+[[ ${1:-} == --no-device-model ]] || build_device_model
+[[ -x $device_model ]] || device_model=
+"$top/tests/nested/images-xen.sh" "$build/images" "$tools" "$xen/root" $device_model >&2 8>&-
 
 make_variant() { # DIR
     local copy=$1/xen-source

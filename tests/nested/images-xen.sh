@@ -3,7 +3,7 @@
 #
 # Build what the nested tests with Xen boot, without root:
 #
-#   images-xen.sh OUTDIR TOOLSDIR XENROOT DEVICEMODEL
+#   images-xen.sh OUTDIR TOOLSDIR XENROOT [DEVICEMODEL]
 #
 #   OUTDIR/xen/xen        Xen, which QEMU loads by multiboot
 #   OUTDIR/xen/dom0.cpio  initramfs of its control domain: OUTDIR/l1.cpio, and over it xl, what that
@@ -15,11 +15,11 @@
 
 set -euo pipefail
 
-(($# == 4)) || { echo "usage: images-xen.sh OUTDIR TOOLSDIR XENROOT DEVICEMODEL" >&2; exit 2; }
+(($# == 3 || $# == 4)) || { echo "usage: images-xen.sh OUTDIR TOOLSDIR XENROOT [DEVICEMODEL]" >&2; exit 2; }
 out=$(realpath "$1")
 tools=$(realpath "$2")
 xen=$(realpath "$3")
-model=$(realpath "$4")
+model=${4:+$(realpath "$4")}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$here/../..
 
@@ -83,7 +83,7 @@ copy_programs() { # ROOT
     cp "$xen/usr/lib/xen-4.17/boot/hvmloader" "$root/usr/lib/xen-4.17/boot/"
     cp -L "$xen/usr/libexec/xen-qemu-system-i386" "$root/usr/libexec/"
     cp "$out"/xen/bin/* "$here"/xen/fake-* "$root/bin/"
-    strip --strip-unneeded -o "$root/bin/device-model" "$model"
+    [ -z "$model" ] || strip --strip-unneeded -o "$root/bin/device-model" "$model"
     # in one folder, where they take the place of this machine's
     copy_libraries "$xen" "$root/$libdir" "$root"/{bin,usr/lib/xen-4.17/bin,usr/libexec}/*
     cp -L "$xen/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" "$root/lib64/"
@@ -139,7 +139,7 @@ pack_dom0() {
 }
 
 sources=("$0" "$here/images-common.sh" "$top"/contrib/xen/* "$top"/include/ultracall*.h "$here"/xen/*
-    "$here/guest/echo.inc" "$xen/packages" "$model" "$out/l1.cpio")
+    "$here/guest/echo.inc" "$xen/packages" ${model:+"$model"} "$out/l1.cpio")
 stale "$out/xen/dom0.cpio" "${sources[@]}" || exit 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
