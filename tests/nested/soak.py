@@ -60,10 +60,11 @@ def table(data):
          f'{data["lost"]} / {data["duplicated"]} / {data["reordered"]}'),
     ]
     for name, host in data['hosts'].items():
-        rss, own = (' / '.join(str(kib >> 10) for kib in host[field])
-                    for field in ('rss', 'own'))
+        rss, own, code = (' / '.join(str(kib >> 10) for kib in host[field])
+                          for field in ('rss', 'own', 'code'))
         rows += [(f'{name}: RSS, first / middle / last', f'{rss} MiB'),
                  ("  without guest's memory and TCG's code", f'{own} MiB'),
+                 ("  TCG's code", f'{code} MiB'),
                  ('  open files', ' / '.join(str(n) for n in host['files'])),
                  ('  used in its cloud VM',
                   ' / '.join(str(kib >> 10) for kib in host['cloud']) + ' MiB')]

@@ -14,6 +14,7 @@ MAPPING = re.compile(r'([0-9a-f]+)-([0-9a-f]+) (....) ')
 class Usage:
     rss: int = 0            # KiB
     own: int = 0            # of that, neither a guest's memory nor translated code
+    code: int = 0           # translated
     private: int = 0        # of a user VM
     files: int = 0          # open file descriptors
 
@@ -22,7 +23,7 @@ def usage(host, private=None):
     """The guest's memory is one mapping of its size, and so is a user VM's private memory, if
     there is such (bytes); only translated code may be run and belongs to no file."""
     result = Usage(files=len(os.listdir(f'/proc/{host.process.pid}/fd')))
-    size = own = None
+    size = own = code = None
     with open(f'/proc/{host.process.pid}/smaps', encoding='utf-8') as smaps:
         for line in smaps:
             if match := MAPPING.match(line):
@@ -33,6 +34,7 @@ def usage(host, private=None):
                 rss = int(line.split()[1])
                 result.rss += rss
                 result.own += rss if own else 0
+                result.code += rss if code else 0
                 result.private += rss if size == private else 0
     return result
 
