@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 #define ULTRACALL_CLIENT
 #include "ultracall.h"
+#include "measure-time.h"
 
 /* shadow-benchdev */
 #define BENCH_ENCRYPT   0x5a0
@@ -59,23 +59,6 @@ static uint64_t must(const char *what, uint32_t nr, uint64_t len,
         fail(what, -ret);
     }
     return value;
-}
-
-/* See measure-save.c. */
-static uint64_t ticks(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
-static double clock_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
 }
 
 static uint64_t sealed(unsigned times, uint32_t len, unsigned port)

@@ -15,10 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 #define ULTRACALL_CLIENT
 #include "ultracall.h"
+#include "measure-time.h"
 
 /* An envelope's padded length, in its header: what is encrypted */
 #define PADDED_LEN_AT 16
@@ -72,26 +72,6 @@ static size_t state_size(void)
         fail("state-size", -ret);
     }
     return size;
-}
-
-/*
- * An emulated processor's clock for programs is an emulated device, slow
- * enough to matter.  Its ticks are not, but have to be compared with it.
- */
-static uint64_t ticks(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
-static double clock_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
 }
 
 static uint64_t least(unsigned port)
