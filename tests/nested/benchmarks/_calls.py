@@ -6,6 +6,8 @@ import socket
 import statistics
 import threading
 
+from ._together import together
+
 LEAST = 'AES-256-GCM and memcpy'
 # The first of each run warms up.
 COUNT = 21
@@ -53,23 +55,13 @@ def send(host, data, path):
     assert int(host.run(f'wc -c <{path}', check=True)[1]) == len(data)
 
 
-class Turns:
+def turns(call, measure):
     """measure-save takes its turns between the call and its peer, and so gives the figures
     of both series of a round at once."""
+    return together((call, LEAST), lambda: turns_parse(call, measure()))
 
-    def __init__(self, call, measure):
-        self.call, self.measure = call, measure
-        self.waiting = {}
 
-    def series(self):
-        return {name: lambda name=name: self.take(name) for name in (self.call, LEAST)}
-
-    def take(self, name):
-        if name not in self.waiting:
-            self.waiting = self.parse(self.measure())
-        return self.waiting.pop(name)
-
-    def parse(self, text):
-        call, total, least = map(statistics.median, zip(
-            *(map(float, line.split()) for line in text.splitlines())))
-        return {self.call: {None: call, 'total': total}, LEAST: {None: least, 'total': least}}
+def turns_parse(call, text):
+    took, total, least = map(statistics.median, zip(
+        *(map(float, line.split()) for line in text.splitlines())))
+    return {call: {None: took, 'total': total}, LEAST: {None: least, 'total': least}}

@@ -2,7 +2,6 @@
 """An exit of an ordinary user VM to the cloud VM's KVM, whose console is a shadow; and of one that has
 an isa-serial, with an outer QEMU that was built without the hooks"""
 
-import contextlib
 import copy
 import re
 
@@ -10,6 +9,7 @@ from lab.plain import PlainVm
 from lab.uservm import UserVm
 
 from . import PLAIN_PORT, Env, Goal
+from ._own import Own
 from ._wire import console_wire
 from .hooks import SHADOW, WITHOUT, unhooked
 
@@ -23,35 +23,23 @@ COUNT = 20000
 RATE = re.compile(r'([\d.]+)$')
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-
-    def __enter__(self):
+class Bench(Own):
+    def start(self, stack):
         env = self.env
         env.say('building an emulator without hooks')
         config = copy.copy(env.config)
         config.qemu = unhooked(env)
-        with contextlib.ExitStack() as stack:
-            env.say('starting two cloud hosts')
-            host = stack.enter_context(env.fresh_host(name='shadow'))
-            other = stack.enter_context(Env(config, env.say).fresh_host(name='without',
-                                                                        serial=[PLAIN_PORT]))
-            env.say('starting a user VM on each')
-            self.vms = {SHADOW: stack.enter_context(UserVm(host, user='root', chardev=True)),
-                        WITHOUT: stack.enter_context(
-                            PlainVm(other, serial=f'/dev/{PLAIN_PORT}',
-                                    address=f'{other.dir}/{PLAIN_PORT}'))}
-            for vm in self.vms.values():
-                env._login(vm)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
-
-    def series(self):
-        return {name: lambda vm=vm: self.measure(vm) for name, vm in self.vms.items()}
+        env.say('starting two cloud hosts')
+        host = stack.enter_context(env.fresh_host(name='shadow'))
+        other = stack.enter_context(Env(config, env.say).fresh_host(name='without',
+                                                                    serial=[PLAIN_PORT]))
+        env.say('starting a user VM on each')
+        self.vms = {SHADOW: stack.enter_context(UserVm(host, user='root', chardev=True)),
+                    WITHOUT: stack.enter_context(
+                        PlainVm(other, serial=f'/dev/{PLAIN_PORT}',
+                                address=f'{other.dir}/{PLAIN_PORT}'))}
+        for vm in self.vms.values():
+            env._login(vm)
 
     @staticmethod
     def measure(vm):

@@ -10,6 +10,7 @@ import time
 from lab.uservm import UserVm
 
 from . import Goal
+from ._own import Own
 from ._wire import console_wire
 
 NAME = 'hostile'
@@ -25,26 +26,16 @@ WAITS, RUNS = 'hostile-waits', 'hostile-runs'
 BUSY = {COMPUTES: 'compute', CALLS: f'call {WAITS} {RUNS}'}
 
 
-class Bench:
+class Bench(Own):
     """Two CPUs of the cloud VM for the two threads, and one for the user VM that looks on"""
 
-    def __init__(self, env):
-        self.env = env
-        self.stack = contextlib.ExitStack()
-
-    def __enter__(self):
-        with self.stack as stack:
-            self.env.say('starting a cloud host with three CPUs')
-            self.host = stack.enter_context(self.env.fresh_host(name='hostile', cpus=3))
-            self.vm = stack.enter_context(UserVm(self.host, user='root', chardev=True))
-            self.env._login(self.vm)
-            for guest, waits in ((WAITS, True), (RUNS, False)):
-                self.host.add_guest(guest, secrets.token_bytes(32), incoming=waits)
-            self.stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_):
-        self.stack.close()
+    def start(self, stack):
+        self.env.say('starting a cloud host with three CPUs')
+        self.host = stack.enter_context(self.env.fresh_host(name='hostile', cpus=3))
+        self.vm = stack.enter_context(UserVm(self.host, user='root', chardev=True))
+        self.env._login(self.vm)
+        for guest, waits in ((WAITS, True), (RUNS, False)):
+            self.host.add_guest(guest, secrets.token_bytes(32), incoming=waits)
 
     def series(self):
         return {name: lambda name=name: self.measure(name) for name in (IDLE, COMPUTES, CALLS)}

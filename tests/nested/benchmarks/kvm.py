@@ -2,13 +2,12 @@
 """What KVM costs as the outer accelerator. Times of an emulated host say little; counts do:
 exits to QEMU, ioctls, the bytes that these copy, and kicks of CPUs."""
 
-import contextlib
-
 from lab.bare import start_there
 from lab.counted import idle, transfer
 from lab.kvmhost import changed_modules
 
 from . import Goal
+from ._own import Own
 
 NAME = 'kvm'
 TITLE = 'what KVM costs'
@@ -39,20 +38,11 @@ def goals():
 GOALS = list(goals())
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-
-    def __enter__(self):
-        with contextlib.ExitStack() as stack:
-            self.hosts = {
-                WATCHED: start_there(self.env.config, stack),
-                FORCED: start_there(self.env.config, stack, modules=changed_modules())}
-            self.stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_):
-        self.stack.close()
+class Bench(Own):
+    def start(self, stack):
+        self.hosts = {
+            WATCHED: start_there(self.env.config, stack),
+            FORCED: start_there(self.env.config, stack, modules=changed_modules())}
 
     def series(self):
         return {name: lambda name=name: self.measure(name) for name in IOCTLS}

@@ -15,6 +15,8 @@ from lab.relay import Relay, part_of
 from . import Goal
 from ._calls import HISTORY
 from ._moving import MovingVm
+from ._own import Own
+from ._together import together
 
 NAME = 'migration'
 TITLE = 'migration'
@@ -69,28 +71,13 @@ class MovingConsole(MovingVm):
                               self.log(host))[-1]) / 1000
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-        self.waiting = {}
-
-    def __enter__(self):
+class Bench(Own):
+    def start(self, stack):
         self.env.say('starting two cloud hosts')
-        with contextlib.ExitStack() as stack:
-            pair = stack.enter_context(Pair(self.env.config))
-            self.env.say('starting a user VM')
-            self.vm = MovingConsole(pair)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
+        pair = stack.enter_context(Pair(self.env.config))
+        self.env.say('starting a user VM')
+        self.vm = MovingConsole(pair)
 
     def series(self):
-        return {name: lambda name=name: self.take(name) for name in (CONSOLE, REST)}
-
-    def take(self, name):
         """One migration gives both."""
-        if name not in self.waiting:
-            self.waiting = self.vm.measure()
-        return self.waiting.pop(name)
+        return together((CONSOLE, REST), self.vm.measure)

@@ -2,13 +2,13 @@
 """A user VM with private memory and registers, beside an ordinary one in the same cloud VM: both
 with a shadow console, the same kernel, as much memory, and a virtio disk"""
 
-import contextlib
 import re
 
 from lab.private import MEMORY, PrivateVm, disk
 from lab.uservm import UserVm
 
 from . import Goal
+from ._own import Own
 from ._wire import console_wire
 
 NAME = 'private'
@@ -30,31 +30,19 @@ DISK = 16           # MiB
 RATE = re.compile(r'([\d.]+)$')
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-
-    def __enter__(self):
+class Bench(Own):
+    def start(self, stack):
         self.env.say('starting a cloud host')
-        with contextlib.ExitStack() as stack:
-            host = stack.enter_context(self.env.fresh_host(name='private', memory=1280))
-            host.run(f'dd if=/dev/zero of=/tmp/disk bs=1M count={DISK}', check=True)
-            self.env.say('starting two user VMs')
-            self.vms = {name: stack.enter_context(kind(
-                host, guest, user='root', chardev=True, memory=MEMORY,
-                extra=disk('/tmp/disk', 'format=raw,read-only=on')))
-                for name, kind, guest in ((PRIVATE, PrivateVm, 'vm1'), (ORDINARY, UserVm, 'vm2'))}
-            for vm in self.vms.values():
-                vm.login()
-                assert vm.console.command('l2-load')[0] == 0
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
-
-    def series(self):
-        return {name: lambda vm=vm: self.measure(vm) for name, vm in self.vms.items()}
+        host = stack.enter_context(self.env.fresh_host(name='private', memory=1280))
+        host.run(f'dd if=/dev/zero of=/tmp/disk bs=1M count={DISK}', check=True)
+        self.env.say('starting two user VMs')
+        self.vms = {name: stack.enter_context(kind(
+            host, guest, user='root', chardev=True, memory=MEMORY,
+            extra=disk('/tmp/disk', 'format=raw,read-only=on')))
+            for name, kind, guest in ((PRIVATE, PrivateVm, 'vm1'), (ORDINARY, UserVm, 'vm2'))}
+        for vm in self.vms.values():
+            vm.login()
+            assert vm.console.command('l2-load')[0] == 0
 
     @staticmethod
     def measure(vm):

@@ -2,7 +2,6 @@
 """From the start of the inner QEMU to the login prompt: a user VM with private memory, and an
 ordinary one, one after the other in the same cloud VM"""
 
-import contextlib
 import time
 
 from lab.private import MEMORY, PrivateVm
@@ -10,6 +9,7 @@ from lab.usage import cpu_seconds
 from lab.uservm import UserVm
 
 from . import Goal
+from ._own import Own
 from .private import ORDINARY, PRIVATE
 
 NAME = 'private_boot'
@@ -20,19 +20,10 @@ GOALS = [Goal(PRIVATE, ORDINARY, at_most=1, figure='time'),
               title="the outer QEMU's CPU time for it")]
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-
-    def __enter__(self):
+class Bench(Own):
+    def start(self, stack):
         self.env.say('starting a cloud host')
-        with contextlib.ExitStack() as stack:
-            self.host = stack.enter_context(self.env.fresh_host(name='private', memory=1280))
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
+        self.host = stack.enter_context(self.env.fresh_host(name='private', memory=1280))
 
     def series(self):
         return {PRIVATE: lambda: self.measure(PrivateVm), ORDINARY: lambda: self.measure(UserVm)}

@@ -2,13 +2,14 @@
 """Private memory that leaves, as root of the cloud VM gets it: a record of 512 pages, against the
 same pages one by one, and against the encryption alone"""
 
-import contextlib
 import statistics
 
 from lab.private import MEMORY, PrivateVm, fill
 
 from . import Goal
 from ._calls import paused
+from ._own import Own
+from ._together import together
 
 NAME = 'private_export'
 TITLE = 'a record of 512 private pages'
@@ -21,43 +22,35 @@ COUNT = 10
 FILLED = 48         # MiB of the user VM's memory; a record has two
 
 
-class Bench:
+class Bench(Own):
     def __init__(self, env):
-        self.env = env
-        self.waiting, self.ratios = {}, []
+        super().__init__(env)
+        self.ratios = []
 
-    def __enter__(self):
+    def start(self, stack):
         self.env.say('starting a cloud host')
-        with contextlib.ExitStack() as stack:
-            host = stack.enter_context(self.env.fresh_host(
-                name='private', memory=768, extra=['-device', 'shadow-benchdev']))
-            self.env.say('starting a user VM with private memory')
-            self.vm = stack.enter_context(PrivateVm(host, user='root', chardev=True,
-                                                    memory=MEMORY)).login()
-            fill(self.vm.console, FILLED)
-            self._stack = stack.pop_all()
-        return self
+        host = stack.enter_context(self.env.fresh_host(
+            name='private', memory=768, extra=['-device', 'shadow-benchdev']))
+        self.env.say('starting a user VM with private memory')
+        self.vm = stack.enter_context(PrivateVm(host, user='root', chardev=True,
+                                                memory=MEMORY)).login()
+        fill(self.vm.console, FILLED)
 
     def __exit__(self, *error):
         for name, ratios in zip((ONE_KEY, SHORT), zip(*self.ratios)):
             self.env.note(f'{name} takes {statistics.median(ratios):.2f} times as long '
                           f'({min(ratios):.2f} to {max(ratios):.2f})')
-        return self._stack.__exit__(*error)
+        return super().__exit__(*error)
 
     def series(self):
-        return {name: lambda name=name: self.take(name) for name in ALL}
+        return together(ALL, self.measure)
 
-    def take(self, name):
+    def measure(self):
         """One export gives all of them."""
-        if name not in self.waiting:
-            with paused(self.vm):
-                text = self.vm.host.run(f'measure-pages {self.vm.guest} {COUNT}', check=True)[1]
-            turns = zip(*(map(float, line.split()) for line in text.splitlines()))
-            # What nothing has interrupted says most.
-            self.waiting = dict(zip(ALL, map(min, turns), strict=True))
-            self.tell()
-        return self.waiting.pop(name)
-
-    def tell(self):
-        least = self.waiting[RECORD]
-        self.ratios.append([self.waiting[name] / least for name in (ONE_KEY, SHORT)])
+        with paused(self.vm):
+            text = self.vm.host.run(f'measure-pages {self.vm.guest} {COUNT}', check=True)[1]
+        turns = zip(*(map(float, line.split()) for line in text.splitlines()))
+        # What nothing has interrupted says most.
+        took = dict(zip(ALL, map(min, turns), strict=True))
+        self.ratios.append([took[name] / took[RECORD] for name in (ONE_KEY, SHORT)])
+        return took

@@ -12,6 +12,8 @@ from lab.relay import Slow
 
 from . import Goal
 from ._moving import MovingVm
+from ._own import Own
+from ._together import together
 
 NAME = 'private_throttle'
 TITLE = 'downtime of a user VM that writes to 1,000 pages a second'
@@ -30,40 +32,26 @@ AGENT = '/machine/peripheral/agent'
 STOPPED = re.compile(r'shadow_agent_throttle_stopped \S+ (\d+) pages are left, (\d+) can')
 
 
-class Bench:
-    def __init__(self, env):
-        self.env = env
-        self.waiting = {}
-
-    def __enter__(self):
+class Bench(Own):
+    def start(self, stack):
         self.env.say('starting two cloud hosts')
-        with contextlib.ExitStack() as stack:
-            pair = stack.enter_context(Pair(self.env.config, memory=768))
-            for host in pair.hosts:
-                # What waits in a socket has left, for QEMU.
-                host.run('echo 4096 65536 65536 >/proc/sys/net/ipv4/tcp_wmem', check=True)
-            self.env.say('starting a user VM with private memory')
-            self.vm = MovingVm(pair, VM, private=True, memory=MEMORY, agent='shadow-agent,id=agent',
-                               extra="-trace 'shadow_agent_throttle_*'")
-            self.vm.console.command(f'(measure write {PAGES} {RATE} >/dev/null 2>&1 &)')
-            self.vm.console.close()
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
+        pair = stack.enter_context(Pair(self.env.config, memory=768))
+        for host in pair.hosts:
+            # What waits in a socket has left, for QEMU.
+            host.run('echo 4096 65536 65536 >/proc/sys/net/ipv4/tcp_wmem', check=True)
+        self.env.say('starting a user VM with private memory')
+        self.vm = MovingVm(pair, VM, private=True, memory=MEMORY, agent='shadow-agent,id=agent',
+                           extra="-trace 'shadow_agent_throttle_*'")
+        self.vm.console.command(f'(measure write {PAGES} {RATE} >/dev/null 2>&1 &)')
+        self.vm.console.close()
 
     def series(self):
-        return {name: lambda name=name: self.take(name) for name in (THROTTLED, BOUND, FREE)}
+        return {**together((THROTTLED, BOUND), self.throttled), FREE: lambda: self.measure('off')}
 
-    def take(self, name):
+    def throttled(self):
         """One migration tells what was left, and how much it could have been."""
-        if name == FREE:
-            return self.measure('off')
-        if name not in self.waiting:
-            took = self.measure('auto')
-            self.waiting = {THROTTLED: took, BOUND: {'rest': took['bound']}}
-        return self.waiting.pop(name)
+        took = self.measure('auto')
+        return {THROTTLED: took, BOUND: {'rest': took['bound']}}
 
     def measure(self, throttle):
         source, inner = self.vm.hosts[0], self.vm.inner

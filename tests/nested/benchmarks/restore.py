@@ -6,7 +6,7 @@ import secrets
 from lab.sealer import Sealer
 
 from . import Goal
-from ._calls import COUNT, LEAST, Turns, send
+from ._calls import COUNT, LEAST, send, turns
 
 NAME = 'restore'
 TITLE = 'RESTORE ultracall'
@@ -39,4 +39,4 @@ class Bench:
                              'rm /tmp/envelopes', check=True)[1]
 
     def series(self):
-        return Turns('RESTORE', self.measure).series()
+        return turns('RESTORE', self.measure)

@@ -2,7 +2,7 @@
 """SAVE, seen from L1, with a full history"""
 
 from . import Goal
-from ._calls import COUNT, LEAST, FullConsole, Turns, paused
+from ._calls import COUNT, LEAST, FullConsole, paused, turns
 
 NAME = 'save'
 TITLE = 'SAVE ultracall'
@@ -18,4 +18,4 @@ class Bench(FullConsole):
             return self.vm.host.run(f'measure-save save {self.vm.guest} {COUNT}', check=True)[1]
 
     def series(self):
-        return Turns('SAVE', self.measure).series()
+        return turns('SAVE', self.measure)
