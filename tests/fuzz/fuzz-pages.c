@@ -21,6 +21,7 @@
 #include "shadow/migration/shadow-state.h"
 #include "shadow/migration/shadow-stream.h"
 #include "shadow/tests/fuzz/fuzz-machine.h"
+#include "shadow/tests/shadow-image.h"
 
 #define MAX_OPS 48
 
@@ -273,17 +274,6 @@ static void operate_session(uint8_t how, FuzzInput *in)
     }
 }
 
-static void put(void *opaque, uint64_t first, unsigned n, const uint8_t *data)
-{
-    uint8_t *to = (uint8_t *)opaque + first * SHADOW_PAGE;
-
-    if (data) {
-        memcpy(to, data, n * SHADOW_PAGE);
-    } else {
-        memset(to, 0, n * SHADOW_PAGE);
-    }
-}
-
 /* What a record may have, or may not; all else of @body is zeros. */
 static size_t make_body(uint8_t *body, FuzzInput *in)
 {
@@ -311,8 +301,8 @@ static size_t make_body(uint8_t *body, FuzzInput *in)
 static void import(size_t len, bool same)
 {
     bool good = same && last.number == taken;
-    bool fits = good && shadow_pages_give(PAGES, last.body, last.body_len, put,
-                                          arrives.image);
+    bool fits = good && shadow_pages_give(PAGES, last.body, last.body_len,
+                                          shadow_image_put, arrives.image);
     int64_t ret = call(ULTRACALL_PAGES, BUF_VA, len,
                        ULTRACALL_PAGES_IMPORT).status;
 
@@ -495,7 +485,8 @@ static void operate_export(FuzzInput *in)
     }
     body = shadow_stream_open(leaves.stream, buffer, regs.value, &n,
                               &error_abort);
-    fuzz_assert(shadow_pages_give(PAGES, body, n, put, leaves.image));
+    fuzz_assert(shadow_pages_give(PAGES, body, n, shadow_image_put,
+                                  leaves.image));
 }
 
 /* It leaves as a whole, or not at all. */

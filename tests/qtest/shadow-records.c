@@ -4,6 +4,7 @@
 #include "qemu/bswap.h"
 #include "qemu/timer.h"
 #include "shadow-records.h"
+#include "shadow/tests/shadow-image.h"
 
 /* In a saved state: "ram", version 1 */
 static const char ram_header[] = "\3ram\0\0\0\1";
@@ -263,17 +264,6 @@ void records_free(RecordsMove *m)
     g_free(m);
 }
 
-static void put(void *opaque, uint64_t first, unsigned n, const uint8_t *data)
-{
-    uint8_t *to = (uint8_t *)opaque + first * SHADOW_PAGE;
-
-    if (data) {
-        memcpy(to, data, n * SHADOW_PAGE);
-    } else {
-        memset(to, 0, n * SHADOW_PAGE);
-    }
-}
-
 uint8_t *records_opened(const RecordsMove *m)
 {
     g_autoptr(GByteArray) session = payload_unsealed_as(m->session, "vm1",
@@ -291,7 +281,8 @@ uint8_t *records_opened(const RecordsMove *m)
         uint8_t *body = shadow_stream_open(s, copy, record->len, &len,
                                            &error_abort);
 
-        g_assert_true(shadow_pages_give(RECORDS_PAGES, body, len, put, image));
+        g_assert_true(shadow_pages_give(RECORDS_PAGES, body, len,
+                                        shadow_image_put, image));
     }
     return image;
 }

@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "shadow/hw/core/shadow-pages.h"
+#include "shadow/tests/shadow-image.h"
 
 #define N 6000
 
@@ -15,14 +16,8 @@ static uint8_t body[SHADOW_PAGES_SIZE(SHADOW_PAGES_DATA_MAX)];
 
 static void put(void *opaque, uint64_t first, unsigned n, const uint8_t *data)
 {
-    uint8_t *to = arrived + first * SHADOW_PAGE;
-
     g_assert_cmpuint(first + n, <=, N);
-    if (data) {
-        memcpy(to, data, n * SHADOW_PAGE);
-    } else {
-        memset(to, 0, n * SHADOW_PAGE);
-    }
+    shadow_image_put(arrived, first, n, data);
     if (opaque) {
         *(unsigned *)opaque += 1;
     }
