@@ -13,6 +13,7 @@
 #include "shadow/include/ultracall.h"
 
 #define SHADOW_KEY      "0123456789abcdef0123456789abcdef"
+#define SHADOW_OTHER_KEY "fedcba9876543210fedcba9876543210"
 #define SHADOW_PROCESS  0x1000  /* CR3 of the process that is bound */
 
 /*
@@ -249,6 +250,16 @@ void shadow_add_guest(QTestState *qts, const char *id);
 void shadow_add_port(QTestState *qts, const char *id, const char *guest,
                      unsigned iobase);
 void shadow_object_del(QTestState *qts, const char *id);
+
+/* Hosts with keys of their own: this one is h0, made of @secret */
+void shadow_add_host(QTestState *qts, const char *secret);
+/* "signing-key" or "encryption-key"; to be freed */
+char *shadow_host_key(QTestState *qts, const char *which);
+/* The operator of @from says where the guest goes ... */
+void shadow_set_destination(QTestState *from, const char *guest,
+                            QTestState *to);
+/* ... and that of @to whom it takes envelopes from. */
+void shadow_trust(QTestState *to, QTestState *from);
 
 /* A QMP command that must fail, with a message that contains @what */
 void shadow_qmp_refused(QTestState *qts, const char *what,

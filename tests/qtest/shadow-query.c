@@ -225,6 +225,48 @@ void shadow_object_del(QTestState *qts, const char *id)
                              "{'id': %s}}", id);
 }
 
+void shadow_add_host(QTestState *qts, const char *secret)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'secret', 'id': 'hk', 'data': %s}}",
+                             secret);
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'shadow-host', 'id': 'h0', "
+                             "'secret': 'hk'}}");
+}
+
+char *shadow_host_key(QTestState *qts, const char *which)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-hosts'}");
+    const QListEntry *entry = qlist_first(qdict_get_qlist(rsp, "return"));
+    QDict *host = qobject_to(QDict, qlist_entry_obj(entry));
+    char *key = g_strdup(qdict_get_str(host, which));
+
+    g_assert_cmpstr(qdict_get_str(host, "id"), ==, "h0");
+    qobject_unref(rsp);
+    return key;
+}
+
+void shadow_set_destination(QTestState *from, const char *guest,
+                            QTestState *to)
+{
+    g_autofree char *key = shadow_host_key(to, "encryption-key");
+
+    qtest_qmp_assert_success(from, "{'execute': "
+                             "'shadow-guest-set-destination', 'arguments': "
+                             "{'guest': %s, 'encryption-key': %s}}", guest,
+                             key);
+}
+
+void shadow_trust(QTestState *to, QTestState *from)
+{
+    g_autofree char *key = shadow_host_key(from, "signing-key");
+
+    qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': "
+                             "{'path': '/objects/h0', 'property': "
+                             "'trusted-hosts', 'value': [%s]}}", key);
+}
+
 void shadow_qmp_refused(QTestState *qts, const char *what,
                         const char *fmt, ...)
 {

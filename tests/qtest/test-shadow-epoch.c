@@ -7,8 +7,6 @@
 #include <glib/gstdio.h>
 #include "shadow-common.h"
 
-#define OTHER_KEY "fedcba9876543210fedcba9876543210"
-
 static QTestState *start_with_file(const char *more)
 {
     g_autofree char *path = shadow_path("vm1.state");
@@ -220,12 +218,12 @@ static void test_rotate(void)
     QTestState *to = shadow_start_incoming("");
     GByteArray *env;
 
-    add_key(from, "key1", OTHER_KEY);
+    add_key(from, "key1", SHADOW_OTHER_KEY);
     set_key(from, "key1");
     env = shadow_envelope(from, "vm1");
     g_assert_cmpint(shadow_restore_env(to, env), ==, -EBADMSG);
 
-    add_key(to, "key1", OTHER_KEY);
+    add_key(to, "key1", SHADOW_OTHER_KEY);
     qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': {"
                              "'path': '/objects/vm1', 'property': "
                              "'old-secrets', 'value': ['key1']}}");

@@ -5,10 +5,8 @@
  */
 #include "qemu/osdep.h"
 #include "qobject/qjson.h"
-#include "qobject/qlist.h"
 #include "shadow-common.h"
 
-#define OTHER_KEY "fedcba9876543210fedcba9876543210"
 #define THIRD_KEY "0000111122223333444455556666777788889999"
 
 /* A host with that secret, and its guest vm2, which has com1 */
@@ -17,12 +15,7 @@ static QTestState *host_start_with(const char *args, const char *secret,
 {
     QTestState *qts = shadow_start("", "%s", args);
 
-    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
-                             "'qom-type': 'secret', 'id': 'hk', 'data': %s}}",
-                             secret);
-    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
-                             "'qom-type': 'shadow-host', 'id': 'h0', "
-                             "'secret': 'hk'}}");
+    shadow_add_host(qts, secret);
     qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
                              "'qom-type': 'shadow-guest', 'id': 'vm2', "
                              "'host': 'h0', 'incoming': %i}}", incoming);
@@ -36,38 +29,6 @@ static QTestState *host_start_with(const char *args, const char *secret,
 static QTestState *host_start(const char *secret, bool incoming)
 {
     return host_start_with("", secret, incoming);
-}
-
-static char *host_key(QTestState *qts, const char *which)
-{
-    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-hosts'}");
-    const QListEntry *entry = qlist_first(qdict_get_qlist(rsp, "return"));
-    QDict *host = qobject_to(QDict, qlist_entry_obj(entry));
-    char *key = g_strdup(qdict_get_str(host, which));
-
-    g_assert_cmpstr(qdict_get_str(host, "id"), ==, "h0");
-    qobject_unref(rsp);
-    return key;
-}
-
-/* The operator of @from says where the guest goes ... */
-static void set_destination(QTestState *from, QTestState *to)
-{
-    g_autofree char *key = host_key(to, "encryption-key");
-
-    qtest_qmp_assert_success(from, "{'execute': "
-                             "'shadow-guest-set-destination', 'arguments': "
-                             "{'guest': 'vm2', 'encryption-key': %s}}", key);
-}
-
-/* ... and that of @to whom it takes envelopes from. */
-static void trust(QTestState *to, QTestState *from)
-{
-    g_autofree char *key = host_key(from, "signing-key");
-
-    qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': "
-                             "{'path': '/objects/h0', 'property': "
-                             "'trusted-hosts', 'value': [%s]}}", key);
 }
 
 static char *destination(QTestState *qts)
@@ -92,20 +53,20 @@ static void move(QTestState *from, QTestState *to)
 static void test_move(void)
 {
     QTestState *one = host_start(SHADOW_KEY, false);
-    QTestState *two = host_start(OTHER_KEY, true);
+    QTestState *two = host_start(SHADOW_OTHER_KEY, true);
     g_autofree char *none = NULL;
 
-    trust(one, two);
-    trust(two, one);
+    shadow_trust(one, two);
+    shadow_trust(two, one);
     port_out(one, COM1 + UART_SCR, 0x5a);
-    set_destination(one, two);
+    shadow_set_destination(one, "vm2", two);
     move(one, two);
     none = destination(one);
     g_assert_null(none);
 
     g_assert_cmpint(port_in(two, COM1 + UART_SCR), ==, 0x5a);
     port_out(two, COM1 + UART_SCR, 0xa5);
-    set_destination(two, one);
+    shadow_set_destination(two, "vm2", one);
     move(two, one);
     g_assert_cmpint(port_in(one, COM1 + UART_SCR), ==, 0xa5);
     shadow_assert_state(one, "vm2", "active");
@@ -128,19 +89,19 @@ static void test_no_destination(void)
 static void test_not_trusted(void)
 {
     QTestState *from = host_start(SHADOW_KEY, false);
-    QTestState *to = host_start(OTHER_KEY, true);
+    QTestState *to = host_start(SHADOW_OTHER_KEY, true);
     g_autoptr(GByteArray) env = NULL;
 
-    set_destination(from, to);
+    shadow_set_destination(from, "vm2", to);
     env = shadow_envelope(from, "vm2");
     g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
                     -EBADMSG);
     shadow_expect_refused(to, "vm2", "trusted-hosts");
     shadow_assert_state(to, "vm2", "incoming");
-    trust(to, to);
+    shadow_trust(to, to);
     g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==,
                     -EBADMSG);
-    trust(to, from);
+    shadow_trust(to, from);
     g_assert_cmpint(shadow_restore(to, "vm2", env->data, env->len), ==, 0);
     qtest_quit(from);
     qtest_quit(to);
@@ -150,13 +111,13 @@ static void test_not_trusted(void)
 static void test_another_host(void)
 {
     QTestState *from = host_start(SHADOW_KEY, false);
-    QTestState *to = host_start(OTHER_KEY, true);
+    QTestState *to = host_start(SHADOW_OTHER_KEY, true);
     QTestState *other = host_start(THIRD_KEY, true);
     g_autoptr(GByteArray) env = NULL;
 
-    trust(to, from);
-    trust(other, from);
-    set_destination(from, to);
+    shadow_trust(to, from);
+    shadow_trust(other, from);
+    shadow_set_destination(from, "vm2", to);
     env = shadow_envelope(from, "vm2");
     g_assert_cmpint(shadow_restore(other, "vm2", env->data, env->len), ==,
                     -EBADMSG);
@@ -305,15 +266,16 @@ static void check_snapshot(QTestState *qts)
 static void test_snapshot(void)
 {
     QTestState *qts = host_start(SHADOW_KEY, false);
-    QTestState *to = host_start(OTHER_KEY, true);
-    g_autofree char *key = NULL, *before = host_key(to, "encryption-key");
+    QTestState *to = host_start(SHADOW_OTHER_KEY, true);
+    g_autofree char *before = shadow_host_key(to, "encryption-key");
+    g_autofree char *key = NULL;
     g_autoptr(GByteArray) env = g_byte_array_new();
 
     qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {'path':"
                              " '/objects/vm2', 'property': 'snapshots', "
                              "'value': true}}");
     check_snapshot(qts);
-    set_destination(qts, to);
+    shadow_set_destination(qts, "vm2", to);
     check_snapshot(qts);
     qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {'path':"
                              " '/objects/vm2', 'property': 'secret', "
@@ -323,7 +285,7 @@ static void test_snapshot(void)
     g_assert_cmpstr(key, ==, before);
 
     /* nor can the other host load it, which trusts this one */
-    trust(to, qts);
+    shadow_trust(to, qts);
     qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': {'path':"
                              " '/objects/vm2', 'property': 'snapshots', "
                              "'value': true}}");
@@ -342,9 +304,10 @@ static void test_snapshot(void)
 /* In anything that QEMU says: the secret as it is, in hex or in base64 */
 static void has_no_secret(const char *text)
 {
-    g_autofree char *base64 = g_base64_encode((const guchar *)OTHER_KEY, 32);
+    g_autofree char *base64 =
+        g_base64_encode((const guchar *)SHADOW_OTHER_KEY, 32);
 
-    g_assert_null(strstr(text, OTHER_KEY));
+    g_assert_null(strstr(text, SHADOW_OTHER_KEY));
     g_assert_null(strstr(text, "66656463626139383736"));
     base64[40] = 0;
     g_assert_null(strstr(text, base64));
@@ -374,7 +337,8 @@ static void dump_has_no_secret(QTestState *qts)
     g_file_get_contents(path, &dump, &len, &err);
     g_assert_no_error(err);
     g_assert_cmpuint(len, >, SHADOW_RAM_SIZE);
-    g_assert_null(memmem(dump, len, OTHER_KEY, strlen(OTHER_KEY)));
+    g_assert_null(memmem(dump, len, SHADOW_OTHER_KEY,
+                         strlen(SHADOW_OTHER_KEY)));
 }
 
 static void test_secrecy(void)
@@ -391,14 +355,14 @@ static void test_secrecy(void)
     g_autofree char *path = shadow_path("trace.log");
     g_autofree char *args = g_strdup_printf("-D %s -trace shadow_* "
                                             "-trace ultracall", path);
-    QTestState *qts = host_start_with(args, OTHER_KEY, false);
+    QTestState *qts = host_start_with(args, SHADOW_OTHER_KEY, false);
     g_autofree char *log = NULL;
     g_autoptr(GError) err = NULL;
 
     for (int i = 0; i < ARRAY_SIZE(commands); i++) {
         reply_has_no_secret(qts, commands[i]);
     }
-    set_destination(qts, qts);
+    shadow_set_destination(qts, "vm2", qts);
     g_assert_cmpint(shadow_save(qts, "vm2"), ==, 0);
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_COMMIT, "vm2"), ==, 0);
     g_assert_cmpint(shadow_call(qts, ULTRACALL_RESTORE, "vm2", SHADOW_BUF,

@@ -6,10 +6,7 @@
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
 #include "qemu/timer.h"
-#include "qobject/qlist.h"
 #include "shadow-records.h"
-
-#define OTHER_KEY "fedcba9876543210fedcba9876543210"
 
 /* A second CPU of the cloud VM */
 #define CPU1 0xfe100000ULL
@@ -76,7 +73,7 @@ static void do_secret(QTestState *qts)
 {
     qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
                              "'qom-type': 'secret', 'id': 'key1', "
-                             "'data': '" OTHER_KEY "'}}");
+                             "'data': '" SHADOW_OTHER_KEY "'}}");
     qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {"
                              "'path': '/objects/vm1', 'property': 'secret', "
                              "'value': 'key1'}}");
@@ -469,39 +466,11 @@ static void test_thousands(void)
 
 /* Hosts with keys of their own */
 
-static void add_host(QTestState *qts, const char *secret)
-{
-    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
-                             "'qom-type': 'secret', 'id': 'hk', 'data': %s}}",
-                             secret);
-    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
-                             "'qom-type': 'shadow-host', 'id': 'h0', "
-                             "'secret': 'hk'}}");
-}
-
-static char *host_key(QTestState *qts, const char *which)
-{
-    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-shadow-hosts'}");
-    const QListEntry *entry = qlist_first(qdict_get_qlist(rsp, "return"));
-    QDict *host = qobject_to(QDict, qlist_entry_obj(entry));
-    char *key = g_strdup(qdict_get_str(host, which));
-
-    qobject_unref(rsp);
-    return key;
-}
-
+/* What goes from one to the other is for it, and is taken. */
 static void introduce(QTestState *from, QTestState *to)
 {
-    g_autofree char *signing = host_key(from, "signing-key");
-    g_autofree char *encryption = host_key(to, "encryption-key");
-
-    qtest_qmp_assert_success(to, "{'execute': 'qom-set', 'arguments': "
-                             "{'path': '/objects/h0', 'property': "
-                             "'trusted-hosts', 'value': [%s]}}", signing);
-    qtest_qmp_assert_success(from, "{'execute': "
-                             "'shadow-guest-set-destination', 'arguments': "
-                             "{'guest': 'vm1', 'encryption-key': %s}}",
-                             encryption);
+    shadow_trust(to, from);
+    shadow_set_destination(from, "vm1", to);
 }
 
 /* vm1 has the secret too, with which it is brought here at first. */
@@ -512,7 +481,7 @@ static QTestState *start_host(const char *secret, const uint8_t *image)
     qtest_qmp_device_del(qts, "ram");
     qtest_qmp_device_del(qts, "com1");
     shadow_object_del(qts, "vm1");
-    add_host(qts, secret);
+    shadow_add_host(qts, secret);
     qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
                              "'qom-type': 'shadow-guest', 'id': 'vm1', "
                              "'secret': 'key0', 'host': 'h0', "
@@ -531,8 +500,8 @@ static void test_hosts(void)
 {
     g_autofree uint8_t *image = records_image(11);
     QTestState *from = start_host(SHADOW_KEY, image);
-    QTestState *to = start_host(OTHER_KEY, NULL);
-    QTestState *third = start_host("x" OTHER_KEY, NULL);
+    QTestState *to = start_host(SHADOW_OTHER_KEY, NULL);
+    QTestState *third = start_host("x" SHADOW_OTHER_KEY, NULL);
     g_autoptr(RecordsMove) m = NULL;
     GByteArray *session;
 

@@ -8,7 +8,6 @@
 #include "shadow-common.h"
 
 #define OTHER_PROCESS 0x2000
-#define OTHER_KEY "fedcba9876543210fedcba9876543210"
 
 static void commit(QTestState *qts)
 {
@@ -287,7 +286,7 @@ static void test_destination(void)
     static const char new[] = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=";
     QTestState *to = shadow_start_incoming("");
     QTestState *qts = shadow_start(
-        ",host=h0", "-object secret,id=hk,data=" OTHER_KEY
+        ",host=h0", "-object secret,id=hk,data=" SHADOW_OTHER_KEY
         " -object shadow-host,id=h0,secret=hk "
         "-device shadow-serial,id=com1,guest=vm1");
     g_autoptr(GByteArray) env = NULL;
