@@ -229,6 +229,11 @@ void shadow_assert_bound(QTestState *qts, const char *guest, bool by_process,
 void shadow_assert_protection(QTestState *qts, const char *protection,
                               unsigned breaks);
 
+/* Resident memory that no file and no other process has, in KiB */
+unsigned shadow_memory(QTestState *qts);
+/* It was @before, and is at most @kib more; but with a sanitizer. */
+void shadow_assert_memory(QTestState *qts, unsigned before, unsigned kib);
+
 /* The data of the next such event */
 QDict *shadow_event(QTestState *qts, const char *name);
 void shadow_expect_bound(QTestState *qts, bool by_tag);

@@ -141,6 +141,30 @@ void shadow_assert_protection(QTestState *qts, const char *protection,
     qobject_unref(g);
 }
 
+unsigned shadow_memory(QTestState *qts)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/smaps_rollup",
+                                            qtest_pid(qts));
+    g_autofree char *text = NULL;
+    const char *line;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    line = strstr(text, "\nAnonymous:");
+    g_assert_nonnull(line);
+    return g_ascii_strtoull(line + strlen("\nAnonymous:"), NULL, 10);
+}
+
+void shadow_assert_memory(QTestState *qts, unsigned before, unsigned kib)
+{
+    unsigned now = shadow_memory(qts);
+
+    g_test_message("%u KiB, before %u", now, before);
+    /* a sanitizer has memory of its own, and keeps what is freed */
+    if (!g_getenv("ASAN_OPTIONS")) {
+        g_assert_cmpuint(now, <=, before + kib);
+    }
+}
+
 QDict *shadow_event(QTestState *qts, const char *name)
 {
     QDict *event = qtest_qmp_eventwait_ref(qts, name);

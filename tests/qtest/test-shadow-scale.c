@@ -58,29 +58,6 @@ static void remove_guest(QTestState *qts, unsigned n)
     shadow_object_del(qts, name.guest);
 }
 
-/* Resident memory that no file and no other process has, in KiB */
-static unsigned own_memory(QTestState *qts)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/smaps_rollup",
-                                            qtest_pid(qts));
-    g_autofree char *text = NULL;
-    const char *line;
-
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    line = strstr(text, "\nAnonymous:");
-    g_assert_nonnull(line);
-    return g_ascii_strtoull(line + strlen("\nAnonymous:"), NULL, 10);
-}
-
-static void assert_memory(unsigned kib)
-{
-    g_test_message("%u KiB each", kib / GUESTS);
-    /* a sanitizer has memory of its own */
-    if (!g_getenv("ASAN_OPTIONS")) {
-        g_assert_cmpuint(kib, <=, GUESTS * IDLE_MAX_KIB);
-    }
-}
-
 static unsigned count_lines(const char *path, const char *start)
 {
     g_autofree char *text = NULL;
@@ -169,12 +146,12 @@ static void test_idle(void)
     add_guest(qts, GUESTS);
     wait_watched(qts, none + WATCHED_IDLE);
     before = descriptors(qts);
-    memory = own_memory(qts);
+    memory = shadow_memory(qts);
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned n = 0; n < GUESTS; n++) {
             add_guest(qts, n);
         }
-        assert_memory(own_memory(qts) - memory);
+        shadow_assert_memory(qts, memory, GUESTS * IDLE_MAX_KIB);
         wait_watched(qts, before.watched + GUESTS * WATCHED_IDLE);
         assert_works(qts, 0);
         assert_works(qts, GUESTS - 1);
@@ -258,13 +235,13 @@ static void test_readers(void)
     door_add(qts, ", 'max-clients': 1000");
     wait_watched(qts, idle + WATCHED_IDLE);
     before = descriptors(qts);
-    memory = own_memory(qts);
+    memory = shadow_memory(qts);
     for (unsigned n = 0; n < GUESTS; n++) {
         users[n] = door_enter("door", "reader");
         door_start(users[n], SHADOW_WIRE_FROM_END, 0);
         door_ping(users[n]);
     }
-    assert_memory(own_memory(qts) - memory);
+    shadow_assert_memory(qts, memory, GUESTS * IDLE_MAX_KIB);
     wait_watched(qts, before.watched + GUESTS * WATCHED_IDLE);
     uart_write(qts, COM1, "to all");
     for (unsigned n = 0; n < GUESTS; n++) {
