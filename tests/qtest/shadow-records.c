@@ -171,6 +171,11 @@ int records_import(QTestState *qts, const GByteArray *record)
     return records_call(qts, "vm1", ULTRACALL_PAGES_IMPORT, record->len);
 }
 
+int records_end_session(QTestState *qts)
+{
+    return records_call(qts, "vm1", ULTRACALL_PAGES_END, 0);
+}
+
 void records_run(QTestState *qts)
 {
     g_assert_cmpint(shadow_simple(qts, ULTRACALL_RUN, "vm1"), ==, 0);
@@ -203,6 +208,14 @@ void records_bring(QTestState *qts, const uint8_t *image)
     state = records_state(s, &one, 2);
     g_assert_cmpint(shadow_restore_env(qts, state), ==, 0);
     records_run(qts);
+}
+
+QTestState *records_start_active(const uint8_t *image)
+{
+    QTestState *qts = records_start("");
+
+    records_bring(qts, image);
+    return qts;
 }
 
 /* Time passes: it is not begun all the time. */
@@ -292,6 +305,15 @@ void records_assert_same(const RecordsMove *m, const uint8_t *image)
     g_autofree uint8_t *opened = records_opened(m);
 
     g_assert_cmpmem(opened, RECORDS_SIZE, image, RECORDS_SIZE);
+}
+
+void records_assert_whole(QTestState *qts, const uint8_t *image)
+{
+    g_autoptr(RecordsMove) m = records_leave(qts, ULTRACALL_RECORD_MAX);
+
+    records_assert_same(m, image);
+    g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
+    shadow_assert_state(qts, "vm1", "active");
 }
 
 void records_arrive(QTestState *qts, const RecordsMove *m)

@@ -55,6 +55,8 @@ uint8_t *records_image(uint8_t n);
 
 /* vm1 with @image comes to @qts, and runs there. */
 void records_bring(QTestState *qts, const uint8_t *image);
+/* A host on which it is and does */
+QTestState *records_start_active(const uint8_t *image);
 
 /* All that leaves */
 typedef struct RecordsMove {
@@ -66,6 +68,7 @@ typedef struct RecordsMove {
 int records_call(QTestState *qts, const char *guest, uint64_t what,
                  uint64_t len);
 int records_import(QTestState *qts, const GByteArray *record);
+int records_end_session(QTestState *qts);
 /* SAVE, also if the guest has been saved ahead often */
 GByteArray *records_begin(QTestState *qts, const char *guest);
 /* NULL if nothing is left to be sent */
@@ -79,6 +82,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RecordsMove, records_free)
 /* What the records have, to be freed; all of them are opened. */
 uint8_t *records_opened(const RecordsMove *m);
 void records_assert_same(const RecordsMove *m, const uint8_t *image);
+/* vm1 leaves as a whole, and goes on all the same. */
+void records_assert_whole(QTestState *qts, const uint8_t *image);
 
 /* All arrives and runs. */
 void records_arrive(QTestState *qts, const RecordsMove *m);

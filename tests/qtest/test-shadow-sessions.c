@@ -4,40 +4,8 @@
  * given back, and that the guest is on one side with all of its memory.
  */
 #include "qemu/osdep.h"
-#include <glib/gstdio.h>
 #include "qemu/timer.h"
 #include "shadow-records.h"
-
-/* A second CPU of the cloud VM */
-#define CPU1 0xfe100000ULL
-#define CPU1_TAG 0x102000
-#define CPU1_BUF 0x4000000
-
-#define END ULTRACALL_PAGES_END
-
-static int end_session(QTestState *qts)
-{
-    return records_call(qts, "vm1", END, 0);
-}
-
-/* A host on which vm1 is active with @image */
-static QTestState *start_active(const uint8_t *image)
-{
-    QTestState *qts = records_start("");
-
-    records_bring(qts, image);
-    return qts;
-}
-
-/* It leaves as a whole, and goes on all the same. */
-static void assert_whole(QTestState *qts, const uint8_t *image)
-{
-    g_autoptr(RecordsMove) m = records_leave(qts, ULTRACALL_RECORD_MAX);
-
-    records_assert_same(m, image);
-    g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
-    shadow_assert_state(qts, "vm1", "active");
-}
 
 /* Not without its memory, however long input has been taken in */
 static void assert_stays(QTestState *qts)
@@ -54,7 +22,7 @@ static void assert_stays(QTestState *qts)
 
 static void do_end(QTestState *qts)
 {
-    g_assert_cmpint(end_session(qts), ==, 0);
+    g_assert_cmpint(records_end_session(qts), ==, 0);
 }
 
 static void do_bind_again(QTestState *qts)
@@ -148,20 +116,20 @@ static void test_source(void)
     g_autofree uint8_t *image = records_image(2);
 
     for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
-        QTestState *qts = start_active(image);
+        QTestState *qts = records_start_active(image);
 
         for (int point = 0; point < (ends[i].lives ? POINTS : 1); point++) {
             g_test_message("%s at %d", ends[i].name, point);
             send_some(qts, ends[i].lives ? point : SOME);
             ends[i].what(qts);
-            g_assert_cmpint(end_session(qts), ==, -EALREADY);
+            g_assert_cmpint(records_end_session(qts), ==, -EALREADY);
             g_assert_cmpint(records_call(qts, "vm1", ULTRACALL_PAGES_EXPORT,
                                          ULTRACALL_RECORD_MAX), ==, -EBUSY);
             g_assert_cmpint(records_call(qts, "vm1", ULTRACALL_PAGES_UNSENT,
                                          0), ==, -EBUSY);
             if (ends[i].lives) {
                 assert_stays(qts);
-                assert_whole(qts, image);
+                records_assert_whole(qts, image);
             }
         }
         qtest_quit(qts);
@@ -172,14 +140,14 @@ static void test_source(void)
 static void test_unsent(void)
 {
     g_autofree uint8_t *image = records_image(1);
-    QTestState *qts = start_active(image);
+    QTestState *qts = records_start_active(image);
 
     assert_stays(qts);
     for (int point = BEGUN; point < ALL; point++) {
         send_some(qts, point);
         assert_stays(qts);
     }
-    assert_whole(qts, image);
+    records_assert_whole(qts, image);
     qtest_quit(qts);
 }
 
@@ -198,7 +166,7 @@ static void test_target(void)
     };
     g_autofree uint8_t *image = records_image(3);
     g_autofree uint8_t *empty = g_malloc0(RECORDS_SIZE);
-    QTestState *from = start_active(image);
+    QTestState *from = records_start_active(image);
     g_autoptr(RecordsMove) m = records_leave(from, RECORDS_SHORT);
 
     for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
@@ -221,7 +189,7 @@ static void test_target(void)
                                                m->records->pdata[j]), ==, 0);
             }
             ends[i].what(to);
-            g_assert_cmpint(end_session(to), ==, -EALREADY);
+            g_assert_cmpint(records_end_session(to), ==, -EALREADY);
             g_assert_cmpint(records_import(to, m->records->pdata[0]), ==,
                             -EBUSY);
             qtest_clock_step(to, 10 * NANOSECONDS_PER_SECOND);
@@ -234,12 +202,12 @@ static void test_target(void)
         g_assert_cmpint(shadow_restore_env(to, session), ==, 0);
         g_assert_cmpint(shadow_restore_env(to, state), ==, 0);
         records_run(to);
-        assert_whole(to, empty);
+        records_assert_whole(to, empty);
         qtest_quit(to);
     }
     /* the source has everything still */
     g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
-    assert_whole(from, image);
+    records_assert_whole(from, image);
     qtest_quit(from);
 }
 
@@ -250,7 +218,7 @@ static void test_never_ran(void)
         do_unbind, do_cloud_reset,
     };
     g_autofree uint8_t *image = records_image(4);
-    QTestState *from = start_active(image);
+    QTestState *from = records_start_active(image);
 
     for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
         QTestState *to = records_start("");
@@ -263,12 +231,12 @@ static void test_never_ran(void)
         g_assert_cmpint(shadow_restore_env(to, m->state), ==, 0);
         shadow_assert_state(to, "vm1", "restored");
         records_assert_launched(to, true);
-        g_assert_cmpint(end_session(to), ==, -EALREADY);
+        g_assert_cmpint(records_end_session(to), ==, -EALREADY);
         ends[i](to);
         shadow_assert_state(to, "vm1", "incoming");
         records_assert_launched(to, false);
         g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
-        assert_whole(from, image);
+        records_assert_whole(from, image);
         qtest_quit(to);
     }
     qtest_quit(from);
@@ -278,7 +246,7 @@ static void test_never_ran(void)
 static void test_taken_back(void)
 {
     g_autofree uint8_t *image = records_image(5);
-    QTestState *qts = start_active(image);
+    QTestState *qts = records_start_active(image);
 
     for (int again = 0; again < 2; again++) {
         records_free(records_leave(qts, RECORDS_SHORT));
@@ -288,7 +256,7 @@ static void test_taken_back(void)
                         ==, -EBUSY);
         if (!again) {
             g_assert_cmpint(shadow_simple(qts, ULTRACALL_ABORT, "vm1"), ==, 0);
-            assert_whole(qts, image);
+            records_assert_whole(qts, image);
         }
     }
     /* by this it is another binding: what can be of use to nobody is gone */
@@ -305,7 +273,7 @@ static void test_taken_back(void)
 static void test_old_memory(void)
 {
     g_autofree uint8_t *image = records_image(6);
-    QTestState *from = start_active(image), *to = records_start("");
+    QTestState *from = records_start_active(image), *to = records_start("");
     g_autoptr(RecordsMove) m = records_leave(from, RECORDS_SHORT);
     g_autoptr(GByteArray) back = NULL;
 
@@ -345,180 +313,8 @@ static void test_snapshot(void)
     qtest_quit(other);
     shadow_restore_unchanged(qts, snapshot, -EOPNOTSUPP);
     records_assert_launched(qts, true);
-    assert_whole(qts, image);
+    records_assert_whole(qts, image);
     qtest_quit(qts);
-}
-
-/* While another guest's state is being opened */
-static void test_two_arrive(void)
-{
-    g_autofree uint8_t *image = records_image(8);
-    QTestState *from = start_active(image), *to = records_start("");
-    g_autoptr(RecordsMove) m = records_leave(from, RECORDS_SHORT);
-    static const uint8_t other[8192];
-    const uint64_t args[] = { CPU1_TAG, 3, CPU1_BUF, sizeof(other), 0 };
-
-    qtest_qmp_assert_success(to, "{'execute': 'object-add', 'arguments': {"
-                             "'qom-type': 'shadow-guest', 'id': 'vm2', "
-                             "'secret': 'key0', 'incoming': true}}");
-    shadow_add_port(to, "com2", "vm2", COM2);
-    qtest_qmp_assert_success(to, "{'execute': 'device_add', 'arguments': {"
-                             "'driver': 'shadow-testdev', 'id': 'cpu1', "
-                             "'addr': %" PRIu64 "}}", (uint64_t)CPU1);
-    qtest_memwrite(to, CPU1_TAG, "vm2", 3);
-    qtest_bufwrite(to, CPU1_BUF, other, sizeof(other));
-    for (unsigned i = 0; i < ARRAY_SIZE(args); i++) {
-        qtest_writeq(to, CPU1 + TESTDEV_ARG(i), args[i]);
-    }
-    g_assert_cmpint(shadow_restore_env(to, m->session), ==, 0);
-    qtest_writel(to, CPU1 + TESTDEV_CALL, ULTRACALL_RESTORE | TESTDEV_APART);
-    for (unsigned i = 0; i < m->records->len; i++) {
-        g_assert_cmpint(records_import(to, m->records->pdata[i]), ==, 0);
-    }
-    g_assert_cmpint(qtest_readq(to, CPU1 + TESTDEV_STATUS), ==, -EBADMSG);
-    g_assert_cmpint(shadow_restore_env(to, m->state), ==, 0);
-    records_run(to);
-    qtest_quit(from);
-    qtest_quit(to);
-}
-
-/* What could not be written down has not begun. */
-static void test_not_kept(void)
-{
-    g_autofree uint8_t *image = records_image(9);
-    g_autofree char *dir = shadow_path("away");
-    g_autofree char *props = g_strdup_printf(",state-file=%s/vm1.state", dir);
-    g_autofree char *path = shadow_path("away/vm1.state");
-    QTestState *qts;
-    int ret = 0;
-
-    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
-    qts = records_start(props);
-    records_bring(qts, image);
-    g_unlink(path);
-    g_assert_cmpint(g_rmdir(dir), ==, 0);
-    /* 1024 epochs were reserved */
-    for (unsigned i = 0; i < 1100 && !ret; i++) {
-        qtest_clock_step(qts, NANOSECONDS_PER_SECOND);
-        ret = shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_PAGES);
-    }
-    g_assert_cmpint(ret, ==, -EIO);
-    g_assert_cmpint(end_session(qts), ==, -EALREADY);
-    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
-    assert_whole(qts, image);
-    qtest_quit(qts);
-}
-
-/* Begun thousands of times, and never ended: there is one at a time. */
-#define SESSIONS 2000
-#define GROWTH_MAX_KIB 8192
-
-static void test_thousands(void)
-{
-    g_autofree uint8_t *image = records_image(10);
-    QTestState *from = start_active(image), *to = records_start("");
-    g_autoptr(GByteArray) session = NULL, record = NULL;
-    unsigned before[2] = { };
-
-    for (unsigned i = 0; i < SESSIONS; i++) {
-        if (i % 100 == 0) {
-            if (session) {
-                g_byte_array_unref(session);
-                g_byte_array_unref(record);
-            }
-            session = records_begin(from, "vm1");
-            record = records_export(from, "vm1", RECORDS_SHORT);
-        }
-        qtest_clock_step(from, NANOSECONDS_PER_SECOND);
-        g_assert_cmpint(shadow_call(from, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
-                                    SHADOW_BUF_SIZE, ULTRACALL_SAVE_PAGES),
-                        ==, 0);
-        g_assert_cmpint(shadow_restore_env(to, session), ==, 0);
-        g_assert_cmpint(records_import(to, record), ==, 0);
-        if (i == SESSIONS / 10) {
-            before[0] = shadow_memory(from);
-            before[1] = shadow_memory(to);
-        }
-    }
-    shadow_assert_memory(from, before[0], GROWTH_MAX_KIB);
-    shadow_assert_memory(to, before[1], GROWTH_MAX_KIB);
-    assert_whole(from, image);
-    qtest_quit(from);
-    qtest_quit(to);
-}
-
-/* Hosts with keys of their own */
-
-/* What goes from one to the other is for it, and is taken. */
-static void introduce(QTestState *from, QTestState *to)
-{
-    shadow_trust(to, from);
-    shadow_set_destination(from, "vm1", to);
-}
-
-/* vm1 has the secret too, with which it is brought here at first. */
-static QTestState *start_host(const char *secret, const uint8_t *image)
-{
-    QTestState *qts = records_start("");
-
-    qtest_qmp_device_del(qts, "ram");
-    qtest_qmp_device_del(qts, "com1");
-    shadow_object_del(qts, "vm1");
-    shadow_add_host(qts, secret);
-    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
-                             "'qom-type': 'shadow-guest', 'id': 'vm1', "
-                             "'secret': 'key0', 'host': 'h0', "
-                             "'incoming': true}}");
-    records_add_devices(qts, "vm1", "ram", "com1", COM1);
-    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
-    if (image) {
-        records_bring(qts, image);
-    }
-    return qts;
-}
-
-#define SUITE_AT 5
-
-static void test_hosts(void)
-{
-    g_autofree uint8_t *image = records_image(11);
-    QTestState *from = start_host(SHADOW_KEY, image);
-    QTestState *to = start_host(SHADOW_OTHER_KEY, NULL);
-    QTestState *third = start_host("x" SHADOW_OTHER_KEY, NULL);
-    g_autoptr(RecordsMove) m = NULL;
-    GByteArray *session;
-
-    introduce(from, to);
-    /* whoever the guest was to go to opens nothing of what comes later */
-    session = records_begin(from, "vm1");
-    g_assert_cmpuint(session->data[SUITE_AT], ==, 2);
-    g_byte_array_unref(session);
-    introduce(from, third);
-    g_assert_cmpint(end_session(from), ==, -EALREADY);
-    introduce(from, to);
-
-    m = records_leave(from, RECORDS_SHORT);
-    g_assert_cmpint(shadow_restore_env(third, m->session), ==, -EBADMSG);
-    g_assert_cmpint(shadow_restore_env(to, m->session), ==, 0);
-    m->session->data[m->session->len - 1] ^= 1;
-    g_assert_cmpint(shadow_restore_env(to, m->session), ==, -EBADMSG);
-    m->session->data[m->session->len - 1] ^= 1;
-    /* where it waits, what its operator says of a destination ends nothing */
-    introduce(to, third);
-    for (unsigned i = 0; i < m->records->len; i++) {
-        g_assert_cmpint(records_import(to, m->records->pdata[i]), ==, 0);
-    }
-    g_assert_cmpint(shadow_restore_env(to, m->state), ==, 0);
-    records_run(to);
-    g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
-    /* taken back, it can leave for the same host */
-    g_assert_cmpint(shadow_simple(from, ULTRACALL_ABORT, "vm1"), ==, 0);
-    session = records_begin(from, "vm1");
-    g_assert_cmpuint(session->data[SUITE_AT], ==, 2);
-    g_byte_array_unref(session);
-    qtest_quit(from);
-    qtest_quit(to);
-    qtest_quit(third);
 }
 
 int main(int argc, char **argv)
@@ -531,9 +327,5 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-sessions/taken-back", test_taken_back);
     qtest_add_func("/shadow-sessions/old-memory", test_old_memory);
     qtest_add_func("/shadow-sessions/snapshot", test_snapshot);
-    qtest_add_func("/shadow-sessions/two-arrive", test_two_arrive);
-    qtest_add_func("/shadow-sessions/not-kept", test_not_kept);
-    qtest_add_func("/shadow-sessions/thousands", test_thousands);
-    qtest_add_func("/shadow-sessions/hosts", test_hosts);
     return shadow_test_run();
 }

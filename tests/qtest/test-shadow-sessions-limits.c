@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sessions of private memory: how many there are, beside what, and that none is
+ * begun which is not written down.
+ */
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "qemu/timer.h"
+#include "shadow-records.h"
+
+/* A second CPU of the cloud VM */
+#define CPU1 0xfe100000ULL
+#define CPU1_TAG 0x102000
+#define CPU1_BUF 0x4000000
+
+/* While another guest's state is being opened */
+static void test_two_arrive(void)
+{
+    g_autofree uint8_t *image = records_image(8);
+    QTestState *from = records_start_active(image), *to = records_start("");
+    g_autoptr(RecordsMove) m = records_leave(from, RECORDS_SHORT);
+    static const uint8_t other[8192];
+    const uint64_t args[] = { CPU1_TAG, 3, CPU1_BUF, sizeof(other), 0 };
+
+    qtest_qmp_assert_success(to, "{'execute': 'object-add', 'arguments': {"
+                             "'qom-type': 'shadow-guest', 'id': 'vm2', "
+                             "'secret': 'key0', 'incoming': true}}");
+    shadow_add_port(to, "com2", "vm2", COM2);
+    qtest_qmp_assert_success(to, "{'execute': 'device_add', 'arguments': {"
+                             "'driver': 'shadow-testdev', 'id': 'cpu1', "
+                             "'addr': %" PRIu64 "}}", (uint64_t)CPU1);
+    qtest_memwrite(to, CPU1_TAG, "vm2", 3);
+    qtest_bufwrite(to, CPU1_BUF, other, sizeof(other));
+    for (unsigned i = 0; i < ARRAY_SIZE(args); i++) {
+        qtest_writeq(to, CPU1 + TESTDEV_ARG(i), args[i]);
+    }
+    g_assert_cmpint(shadow_restore_env(to, m->session), ==, 0);
+    qtest_writel(to, CPU1 + TESTDEV_CALL, ULTRACALL_RESTORE | TESTDEV_APART);
+    for (unsigned i = 0; i < m->records->len; i++) {
+        g_assert_cmpint(records_import(to, m->records->pdata[i]), ==, 0);
+    }
+    g_assert_cmpint(qtest_readq(to, CPU1 + TESTDEV_STATUS), ==, -EBADMSG);
+    g_assert_cmpint(shadow_restore_env(to, m->state), ==, 0);
+    records_run(to);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+/* What could not be written down has not begun. */
+static void test_not_kept(void)
+{
+    g_autofree uint8_t *image = records_image(9);
+    g_autofree char *dir = shadow_path("away");
+    g_autofree char *props = g_strdup_printf(",state-file=%s/vm1.state", dir);
+    g_autofree char *path = shadow_path("away/vm1.state");
+    QTestState *qts;
+    int ret = 0;
+
+    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    qts = records_start(props);
+    records_bring(qts, image);
+    g_unlink(path);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+    /* 1024 epochs were reserved */
+    for (unsigned i = 0; i < 1100 && !ret; i++) {
+        qtest_clock_step(qts, NANOSECONDS_PER_SECOND);
+        ret = shadow_save_flags(qts, "vm1", ULTRACALL_SAVE_PAGES);
+    }
+    g_assert_cmpint(ret, ==, -EIO);
+    g_assert_cmpint(records_end_session(qts), ==, -EALREADY);
+    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    records_assert_whole(qts, image);
+    qtest_quit(qts);
+}
+
+/* Begun thousands of times, and never ended: there is one at a time. */
+#define SESSIONS 2000
+#define GROWTH_MAX_KIB 8192
+
+static void test_thousands(void)
+{
+    g_autofree uint8_t *image = records_image(10);
+    QTestState *from = records_start_active(image), *to = records_start("");
+    g_autoptr(GByteArray) session = NULL, record = NULL;
+    unsigned before[2] = { };
+
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        if (i % 100 == 0) {
+            if (session) {
+                g_byte_array_unref(session);
+                g_byte_array_unref(record);
+            }
+            session = records_begin(from, "vm1");
+            record = records_export(from, "vm1", RECORDS_SHORT);
+        }
+        qtest_clock_step(from, NANOSECONDS_PER_SECOND);
+        g_assert_cmpint(shadow_call(from, ULTRACALL_SAVE, "vm1", SHADOW_BUF,
+                                    SHADOW_BUF_SIZE, ULTRACALL_SAVE_PAGES),
+                        ==, 0);
+        g_assert_cmpint(shadow_restore_env(to, session), ==, 0);
+        g_assert_cmpint(records_import(to, record), ==, 0);
+        if (i == SESSIONS / 10) {
+            before[0] = shadow_memory(from);
+            before[1] = shadow_memory(to);
+        }
+    }
+    shadow_assert_memory(from, before[0], GROWTH_MAX_KIB);
+    shadow_assert_memory(to, before[1], GROWTH_MAX_KIB);
+    records_assert_whole(from, image);
+    qtest_quit(from);
+    qtest_quit(to);
+}
+
+int main(int argc, char **argv)
+{
+    shadow_test_init(&argc, &argv);
+    qtest_add_func("/shadow-sessions-limits/two-arrive", test_two_arrive);
+    qtest_add_func("/shadow-sessions-limits/not-kept", test_not_kept);
+    qtest_add_func("/shadow-sessions-limits/thousands", test_thousands);
+    return shadow_test_run();
+}
