@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sessions of private memory: how many there are, beside what, and that none is
- * begun which is not written down.
+ * Sessions of private memory: how many there are, beside what, and that nothing
+ * begins or arrives which could not be written down.
  */
 #include "qemu/osdep.h"
 #include <glib/gstdio.h>
@@ -46,21 +46,40 @@ static void test_two_arrive(void)
     qtest_quit(to);
 }
 
-/* What could not be written down has not begun. */
+/* What could not be written down has not happened: the state file's folder */
+static void folder_comes(void)
+{
+    g_autofree char *dir = shadow_path("away");
+
+    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+}
+
+static void folder_goes(void)
+{
+    g_autofree char *dir = shadow_path("away");
+    g_autofree char *path = shadow_path("away/vm1.state");
+
+    g_unlink(path);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
+static QTestState *start_with_file(void)
+{
+    g_autofree char *path = shadow_path("away/vm1.state");
+    g_autofree char *props = g_strdup_printf(",state-file=%s", path);
+
+    folder_comes();
+    return records_start(props);
+}
+
 static void test_not_kept(void)
 {
     g_autofree uint8_t *image = records_image(9);
-    g_autofree char *dir = shadow_path("away");
-    g_autofree char *props = g_strdup_printf(",state-file=%s/vm1.state", dir);
-    g_autofree char *path = shadow_path("away/vm1.state");
-    QTestState *qts;
+    QTestState *qts = start_with_file();
     int ret = 0;
 
-    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
-    qts = records_start(props);
     records_bring(qts, image);
-    g_unlink(path);
-    g_assert_cmpint(g_rmdir(dir), ==, 0);
+    folder_goes();
     /* 1024 epochs were reserved */
     for (unsigned i = 0; i < 1100 && !ret; i++) {
         qtest_clock_step(qts, NANOSECONDS_PER_SECOND);
@@ -68,9 +87,50 @@ static void test_not_kept(void)
     }
     g_assert_cmpint(ret, ==, -EIO);
     g_assert_cmpint(records_end_session(qts), ==, -EALREADY);
-    g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+    folder_comes();
     records_assert_whole(qts, image);
+    folder_goes();
     qtest_quit(qts);
+}
+
+/*
+ * Nor has what arrives: neither its state, nor that it is here.  What has come
+ * of its memory waits.
+ */
+static void test_arrival_not_kept(void)
+{
+    g_autofree uint8_t *image = records_image(12);
+    QTestState *from = records_start_active(image), *to = start_with_file();
+    g_autoptr(RecordsMove) m = records_leave(from, RECORDS_SHORT);
+
+    folder_goes();
+    g_assert_cmpint(shadow_restore_env(to, m->session), ==, 0);
+    for (unsigned i = 0; i < m->records->len; i++) {
+        g_assert_cmpint(records_import(to, m->records->pdata[i]), ==, 0);
+    }
+    for (unsigned again = 0; again < 3; again++) {
+        shadow_restore_unchanged(to, m->state, -EIO);
+        shadow_expect_refused(to, "vm1", "cannot keep the epoch");
+        shadow_assert_state(to, "vm1", "incoming");
+        records_assert_launched(to, false);
+    }
+
+    folder_comes();
+    g_assert_cmpint(shadow_restore_env(to, m->state), ==, 0);
+    shadow_assert_state(to, "vm1", "restored");
+    records_assert_launched(to, true);
+    folder_goes();
+    g_assert_cmpint(shadow_simple(to, ULTRACALL_RUN, "vm1"), ==, -EIO);
+    shadow_expect_refused(to, "vm1", "cannot keep the epoch");
+    shadow_assert_state(to, "vm1", "restored");
+
+    folder_comes();
+    qtest_clock_step(to, 10 * NANOSECONDS_PER_SECOND);
+    records_run(to);
+    records_assert_whole(to, image);
+    folder_goes();
+    qtest_quit(from);
+    qtest_quit(to);
 }
 
 /* Begun thousands of times, and never ended: there is one at a time. */
@@ -116,6 +176,8 @@ int main(int argc, char **argv)
     shadow_test_init(&argc, &argv);
     qtest_add_func("/shadow-sessions-limits/two-arrive", test_two_arrive);
     qtest_add_func("/shadow-sessions-limits/not-kept", test_not_kept);
+    qtest_add_func("/shadow-sessions-limits/arrival-not-kept",
+                   test_arrival_not_kept);
     qtest_add_func("/shadow-sessions-limits/thousands", test_thousands);
     return shadow_test_run();
 }
