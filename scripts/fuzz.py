@@ -30,7 +30,9 @@ TARGETS = {
     'ultracall': (EMULATOR, 'system/main.c', ['fuzz-ultracall.c', 'fuzz-guests.c',
                                               'fuzz-memory.c', 'fuzz-claims.c',
                                               'fuzz-machine.c']),
-    'pages': (EMULATOR, 'system/main.c', ['fuzz-pages.c', 'fuzz-machine.c']),
+    'pages': (EMULATOR, 'system/main.c', ['fuzz-pages.c', 'fuzz-pages-arrive.c',
+                                          'fuzz-pages-leave.c', 'fuzz-pages-vm.c',
+                                          'fuzz-machine.c']),
     'door': (EMULATOR, 'system/main.c', ['fuzz-door.c', 'fuzz-machine.c']),
     'vcpu': (EMULATOR, 'system/main.c', ['fuzz-vcpu.c', 'fuzz-machine.c']),
 }
