@@ -16,9 +16,6 @@ typedef struct ShadowAccel {
     /* Whether it sees each nested entry, and from there on all port accesses */
     bool sees_entries;
 
-    /* Whether it can keep memory and registers of nested guests itself */
-    bool private_guests;
-
     /* Features that it adds to the ultracall interface, ULTRACALL_F_* */
     uint32_t (*features)(void);
 
@@ -50,7 +47,10 @@ typedef struct ShadowAccel {
      */
     bool (*peek_nested)(uint64_t root, uint64_t address, uint64_t *val);
 
-    /* The virtual CPUs of private guests; NULL: it has none. */
+    /*
+     * The virtual CPUs of private guests; NULL: it cannot keep memory and
+     * registers of nested guests itself, and has no private ones.
+     */
     const ShadowVcpuOps *vcpus;
 
     /* A CPU rang the doorbell: make the call that its registers hold. */

@@ -42,9 +42,7 @@ void shadow_private_discard(uint64_t base, MemoryRegion *ram)
 {
     uint64_t size = memory_region_size(ram);
 
-    if (shadow_accel()->vcpus) {
-        shadow_accel()->vcpus->forget_code(ram);
-    }
+    shadow_accel()->vcpus->forget_code(ram);
     if (ram_block_discard_range(ram->ram_block, 0, size)) {
         address_space_set(&shadow_private_as, base, 0, size,
                           MEMTXATTRS_UNSPECIFIED);

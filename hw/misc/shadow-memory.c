@@ -184,7 +184,7 @@ static bool memory_check(ShadowMemory *s, Error **errp)
                    "none");
         return false;
     }
-    if (!shadow_accel()->private_guests) {
+    if (!shadow_accel()->vcpus) {
         error_setg(errp, "private memory of nested guests needs -accel tcg: "
                    "with KVM the host's kernel would have to serve it");
         return false;
@@ -235,11 +235,9 @@ static bool memory_setup(ShadowDevice *dev, Error **errp)
     s->guest = shadow_guest_find(dev->guest_id);
     memory_measure(s);
     shadow_memory_move_start(s);
-    if (shadow_accel()->vcpus) {
-        shadow_accel()->vcpus->forget_code(&s->ram);
-        if (!s->image) {
-            shadow_accel()->vcpus->await_lock();
-        }
+    shadow_accel()->vcpus->forget_code(&s->ram);
+    if (!s->image) {
+        shadow_accel()->vcpus->await_lock();
     }
     qemu_madvise(memory_region_get_ram_ptr(&s->ram), s->size,
                  QEMU_MADV_DONTDUMP);

@@ -22,8 +22,8 @@ static uint32_t call_features(void)
     return accel | ULTRACALL_F_SNAPSHOT | ULTRACALL_F_REARM |
            ULTRACALL_F_HISTORY | ULTRACALL_F_LAYOUT |
            (shadow_accel()->peek_nested ? ULTRACALL_F_CLAIM : 0) |
-           (shadow_accel()->private_guests ? ULTRACALL_F_LAUNCH |
-                                             ULTRACALL_F_PAGES : 0) |
+           (shadow_accel()->vcpus ? ULTRACALL_F_LAUNCH | ULTRACALL_F_PAGES
+                                  : 0) |
            (accel & ULTRACALL_F_INSTRUCTION ? ULTRACALL_F_ADMIT : 0);
 }
 

@@ -251,7 +251,6 @@ static void tcg_nothing(void)
 const ShadowAccel shadow_accel_tcg = {
     .nested_calls = true,
     .sees_entries = true,
-    .private_guests = true,
     .features = tcg_features,
     .protection = tcg_protection,
     .start = tcg_nothing,

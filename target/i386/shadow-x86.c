@@ -229,7 +229,6 @@ const ShadowAccel *shadow_accel(void)
     }
 #ifdef CONFIG_TCG
     if (qtest_enabled()) {
-        shadow_accel_none.private_guests = true;
         shadow_accel_none.vcpus = shadow_accel_tcg.vcpus;
     }
 #endif
