@@ -70,7 +70,9 @@ bool shadow_tcg_no_table(CPUX86State *env, int ptw_idx, uint64_t paddr)
 }
 
 bool shadow_tcg_private_stage2(CPUX86State *env, uint64_t gpa,
-                               MMUAccessType access, hwaddr *paddr, int *prot)
+                               MMUAccessType access, hwaddr *paddr, int *prot,
+                               int *page_size, int *error,
+                               target_ulong *address)
 {
     ShadowVcpu *v = shadow_tcg_inside(env);
     bool marked = gpa & BIT_ULL(SHADOW_PRIVATE_BIT);
@@ -80,10 +82,13 @@ bool shadow_tcg_private_stage2(CPUX86State *env, uint64_t gpa,
     }
     *paddr = shadow_private_address(v->p, gpa);
     *prot = marked ? PAGE_READ | PAGE_WRITE | PAGE_EXEC : PAGE_EXEC;
+    *page_size = TARGET_PAGE_SIZE;
     if (unlikely(v->p->import) && !shadow_tcg_import(env, v->p, gpa)) {
         exits[env_cpu(env)->cpu_index].missing = gpa & TARGET_PAGE_MASK &
                                                  ~BIT_ULL(SHADOW_PRIVATE_BIT);
         *prot = 0;
+        *error = PG_ERROR_U_MASK;
+        *address = gpa | BIT_ULL(SHADOW_PRIVATE_BIT);
     }
     return true;
 }

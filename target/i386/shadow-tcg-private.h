@@ -135,22 +135,21 @@ bool shadow_tcg_no_table(CPUX86State *env, int ptw_idx, uint64_t paddr);
 /*
  * Stage 2 of a guest's access to @gpa: if it is private, true, with *@paddr in
  * the CPU's private address space.  Code is always private.  *@prot is 0 if it
- * is still to come from L1, and L1 does not have it.
+ * is still to come from L1, and L1 does not have it; then *@error and *@address
+ * are those of the nested page fault.
  */
 bool shadow_tcg_private_stage2(CPUX86State *env, uint64_t gpa,
-                               MMUAccessType access, hwaddr *paddr, int *prot);
+                               MMUAccessType access, hwaddr *paddr, int *prot,
+                               int *page_size, int *error,
+                               target_ulong *address);
 static inline bool shadow_tcg_stage2(CPUX86State *env, uint64_t gpa,
                                      MMUAccessType access, hwaddr *paddr,
-                                     int *prot)
+                                     int *prot, int *page_size, int *error,
+                                     target_ulong *address)
 {
     return unlikely(qatomic_read(&shadow_private_used)) &&
-           shadow_tcg_private_stage2(env, gpa, access, paddr, prot);
-}
-
-/* What L1 is told of that: the address of a nested page fault */
-static inline uint64_t shadow_tcg_missing(uint64_t gpa)
-{
-    return gpa | BIT_ULL(SHADOW_PRIVATE_BIT);
+           shadow_tcg_private_stage2(env, gpa, access, paddr, prot, page_size,
+                                     error, address);
 }
 
 /*
