@@ -59,9 +59,14 @@ ShadowPrivate *shadow_memory_begin(ShadowMemory *s, int *ret);
 /* By which port its guest seals it (shadow-memory-import.c) */
 bool shadow_memory_add_port(ShadowMemory *s, Error **errp);
 
-/* Its part in migrations (shadow-memory-move.c) */
+/* Its pages on their way (shadow-memory-move.c) */
 void shadow_memory_move_class_init(ShadowDeviceClass *sdc);
 void shadow_memory_move_start(ShadowMemory *s);
 void shadow_memory_move_stop(ShadowMemory *s);
+
+/* Its part in the state of its guest (shadow-memory-state.c) */
+void shadow_memory_state_class_init(ShadowDeviceClass *sdc);
+/* What has come, and did not come to be the guest's, if anything */
+void shadow_memory_drop_state(ShadowMemory *s);
 
 #endif /* HW_MISC_SHADOW_MEMORY_INTERNAL_H */

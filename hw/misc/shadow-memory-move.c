@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Private memory's part in the migrations of its guest: its pages leave while
- * the guest runs, by calls of their own, and then the virtual CPUs' registers
- * in the guest's sealed state, which says what pages there were.
+ * Private memory's pages leave while its guest runs, and arrive before it, by
+ * calls of their own.
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/cutils.h"
 #include "qemu/main-loop.h"
-#include "migration/vmstate.h"
 #include "shadow/hw/core/shadow-accel.h"
-#include "shadow/hw/core/shadow-privacy.h"
 #include "shadow/hw/misc/shadow-memory-internal.h"
-#include "shadow/include/compat.h"
-
-/* Besides virtual CPUs */
-#define STATE_OWN_MAX 512
 
 static ShadowMemory *memory_of(ShadowGuest *g)
 {
@@ -258,165 +250,6 @@ int shadow_memory_end_session(ShadowGuest *g)
     return 0;
 }
 
-/* The state */
-
-static size_t move_state_max(ShadowDevice *dev)
-{
-    ShadowMemory *s = SHADOW_MEMORY(dev);
-
-    return STATE_OWN_MAX +
-           SHADOW_VCPUS_STATE_MAX(s->life ? qatomic_read(&s->life->n_vcpus)
-                                          : 0);
-}
-
-static int move_pre_save(void *opaque)
-{
-    ShadowMemory *s = opaque;
-
-    s->state.records = 0;
-    memset(s->state.digest, 0, sizeof(s->state.digest));
-    s->state.launched = s->life;
-    memcpy(s->state.measurement, s->launched, sizeof(s->launched));
-    if (shadow_session_leaves(&s->session)) {
-        s->state.records = shadow_stream_records(s->session.stream);
-        memcpy(s->state.digest, shadow_stream_digest(s->session.stream),
-               sizeof(s->state.digest));
-    }
-    return 0;
-}
-
-/* One that did not come to be the guest's */
-static void move_drop_state(ShadowMemory *s)
-{
-    if (s->state.life) {
-        shadow_private_unref(s->state.life);
-        s->state.life = NULL;
-    }
-}
-
-static int move_pre_load(void *opaque)
-{
-    ShadowMemory *s = opaque;
-
-    move_drop_state(s);
-    s->state.life = shadow_private_new(SHADOW_PRIVATE_BASE(s->slot), s->size);
-    return 0;
-}
-
-static bool move_has_arrived(ShadowMemory *s)
-{
-    return shadow_session_arrives(&s->session) &&
-           shadow_stream_records(s->session.stream) == s->state.records &&
-           !memcmp(shadow_stream_digest(s->session.stream), s->state.digest,
-                   sizeof(s->state.digest));
-}
-
-/* Or nothing, of one that was not measured */
-static bool move_is_measurement(const uint8_t *text)
-{
-    size_t len = SHADOW_MEASUREMENT_TEXT - 1;
-
-    return buffer_is_zero(text, SHADOW_MEASUREMENT_TEXT) ||
-           (!text[len] &&
-            strspn((const char *)text, "0123456789abcdef") == len);
-}
-
-/* It becomes the guest's when all else of the state is right, too. */
-static int move_post_load(void *opaque, int version_id)
-{
-    ShadowMemory *s = opaque;
-
-    if (!s->state.launched) {
-        move_drop_state(s);
-        return 0;
-    }
-    return s->state.life->n_vcpus && !s->life && move_has_arrived(s) &&
-           move_is_measurement(s->state.measurement) ? 0 : -EINVAL;
-}
-
-static void move_restored(ShadowDevice *dev, bool snapshot)
-{
-    ShadowMemory *s = SHADOW_MEMORY(dev);
-
-    if (!s->state.life) {
-        return;
-    }
-    s->life = g_steal_pointer(&s->state.life);
-    s->unrun = true;
-    memcpy(s->launched, s->state.measurement, sizeof(s->launched));
-    shadow_session_end(&s->session);
-    shadow_privacy_restored(s->guest, s->life,
-                            *s->launched ? s->launched : NULL);
-}
-
-/* What has arrived and never ran is not here, if its source still has it. */
-static void move_state_changed(ShadowDevice *dev, ShadowGuestState state)
-{
-    ShadowMemory *s = SHADOW_MEMORY(dev);
-
-    if (s->unrun && state != SHADOW_GUEST_STATE_RESTORED) {
-        s->unrun = false;
-        if (state != SHADOW_GUEST_STATE_ACTIVE) {
-            shadow_memory_end(s);
-            shadow_memory_discard(s);
-        }
-    }
-}
-
-/* Which description virtual CPUs have is known at run time. */
-static int move_get_vcpus(QEMUFile *f, void *pv, size_t size,
-                          const VMStateField *field)
-{
-    ShadowMemory *s = pv;
-
-    return shadow_vmstate_load(f, shadow_accel()->vcpus->state, s->state.life,
-                               1, NULL);
-}
-
-static int move_put_vcpus(QEMUFile *f, void *pv, size_t size,
-                          const VMStateField *field, JSONWriter *vmdesc)
-{
-    ShadowMemory *s = pv;
-
-    return shadow_vmstate_save(f, shadow_accel()->vcpus->state, s->life, NULL);
-}
-
-static const VMStateInfo move_info_vcpus = {
-    .name = "virtual CPUs",
-    .get = move_get_vcpus,
-    .put = move_put_vcpus,
-};
-
-static bool move_is_launched(void *opaque, int version_id)
-{
-    return SHADOW_MEMORY(opaque)->state.launched;
-}
-
-static const VMStateDescription vmstate_memory = {
-    .name = TYPE_SHADOW_MEMORY,
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .pre_save = move_pre_save,
-    .pre_load = move_pre_load,
-    .post_load = move_post_load,
-    .fields = (const VMStateField[]) {
-        VMSTATE_BOOL(state.launched, ShadowMemory),
-        VMSTATE_UINT8_ARRAY(state.measurement, ShadowMemory,
-                            SHADOW_MEASUREMENT_TEXT),
-        VMSTATE_UINT64(state.records, ShadowMemory),
-        VMSTATE_UINT8_ARRAY(state.digest, ShadowMemory,
-                            SHADOW_STREAM_DIGEST_LEN),
-        {
-            .name = "vcpus",
-            .field_exists = move_is_launched,
-            .size = sizeof(ShadowMemory),
-            .info = &move_info_vcpus,
-            .flags = VMS_SINGLE,
-        },
-        VMSTATE_END_OF_LIST()
-    }
-};
-
 static const ShadowMemoryOps move_ops = {
     .begin = move_begin,
     .accept = move_accept,
@@ -426,13 +259,7 @@ static const ShadowMemoryOps move_ops = {
 
 void shadow_memory_move_class_init(ShadowDeviceClass *sdc)
 {
-    sdc->state = &vmstate_memory;
-    sdc->state_max = move_state_max;
-    sdc->state_limit = STATE_OWN_MAX +
-                       SHADOW_VCPUS_STATE_MAX(SHADOW_PRIVATE_CPUS);
     sdc->hold = move_hold;
-    sdc->restored = move_restored;
-    sdc->state_changed = move_state_changed;
     sdc->memory = &move_ops;
 }
 
@@ -448,5 +275,4 @@ void shadow_memory_move_stop(ShadowMemory *s)
     notifier_remove(&s->changed);
     qemu_bh_delete(s->note);
     shadow_session_end(&s->session);
-    move_drop_state(s);
 }

@@ -253,6 +253,7 @@ static void memory_teardown(ShadowDevice *dev)
     ShadowMemory *s = SHADOW_MEMORY(dev);
 
     shadow_memory_move_stop(s);
+    shadow_memory_drop_state(s);
     shadow_memory_end(s);
     shadow_privacy_remove_memory(s->guest);
     s->guest = NULL;
@@ -305,6 +306,7 @@ static void memory_class_init(ObjectClass *oc, ShadowClassData *data)
     sdc->private_memory = memory_query;
     sdc->works_held = true;
     shadow_memory_move_class_init(sdc);
+    shadow_memory_state_class_init(sdc);
 }
 
 static const TypeInfo memory_types[] = {
