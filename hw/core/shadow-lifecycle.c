@@ -246,7 +246,7 @@ int shadow_guest_reset(ShadowGuest *g)
     return 0;
 }
 
-/* Between hosts; SAVE and RESTORE are in shadow-transfer.c. */
+/* Between hosts; see shadow-save.c and shadow-restore.c, too. */
 
 static void lifecycle_activate(ShadowGuest *g)
 {

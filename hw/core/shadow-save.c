@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A shadow guest's state out of this host, and into it.
+ * A shadow guest's state out of this host
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/cutils.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
-#include "shadow/hw/core/shadow-arrival.h"
 #include "shadow/hw/core/shadow-epoch.h"
 #include "shadow/hw/core/shadow-history.h"
 #include "shadow/hw/core/shadow-keys.h"
@@ -28,8 +27,7 @@
 #define AHEAD_INTERVAL  (NANOSECONDS_PER_SECOND / 2)
 #define AHEAD_BURST     16
 
-/* Names this process in the envelopes that it seals. */
-static uint8_t shadow_sealer_id[SHADOW_SEAL_SEALER_ID_LEN];
+uint8_t shadow_sealer_id[SHADOW_SEAL_SEALER_ID_LEN];
 
 size_t shadow_guest_envelope_size(ShadowGuest *g)
 {
@@ -37,7 +35,7 @@ size_t shadow_guest_envelope_size(ShadowGuest *g)
                                      shadow_state_size(&g->devices));
 }
 
-static uint64_t transfer_arrived(ShadowGuest *g)
+static uint64_t save_arrived(ShadowGuest *g)
 {
     ShadowDevice *dev;
     uint64_t mark = 0;
@@ -52,10 +50,10 @@ static uint64_t transfer_arrived(ShadowGuest *g)
  * Bottom halves run once per turn of the main loop, and each turn reads from
  * every transport that has input: done when a turn brought nothing new.
  */
-static void transfer_settle_bh(void *opaque)
+static void save_settle_bh(void *opaque)
 {
     ShadowGuest *g = opaque;
-    uint64_t mark = transfer_arrived(g);
+    uint64_t mark = save_arrived(g);
 
     if (g->settle_mark == mark) {
         g->settle = SHADOW_SETTLE_DONE;
@@ -67,7 +65,7 @@ static void transfer_settle_bh(void *opaque)
 }
 
 /* Take in the input that has already arrived.  False: not yet. */
-static bool transfer_settled(ShadowGuest *g)
+static bool save_settled(ShadowGuest *g)
 {
     int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
 
@@ -89,14 +87,9 @@ static bool transfer_settled(ShadowGuest *g)
     }
 }
 
-static int64_t transfer_us_since(int64_t start)
-{
-    return (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start) / SCALE_US;
-}
-
 /* Returns how long the payload is, or 0 on failure. */
-static size_t transfer_put(ShadowGuest *g, ShadowSave what, uint8_t *out,
-                           Error **errp)
+static size_t save_put(ShadowGuest *g, ShadowSave what, uint8_t *out,
+                       Error **errp)
 {
     size_t rest = what == SHADOW_SAVE_REST ?
                   shadow_history_save_rest(g, out) : 0;
@@ -115,8 +108,8 @@ static size_t transfer_put(ShadowGuest *g, ShadowSave what, uint8_t *out,
 }
 
 /* Returns how long the envelope is, or 0 on failure. */
-static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
-                            Error **errp)
+static size_t save_seal(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
+                        Error **errp)
 {
     static const ShadowSealPurpose purposes[] = {
         [SHADOW_SAVE_ALL] = SHADOW_SEAL_MIGRATION,
@@ -130,7 +123,7 @@ static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
         .epoch = g->epoch + 1,
     };
     uint8_t *payload = shadow_keys_payload(g, info.purpose, envelope);
-    size_t len = transfer_put(g, what, payload, errp);
+    size_t len = save_put(g, what, payload, errp);
 
     pstrcpy(info.guest, sizeof(info.guest), g->id);
     memcpy(info.sealer_id, shadow_sealer_id, sizeof(info.sealer_id));
@@ -138,7 +131,7 @@ static size_t transfer_seal(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
            shadow_keys_envelope_size(g, info.purpose, len) : 0;
 }
 
-static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
+int shadow_transfer_no_snapshots(ShadowGuest *g, Error **errp)
 {
     Error *local = NULL;
 
@@ -148,19 +141,18 @@ static int transfer_no_snapshots(ShadowGuest *g, Error **errp)
 }
 
 /* More of the same migration follows. */
-static bool transfer_is_ahead(ShadowSave what)
+static bool save_is_ahead(ShadowSave what)
 {
     return what == SHADOW_SAVE_HISTORY || what == SHADOW_SAVE_PAGES;
 }
 
-static bool transfer_freezes(ShadowSave what)
+static bool save_freezes(ShadowSave what)
 {
     return what == SHADOW_SAVE_ALL || what == SHADOW_SAVE_REST;
 }
 
 /* Whether the guest can be saved, into @size bytes */
-static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
-                             Error **errp)
+static int save_may(ShadowGuest *g, ShadowSave what, size_t size, Error **errp)
 {
     size_t need = shadow_guest_envelope_size(g);
     Error *local = NULL;
@@ -178,9 +170,9 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
         return -EOPNOTSUPP;
     }
     if (what == SHADOW_SAVE_SNAPSHOT && !g->snapshots) {
-        return transfer_no_snapshots(g, errp);
+        return shadow_transfer_no_snapshots(g, errp);
     }
-    ret = shadow_life_check(g, transfer_freezes(what) ? SHADOW_STEP_SAVE :
+    ret = shadow_life_check(g, save_freezes(what) ? SHADOW_STEP_SAVE :
                                                         SHADOW_STEP_SNAPSHOT,
                             errp);
     if (ret) {
@@ -195,25 +187,25 @@ static int transfer_may_save(ShadowGuest *g, ShadowSave what, size_t size,
         error_setg(errp, "%zu bytes are needed", need);
         return -ENOSPC;
     }
-    if (g->state_file && transfer_freezes(what) &&
+    if (g->state_file && save_freezes(what) &&
         !shadow_pace_ready(&g->freezes, FREEZE_INTERVAL, FREEZE_BURST)) {
         error_setg(errp, "the state file would be written too often");
         return -EAGAIN;
     }
-    if (transfer_is_ahead(what) &&
+    if (save_is_ahead(what) &&
         !shadow_pace_ready(&g->aheads, AHEAD_INTERVAL, AHEAD_BURST)) {
         error_setg(errp, "something was sent ahead too often");
         return -EAGAIN;
     }
-    if (!transfer_is_ahead(what) && !transfer_settled(g)) {
+    if (!save_is_ahead(what) && !save_settled(g)) {
         error_setg(errp, "input is being taken in");
         return -EAGAIN;
     }
     return 0;
 }
 
-static void transfer_saved(ShadowGuest *g, ShadowSave what, size_t size,
-                           int64_t start)
+static void save_done(ShadowGuest *g, ShadowSave what, size_t size,
+                      int64_t start)
 {
     ShadowTold told = {
         .snapshot = what == SHADOW_SAVE_SNAPSHOT,
@@ -223,30 +215,30 @@ static void transfer_saved(ShadowGuest *g, ShadowSave what, size_t size,
 
     g->saves++;
     g->snapshots_saved += told.snapshot;
-    if (transfer_freezes(what)) {
+    if (save_freezes(what)) {
         shadow_lifecycle_hold(g, true);
         shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_FROZEN);
     }
-    told.us = transfer_us_since(start);
+    told.us = shadow_transfer_us_since(start);
     trace_shadow_guest_saved(g->id, told.epoch, size, told.us);
     shadow_tell_saved(g, &told);
 }
 
 /* Its envelope is sealed, and what follows from that has been done. */
-static void transfer_sealed(ShadowGuest *g, ShadowSave what,
-                            const uint8_t *envelope, size_t len, int64_t start)
+static void save_sealed(ShadowGuest *g, ShadowSave what,
+                        const uint8_t *envelope, size_t len, int64_t start)
 {
     switch (what) {
     case SHADOW_SAVE_HISTORY:
         shadow_history_sent(g, envelope);
         trace_shadow_history_sent(g->id, g->epoch, len,
-                                  transfer_us_since(start));
+                                  shadow_transfer_us_since(start));
         break;
     case SHADOW_SAVE_PAGES:
         trace_shadow_pages_begin(g->id, g->epoch);
         break;
     default:
-        transfer_saved(g, what, len, start);
+        save_done(g, what, len, start);
         break;
     }
 }
@@ -256,10 +248,10 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
 {
     int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     uint64_t epoch = g->epoch + 1;
-    bool freezes = transfer_freezes(what);
+    bool freezes = save_freezes(what);
     Error *local = NULL;
     size_t len;
-    int ret = transfer_may_save(g, what, *size, errp);
+    int ret = save_may(g, what, *size, errp);
 
     if (!ret && freezes) {
         ret = shadow_privacy_freeze(g, errp);
@@ -269,10 +261,10 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
     }
     if (freezes) {
         shadow_pace_take(&g->freezes, FREEZE_INTERVAL);
-    } else if (transfer_is_ahead(what)) {
+    } else if (save_is_ahead(what)) {
         shadow_pace_take(&g->aheads, AHEAD_INTERVAL);
     }
-    len = transfer_seal(g, what, envelope, &local);
+    len = save_seal(g, what, envelope, &local);
     if (!len || !shadow_epoch_store(g, epoch, freezes, &local)) {
         if (freezes) {
             shadow_privacy_thaw(g);
@@ -284,195 +276,8 @@ int shadow_guest_save(ShadowGuest *g, ShadowSave what, uint8_t *envelope,
     }
     *size = len;
     g->epoch = g->accepted = epoch;
-    transfer_sealed(g, what, envelope, len, start);
+    save_sealed(g, what, envelope, len, start);
     return 0;
-}
-
-typedef struct TransferArrival {
-    ShadowGuest *guest;
-    ShadowSealInfo info;
-    bool loaded;            /* what fails then is this host's fault */
-} TransferArrival;
-
-static bool transfer_accept(void *opaque, Error **errp)
-{
-    TransferArrival *arrival = opaque;
-    ShadowGuest *g = arrival->guest;
-
-    if (!shadow_history_join(g, errp)) {
-        return false;
-    }
-    arrival->loaded = true;
-    return shadow_epoch_store(g, MAX(g->accepted, arrival->info.epoch),
-                              g->state != SHADOW_GUEST_STATE_ACTIVE, errp);
-}
-
-/*
- * A snapshot of a guest that is active here takes the machine back, and
- * nothing of what has passed between its consoles and their users.
- */
-static bool transfer_load(ShadowGuest *g, const uint8_t *plain, size_t len,
-                          TransferArrival *arrival, Error **errp)
-{
-    bool snapshot = arrival->info.purpose == SHADOW_SEAL_SNAPSHOT;
-    bool in_place = g->state == SHADOW_GUEST_STATE_ACTIVE;
-    ShadowDevice *dev;
-    bool ok;
-
-    if (in_place) {
-        shadow_lifecycle_hold(g, true);
-    }
-    ok = shadow_state_load(&g->devices, plain, len, in_place, transfer_accept,
-                           arrival, errp);
-    if (ok) {
-        QTAILQ_FOREACH(dev, &g->devices, next) {
-            /* the agent of the other host may not have seen the last edge */
-            shadow_lines_again(dev);
-            SHADOW_DEVICE_GET_CLASS(dev)->restored(dev, snapshot);
-        }
-    }
-    if (in_place) {
-        shadow_lifecycle_hold(g, false);
-        shadow_guest_irq_changed(g);
-        if (ok) {
-            shadow_guest_changed(g);
-        }
-    } else if (ok) {
-        g->came_from = g->state;
-        shadow_lifecycle_set_state(g, SHADOW_GUEST_STATE_RESTORED);
-    }
-    return ok;
-}
-
-static int transfer_open(ShadowGuest *g, const ShadowArrival *from,
-                         ShadowOpened *o, Error **errp)
-{
-    ShadowSealExpect expect = {
-        .purpose = SHADOW_SEAL_MIGRATION,
-        .sealer_id = shadow_sealer_id,
-        .snapshots = g->snapshots,
-        .ahead = true,
-    };
-    Error *local = NULL;
-    int ret = shadow_arrival_open(g, from, &expect, o, &local);
-
-    switch (ret) {
-    case 0:
-        return 0;
-    case -ENOENT:
-        error_setg(errp, "the shadow-guest was removed");
-        return ret;
-    case -EPERM:
-        error_free(local);
-        return transfer_no_snapshots(g, errp);
-    default:
-        return shadow_guest_refuse(g, ret, local, errp);
-    }
-}
-
-static void transfer_restored(ShadowGuest *g, const ShadowSealInfo *info,
-                              size_t len, int64_t start)
-{
-    ShadowTold told = {
-        .snapshot = info->purpose == SHADOW_SEAL_SNAPSHOT,
-        .epoch = info->epoch,
-        .size = len,
-    };
-
-    g->epoch = MAX(g->epoch, told.epoch);
-    g->accepted = MAX(g->accepted, told.epoch);
-    g->restores++;
-    g->snapshots_restored += told.snapshot;
-    told.us = transfer_us_since(start);
-    trace_shadow_guest_restored(g->id, told.epoch, len, told.us);
-    shadow_tell_restored(g, &told);
-}
-
-static int transfer_load_new(ShadowGuest *g, const ShadowOpened *o,
-                             Error **errp)
-{
-    TransferArrival arrival = { .guest = g, .info = o->info };
-    bool snapshot = o->info.purpose == SHADOW_SEAL_SNAPSHOT;
-    int ret = shadow_privacy_may_load(g, snapshot, errp);
-
-    ret = ret ?: shadow_arrival_may_load(g, o, errp);
-    if (ret) {
-        return ret;
-    }
-    if (transfer_load(g, o->plain, o->plain_len, &arrival, errp)) {
-        return 0;
-    }
-    if (arrival.loaded) {
-        return -EIO;
-    }
-    shadow_arrival_refused(g, o);
-    return -EINVAL;
-}
-
-/* Take what is in the envelope, which is genuine. */
-static int transfer_take(ShadowGuest *g, const ShadowOpened *o, Error **errp)
-{
-    Error *local = NULL;
-    int ret;
-
-    ret = shadow_life_check(g, o->info.purpose == SHADOW_SEAL_SNAPSHOT ?
-                               SHADOW_STEP_GO_BACK : SHADOW_STEP_RESTORE,
-                            errp);
-    if (ret) {
-        return ret;
-    }
-    if (o->info.purpose == SHADOW_SEAL_HISTORY) {
-        ret = shadow_history_keep(g, o->envelope, o->plain, o->plain_len,
-                                  &local);
-    } else if (o->info.purpose == SHADOW_SEAL_PAGES) {
-        ret = shadow_privacy_accept(g, o->plain, o->plain_len, &local);
-        if (!ret) {
-            /* a state that came too early fits now */
-            shadow_arrival_forget(g);
-        }
-    } else {
-        ret = transfer_load_new(g, o, &local);
-    }
-    return ret ? shadow_guest_refuse(g, ret, local, errp) : 0;
-}
-
-/* All that is asked before one byte is looked at */
-static int transfer_may_look(ShadowGuest *g, size_t len, Error **errp)
-{
-    Error *local = NULL;
-    int ret;
-
-    if (!g->snapshots || !shadow_life_allows(g, SHADOW_STEP_GO_BACK)) {
-        ret = shadow_life_check(g, SHADOW_STEP_RESTORE, errp);
-        if (ret) {
-            return ret;
-        }
-    }
-    ret = shadow_arrival_check(g, len, &local);
-    return ret ? shadow_guest_refuse(g, ret, local, errp) : 0;
-}
-
-int shadow_guest_restore(ShadowGuest *g, const ShadowArrival *from,
-                         Error **errp)
-{
-    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    ShadowOpened o = { };
-    int ret = transfer_may_look(g, from->len, errp);
-
-    if (ret) {
-        return ret;
-    }
-    object_ref(OBJECT(g));
-    ret = transfer_open(g, from, &o, errp);
-    if (!ret) {
-        ret = transfer_take(g, &o, errp);
-    }
-    shadow_arrival_close(&o);
-    if (!ret && o.info.purpose < SHADOW_SEAL_HISTORY) {
-        transfer_restored(g, &o.info, o.len, start);
-    }
-    object_unref(OBJECT(g));
-    return ret;
 }
 
 void shadow_transfer_start(ShadowGuest *g)
@@ -484,7 +289,7 @@ void shadow_transfer_start(ShadowGuest *g)
         have_sealer_id = shadow_random(shadow_sealer_id,
                                        sizeof(shadow_sealer_id));
     }
-    g->settle_bh = qemu_bh_new(transfer_settle_bh, g);
+    g->settle_bh = qemu_bh_new(save_settle_bh, g);
 }
 
 void shadow_transfer_stop(ShadowGuest *g)
