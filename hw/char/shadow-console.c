@@ -1,40 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What stands between a UART and its user.
+ * What stands between a UART and its user: the queue of input, and the UART's
+ * side.  The user's is in shadow-console-user.c.
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
-#include "qemu/timer.h"
 #include "chardev/char-serial.h"
-#include "shadow/hw/char/shadow-console.h"
-
-/*
- * A guest writes single bytes.  What follows closely on what was written to the
- * user's transport is collected for so long.
- */
-#define CONSOLE_COLLECT_NS (500 * SCALE_US)
-
-/* Bytes that fit into a datagram on an Ethernet */
-#define CONSOLE_DATAGRAM 1400
-
-static void console_flush(ShadowConsole *c);
-static void console_pump(ShadowConsole *c);
-
-/* Whether no byte of the guest may move, in either direction */
-static bool console_stopped(const ShadowConsole *c)
-{
-    return c->held || c->severed;
-}
-
-static gboolean console_writable(void *do_not_use, GIOCondition cond,
-                                 void *opaque)
-{
-    ShadowConsole *c = opaque;
-
-    c->watch = 0;
-    console_flush(c);
-    return G_SOURCE_REMOVE;
-}
+#include "shadow/hw/char/shadow-console-internal.h"
 
 /*
  * RTS/CTS: a guest that asks for it waits for a user who is there and reads
@@ -59,46 +31,7 @@ void shadow_console_lines(ShadowConsole *c)
     }
 }
 
-/* Write what the user's transport takes; on less than @len, wait for room. */
-static size_t console_write(ShadowConsole *c, const uint8_t *buf, size_t len)
-{
-    int ret;
-
-    if (c->datagrams) {
-        len = MIN(len, CONSOLE_DATAGRAM);
-    }
-    ret = qemu_chr_fe_write(c->user, buf, len);
-    if (ret < 0 && c->datagrams) {
-        /* it was an earlier one that did not arrive, and this was not sent */
-        ret = qemu_chr_fe_write(c->user, buf, len);
-    }
-    ret = MAX(ret, 0);
-    if (ret < len && !c->watch) {
-        c->watch = qemu_chr_fe_add_watch(c->user, G_IO_OUT | G_IO_HUP,
-                                         console_writable, c);
-        if (c->context) {
-            /* the kernel is to watch for that too */
-            shadow_loop_kick(c->loop);
-        }
-    }
-    return ret;
-}
-
-static void console_unwatch(ShadowConsole *c)
-{
-    GSource *source = c->watch ?
-        g_main_context_find_source_by_id(c->context, c->watch) : NULL;
-
-    if (source) {
-        g_source_destroy(source);
-    }
-    c->watch = 0;
-}
-
-static int console_user_can_read(void *opaque);
-
-/* How much more input the queue takes */
-static uint32_t console_room(const ShadowConsole *c)
+uint32_t shadow_console_queue_room(const ShadowConsole *c)
 {
     uint32_t used = shadow_ring_used(&c->in);
 
@@ -107,97 +40,6 @@ static uint32_t console_room(const ShadowConsole *c)
         return 0;
     }
     return c->input_size - used;
-}
-
-/* There may be room for input again. */
-static void console_accept_input(ShadowConsole *c)
-{
-    if (!c->context) {
-        qemu_chr_fe_accept_input(c->user);
-    } else if (c->waiting && console_user_can_read(c)) {
-        c->waiting = false;
-        shadow_loop_kick(c->loop);
-    }
-}
-
-static void console_hang_up(ShadowConsole *c)
-{
-    qemu_chr_fe_disconnect(c->user);
-    /* a transport that cannot hang up goes on */
-    c->notices.parting = false;
-    if (!shadow_notices_due(&c->notices)) {
-        shadow_console_announce(c);
-        console_pump(c);
-        qemu_bh_schedule(c->flush);
-    }
-}
-
-/* Returns whether all lines that are due were written. */
-static bool console_tell(ShadowConsole *c)
-{
-    const GString *line;
-
-    while ((line = shadow_notices_next(&c->notices, c->in.end, c->sent))) {
-        size_t n = console_write(c, (const uint8_t *)line->str, line->len);
-
-        shadow_notices_written(&c->notices, n);
-        if (!n || c->watch) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void console_flush(ShadowConsole *c)
-{
-    uint32_t len;
-    const uint8_t *run;
-    /* held for good, or no matter of the guest's: users may be told so */
-    bool may = c->notices.farewell[SHADOW_FAREWELL_MOVED] ||
-               c->notices.farewell[SHADOW_FAREWELL_TAKEN];
-
-    if (!c->connected || c->watch || (c->held && !may) || !console_tell(c)) {
-        return;
-    }
-    if (c->notices.parting) {
-        console_hang_up(c);
-        return;
-    }
-    while (!console_stopped(c) && !c->watch &&
-           (run = shadow_ring_peek(&c->out, c->sent, &len))) {
-        size_t n = console_write(c, run, len);
-
-        if (!n) {
-            break;
-        }
-        c->sent += n;
-    }
-    shadow_console_lines(c);
-}
-
-static void console_flush_due(void *opaque)
-{
-    ShadowConsole *c = opaque;
-
-    c->flush_due = false;
-    c->flushed = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    console_flush(c);
-    shadow_readers_all_due(&c->readers);
-}
-
-static void console_flush_soon(ShadowConsole *c)
-{
-    int64_t due = c->flushed + CONSOLE_COLLECT_NS;
-
-    if (c->flush_due) {
-        return;
-    }
-    c->flush_due = true;
-    if (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < due) {
-        timer_mod(c->flush_later, due);
-    } else {
-        qemu_bh_schedule(c->flush);
-    }
 }
 
 /* Returns whether the UART took something. */
@@ -210,7 +52,7 @@ static bool console_give(ShadowConsole *c)
     uint32_t len;
     int room;
 
-    if (console_stopped(c) || !c->input_enabled ||
+    if (shadow_console_stopped(c) || !c->input_enabled ||
         (c->flow_control && c->rts_used && !c->rts) ||
         !c->may_receive(c->opaque, brk)) {
         return false;
@@ -241,8 +83,7 @@ static bool console_has_input(const ShadowConsole *c)
     return shadow_ring_used(&c->in) || c->breaks.n;
 }
 
-/* Hand queued input to the UART for as long as it takes it. */
-static void console_pump(ShadowConsole *c)
+void shadow_console_pump(ShadowConsole *c)
 {
     if (c->pumping) {
         return;
@@ -257,8 +98,8 @@ static void console_pump(ShadowConsole *c)
     if (c->keyboard.holder) {
         /* to be told how far the guest has come */
         shadow_readers_due(c->keyboard.holder);
-    } else if (!console_stopped(c) && c->connected && console_room(c)) {
-        console_accept_input(c);
+    } else if (c->connected && shadow_console_room(c)) {
+        shadow_console_user_accept(c);
     }
 }
 
@@ -266,7 +107,7 @@ static void console_pump(ShadowConsole *c)
 
 uint32_t shadow_console_room(ShadowConsole *c)
 {
-    return console_stopped(c) ? 0 : console_room(c);
+    return shadow_console_stopped(c) ? 0 : shadow_console_queue_room(c);
 }
 
 void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len)
@@ -275,7 +116,7 @@ void shadow_console_type(ShadowConsole *c, const uint8_t *buf, uint32_t len)
     shadow_ring_push(&c->in, buf, len);
     c->arrived += len;
     shadow_carrier_typed(&c->carrier);
-    console_pump(c);
+    shadow_console_pump(c);
 }
 
 void shadow_console_type_break(ShadowConsole *c)
@@ -284,7 +125,7 @@ void shadow_console_type_break(ShadowConsole *c)
     shadow_breaks_add(&c->breaks, c->in.end);
     c->life.breaks++;
     c->arrived++;
-    console_pump(c);
+    shadow_console_pump(c);
 }
 
 void shadow_console_writer_changed(ShadowConsole *c)
@@ -297,125 +138,8 @@ void shadow_console_writer_changed(ShadowConsole *c)
     }
     shadow_carrier_writer(&c->carrier, c->keyboard.holder || c->connected,
                           c->held);
-    console_pump(c);
+    shadow_console_pump(c);
     qemu_bh_schedule(c->flush);
-}
-
-/* The user's side */
-
-static int console_user_can_read(void *opaque)
-{
-    ShadowConsole *c = opaque;
-    int room = console_stopped(c) || shadow_notices_due(&c->notices) ||
-               c->keyboard.holder ? 0 : console_room(c);
-
-    if (c->one_by_one) {
-        room = MIN(room, 1);
-    }
-    c->waiting |= !room;
-    return room;
-}
-
-static void console_user_read(void *opaque, const uint8_t *buf, int size)
-{
-    ShadowConsole *c = opaque;
-
-    shadow_console_type(c, buf, size);
-}
-
-void shadow_console_announce(ShadowConsole *c)
-{
-    if (!c->connected || c->announced || c->held || c->detached ||
-        shadow_notices_due(&c->notices)) {
-        return;
-    }
-    c->announced = true;
-    c->severed = false;
-    if (c->replay_history) {
-        c->sent = c->out.start;
-    }
-    c->on_connect(c->opaque, shadow_notices_greet(&c->notices));
-    qemu_bh_schedule(c->flush);
-}
-
-/* He has come or gone. */
-static void console_user_changed(ShadowConsole *c)
-{
-    c->user_since = g_get_real_time() / G_USEC_PER_SEC;
-    /* who comes next is greeted with it */
-    shadow_notices_drop(&c->notices, SHADOW_FAREWELL_TAKEN);
-    if (c->keyboard.holder) {
-        shadow_readers_changed(&c->readers);
-    } else {
-        shadow_readers_tell(&c->readers, SHADOW_DOOR_EVENT_WRITER, NULL);
-        shadow_carrier_writer(&c->carrier, c->connected, c->held);
-    }
-}
-
-static void console_user_event(void *opaque, QEMUChrEvent event)
-{
-    ShadowConsole *c = opaque;
-
-    switch (event) {
-    case CHR_EVENT_OPENED:
-        c->connected = true;
-        c->announced = false;
-        console_user_changed(c);
-        shadow_notices_connect(&c->notices);
-        shadow_console_announce(c);
-        console_pump(c);
-        qemu_bh_schedule(c->flush);
-        break;
-    case CHR_EVENT_CLOSED:
-        c->connected = false;
-        console_user_changed(c);
-        console_unwatch(c);
-        shadow_console_lines(c);
-        break;
-    case CHR_EVENT_BREAK:
-        if (c->input_enabled && !c->keyboard.holder) {
-            shadow_console_type_break(c);
-        }
-        break;
-    default:
-        break;
-    }
-}
-
-static int console_user_change(void *opaque);
-
-static void console_attach_user(ShadowConsole *c)
-{
-    bool suits = c->user->chr && shadow_loop_suits(c->user->chr);
-
-    if (suits && !c->loop) {
-        c->loop = shadow_loop_new();
-    }
-    c->one_by_one = c->user->chr && shadow_loop_breaks_early(c->user->chr);
-    shadow_log_take(&c->log, c->user->chr);
-    c->context = suits && c->loop ? shadow_loop_context(c->loop) : NULL;
-    qemu_chr_fe_set_handlers(c->user, console_user_can_read, console_user_read,
-                             console_user_event, console_user_change, c,
-                             c->context, true);
-    c->datagrams = c->user->chr && object_dynamic_cast(OBJECT(c->user->chr),
-                                                       TYPE_CHARDEV_UDP);
-    if (c->datagrams) {
-        /* nobody connects to it, so it is never told */
-        console_user_event(c, CHR_EVENT_OPENED);
-    }
-}
-
-/* Monitor command chardev-change */
-static int console_user_change(void *opaque)
-{
-    ShadowConsole *c = opaque;
-
-    console_unwatch(c);
-    shadow_log_return(&c->log, c->user->chr);
-    c->connected = false;
-    console_attach_user(c);
-    shadow_console_lines(c);
-    return 0;
 }
 
 /* The UART's side */
@@ -435,13 +159,13 @@ static int console_chr_write(Chardev *chr, const uint8_t *buf, int len)
         c->sent = c->out.start;
     }
     shadow_console_lines(c);
-    console_flush_soon(c);
+    shadow_console_user_flush(c);
     return len;
 }
 
 static void console_chr_accept_input(Chardev *chr)
 {
-    console_pump(SHADOW_CONSOLE(chr));
+    shadow_console_pump(SHADOW_CONSOLE(chr));
 }
 
 /*
@@ -464,7 +188,7 @@ static int console_chr_ioctl(Chardev *chr, int cmd, void *arg)
         c->rts = *lines & CHR_TIOCM_RTS;
         c->rts_used |= c->rts;
         qemu_bh_schedule(c->flush);
-        console_pump(c);
+        shadow_console_pump(c);
         return 0;
     default:
         return -ENOTSUP;
@@ -505,9 +229,7 @@ void shadow_console_start(ShadowConsole *c, ShadowChr *user,
     shadow_ring_init(&c->in, c->input_size + SHADOW_CONSOLE_PUT_BACK_MAX);
     shadow_ring_init(&c->out, output_size);
     shadow_ring_init(&c->first, MAX(c->first_size, 1));
-    c->flush = qemu_bh_new(console_flush_due, c);
-    c->flush_later = timer_new_ns(QEMU_CLOCK_REALTIME, console_flush_due, c);
-    console_attach_user(c);
+    shadow_console_user_start(c);
 }
 
 void shadow_console_stop(ShadowConsole *c)
@@ -515,14 +237,7 @@ void shadow_console_stop(ShadowConsole *c)
     c->keyboard = (ShadowKeyboard) { };
     shadow_carrier_stop(&c->carrier);
     shadow_readers_stop(&c->readers, "the console was removed");
-    console_unwatch(c);
-    shadow_log_return(&c->log, c->user->chr);
-    qemu_chr_fe_deinit(c->user, false);
-    g_clear_pointer(&c->loop, shadow_loop_free);
-    qemu_bh_delete(c->flush);
-    c->flush = NULL;
-    timer_free(c->flush_later);
-    c->flush_later = NULL;
+    shadow_console_user_stop(c);
     shadow_ring_free(&c->in);
     shadow_ring_free(&c->out);
     shadow_ring_free(&c->first);
@@ -541,7 +256,7 @@ void shadow_console_hold(ShadowConsole *c, bool held)
     }
     shadow_carrier_goes_on(&c->carrier);
     shadow_console_announce(c);
-    console_pump(c);
+    shadow_console_pump(c);
     /* a guest that comes from elsewhere may wait for another user */
     c->cts = console_clear_to_send(c);
     c->on_lines(c->opaque);
@@ -561,11 +276,6 @@ void shadow_console_put_back(ShadowConsole *c, bool brk, const uint8_t *buf,
     if (brk) {
         shadow_breaks_put_back(&c->breaks, c->in.start);
     }
-}
-
-void shadow_console_pump(ShadowConsole *c)
-{
-    console_pump(c);
 }
 
 static void console_init(Object *obj)
