@@ -162,6 +162,10 @@ static Aml *build_s5(void)
 
 /* Tables */
 
+#define TABLE(name, revision) { \
+    .sig = name, .rev = revision, .oem_id = OEM, .oem_table_id = OEM_TABLE, \
+}
+
 static uint32_t begin(Tables *t, AcpiTable *table)
 {
     uint32_t at = t->blob->len;
@@ -201,8 +205,7 @@ static void put(Tables *t, uint64_t value, int size)
 
 static uint32_t build_dsdt(Tables *t, ShadowBoard board)
 {
-    AcpiTable table = { .sig = "DSDT", .rev = 2, .oem_id = OEM,
-                        .oem_table_id = OEM_TABLE };
+    AcpiTable table = TABLE("DSDT", 2);
     uint32_t at = begin(t, &table);
     Aml *dsdt = init_aml_allocator();
     Aml *sb = aml_scope("\\_SB");
@@ -294,8 +297,7 @@ static void put_override(Tables *t, uint8_t irq, uint32_t gsi, uint16_t flags)
 
 static void build_madt(Tables *t, const ShadowMachine *m)
 {
-    AcpiTable table = { .sig = "APIC", .rev = 3, .oem_id = OEM,
-                        .oem_table_id = OEM_TABLE };
+    AcpiTable table = TABLE("APIC", 3);
     uint32_t at = begin(t, &table);
 
     put(t, LAPIC, 4);
@@ -326,8 +328,7 @@ static void build_madt(Tables *t, const ShadowMachine *m)
 
 static void build_hpet(Tables *t)
 {
-    AcpiTable table = { .sig = "HPET", .rev = 1, .oem_id = OEM,
-                        .oem_table_id = OEM_TABLE };
+    AcpiTable table = TABLE("HPET", 1);
     uint32_t at = begin(t, &table);
 
     put(t, HPET_ID, 4);
@@ -338,8 +339,7 @@ static void build_hpet(Tables *t)
 
 static void build_mcfg(Tables *t)
 {
-    AcpiTable table = { .sig = "MCFG", .rev = 1, .oem_id = OEM,
-                        .oem_table_id = OEM_TABLE };
+    AcpiTable table = TABLE("MCFG", 1);
     uint32_t at = begin(t, &table);
 
     put(t, 0, 8);
@@ -353,8 +353,7 @@ static void build_mcfg(Tables *t)
 
 static void build_waet(Tables *t)
 {
-    AcpiTable table = { .sig = "WAET", .rev = 1, .oem_id = OEM,
-                        .oem_table_id = OEM_TABLE };
+    AcpiTable table = TABLE("WAET", 1);
     uint32_t at = begin(t, &table);
 
     put(t, 2, 4);               /* the PM timer is good */
@@ -363,8 +362,7 @@ static void build_waet(Tables *t)
 
 static uint32_t build_xsdt_of(Tables *t)
 {
-    AcpiTable table = { .sig = "XSDT", .rev = 1, .oem_id = OEM,
-                        .oem_table_id = OEM_TABLE };
+    AcpiTable table = TABLE("XSDT", 1);
     uint32_t at = begin(t, &table);
 
     for (unsigned i = 0; i < t->listed->len; i++) {
