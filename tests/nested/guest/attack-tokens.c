@@ -16,6 +16,7 @@
  */
 
 #include "attack-rights.h"
+#include "process-memory.h"
 #include <pthread.h>
 
 #define LEN   ULTRACALL_TOKEN_LEN
@@ -287,38 +288,33 @@ static void attack_stale(const char *text)
     check_may_not("who has it");
 }
 
+static unsigned long bytes_read, tokens_found;
+
+static void find_tokens(int mem, uint64_t first, uint64_t last)
+{
+    static uint8_t part[1 << 20];
+    ssize_t n;
+
+    for (; first < last; first += n - LEN) {
+        n = pread(mem, part, sizeof(part), first);
+        if (n <= LEN) {
+            break;
+        }
+        bytes_read += n;
+        tokens_found += memmem(part, n, token, LEN) != NULL;
+    }
+}
+
 /* Absent from all of its memory that it can read itself */
 static void attack_absent(const char *pid)
 {
-    unsigned long first, last, bytes = 0, found = 0;
-    char path[64], line[512], rights[8];
-    FILE *maps;
-    int mem;
+    bool ours;
 
-    snprintf(path, sizeof(path), "/proc/%s/mem", pid);
-    mem = open(path, O_RDONLY);
-    snprintf(path, sizeof(path), "/proc/%s/maps", pid);
-    maps = fopen(path, "r");
     ultracall_token_from_pci(&client, token);
-    while (maps && fgets(line, sizeof(line), maps)) {
-        static uint8_t part[1 << 20];
-        ssize_t n;
-
-        if (sscanf(line, "%lx-%lx %7s", &first, &last, rights) != 3 ||
-            rights[0] != 'r') {
-            continue;
-        }
-        for (; first < last; first += n - LEN) {
-            n = pread(mem, part, sizeof(part), first);
-            if (n <= LEN) {
-                break;
-            }
-            bytes += n;
-            found += memmem(part, n, token, LEN) != NULL;
-        }
-    }
-    check(!found && bytes > 1 << 20, NULL, "%lu tokens in %lu bytes of %s",
-          found, bytes, path);
+    ours = process_memory(pid, find_tokens);
+    check(ours && !tokens_found && bytes_read > 1 << 20, NULL,
+          "%lu tokens in %lu bytes of process %s", tokens_found, bytes_read,
+          pid);
 }
 
 static void print_token(void)

@@ -6,12 +6,12 @@
  * Prints how often it finds each.
  */
 #define _FILE_OFFSET_BITS 64
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "process-memory.h"
 
 #define PAGE         4096
 #define PIECE        (1 << 20)
@@ -116,30 +116,6 @@ static void search_range(int mem, uint64_t from, uint64_t to)
     search(0, true);
 }
 
-static bool search_process(const char *pid)
-{
-    char path[64], line[512], rights[8];
-    unsigned long from, to;
-    FILE *maps;
-    int mem;
-
-    snprintf(path, sizeof(path), "/proc/%s/mem", pid);
-    mem = open(path, O_RDONLY);
-    snprintf(path, sizeof(path), "/proc/%s/maps", pid);
-    maps = fopen(path, "r");
-    if (mem < 0 || !maps) {
-        perror(path);
-        return false;
-    }
-    while (fgets(line, sizeof(line), maps)) {
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) == 3 &&
-            rights[0] == 'r') {
-            search_range(mem, from, to);
-        }
-    }
-    return true;
-}
-
 static bool search_input(void)
 {
     ssize_t n;
@@ -163,7 +139,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: search-memory PID|- HEX...\n");
         return 2;
     }
-    if (!(strcmp(argv[1], "-") ? search_process(argv[1]) : search_input())) {
+    if (!(strcmp(argv[1], "-") ? process_memory(argv[1], search_range)
+                               : search_input())) {
         return 1;
     }
     for (unsigned i = 0; i < patterns; i++) {
