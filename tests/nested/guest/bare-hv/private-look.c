@@ -101,23 +101,25 @@ void private_look(void)
     must("RFLAGS", vmcb->rflags & ~0x202ul, 0);
 }
 
-void private_cpu_init(void)
-{
-    uint64_t cr4;
-
-    READ("cr4", cr4);
-    cr4 |= CR4_OSFXSR | CR4_OSXSAVE;
-    __asm__ volatile("movq %0, %%cr4; fninit" : : "r"(cr4));
-    own_read(&own);
-}
-
-unsigned private_secrets_here(void)
+static void enable_xsave(void)
 {
     uint64_t cr4;
 
     READ("cr4", cr4);
     cr4 |= CR4_OSFXSR | CR4_OSXSAVE;
     __asm__ volatile("movq %0, %%cr4" : : "r"(cr4));
+}
+
+void private_cpu_init(void)
+{
+    enable_xsave();
+    __asm__ volatile("fninit");
+    own_read(&own);
+}
+
+unsigned private_secrets_here(void)
+{
+    enable_xsave();
     own_read(&found);
     return secrets(&found, sizeof(found));
 }
