@@ -171,6 +171,40 @@ static void test_thousands(void)
     qtest_quit(to);
 }
 
+/*
+ * Nothing of ours is left of a guest that comes and goes.  (A soak cannot tell
+ * that from what TCG notes of its code.)
+ */
+#define MOVES 100
+
+static void test_there_and_back(void)
+{
+    g_autofree uint8_t *image = records_image(13);
+    QTestState *hosts[] = {
+        records_start_active(image), records_start(""),
+    };
+    unsigned before[2] = { };
+
+    for (unsigned i = 0; i < MOVES; i++) {
+        QTestState *from = hosts[i % 2], *to = hosts[1 - i % 2];
+        g_autoptr(RecordsMove) m = records_leave(from, ULTRACALL_RECORD_MAX);
+
+        records_arrive(to, m);
+        g_assert_cmpint(shadow_simple(from, ULTRACALL_COMMIT, "vm1"), ==, 0);
+        shadow_assert_state(from, "vm1", "gone");
+        shadow_bind(from, "vm1", SHADOW_PROCESS, 0);
+        if (i == MOVES / 10) {
+            before[0] = shadow_memory(hosts[0]);
+            before[1] = shadow_memory(hosts[1]);
+        }
+    }
+    shadow_assert_memory(hosts[0], before[0], GROWTH_MAX_KIB);
+    shadow_assert_memory(hosts[1], before[1], GROWTH_MAX_KIB);
+    records_assert_whole(hosts[MOVES % 2], image);
+    qtest_quit(hosts[0]);
+    qtest_quit(hosts[1]);
+}
+
 int main(int argc, char **argv)
 {
     shadow_test_init(&argc, &argv);
@@ -179,5 +213,7 @@ int main(int argc, char **argv)
     qtest_add_func("/shadow-sessions-limits/arrival-not-kept",
                    test_arrival_not_kept);
     qtest_add_func("/shadow-sessions-limits/thousands", test_thousands);
+    qtest_add_func("/shadow-sessions-limits/there-and-back",
+                   test_there_and_back);
     return shadow_test_run();
 }
