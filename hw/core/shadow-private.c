@@ -70,6 +70,11 @@ void shadow_private_imports(ShadowPrivate *p)
     shadow_import_leave_out(p->import, NO_MEMORY, NO_MEMORY_END);
 }
 
+uint64_t shadow_private_imported(const ShadowPrivate *p)
+{
+    return p->import ? shadow_import_pages(p->import) : p->imported;
+}
+
 bool shadow_private_try_ref(ShadowPrivate *p)
 {
     unsigned refs = qatomic_read(&p->refs);

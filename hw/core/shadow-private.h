@@ -47,6 +47,7 @@ struct ShadowPrivate {
     unsigned refs;              /* atomic */
     uint64_t base, size;
     ShadowImport *import;       /* or NULL: nothing comes from the cloud VM */
+    uint64_t imported;          /* pages that have, at other hosts */
     QemuMutex lock;             /* of what follows, for writers */
     bool frozen;                /* atomic: no virtual CPU is entered */
     ShadowPrivateStart start[SHADOW_PRIVATE_CPUS];
@@ -61,6 +62,8 @@ struct ShadowPrivate {
 ShadowPrivate *shadow_private_new(uint64_t base, uint64_t size);
 /* What it begins with comes from the cloud VM; before anybody else knows it. */
 void shadow_private_imports(ShadowPrivate *p);
+/* How many pages have come from there, wherever it was */
+uint64_t shadow_private_imported(const ShadowPrivate *p);
 /* False if it is being freed.  In an RCU read section. */
 bool shadow_private_try_ref(ShadowPrivate *p);
 void shadow_private_unref(ShadowPrivate *p);

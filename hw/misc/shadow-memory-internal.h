@@ -19,6 +19,7 @@ typedef struct ShadowMemoryState {
     ShadowPrivate *life;        /* that has come, or NULL */
     bool launched;
     uint8_t measurement[SHADOW_MEASUREMENT_TEXT];       /* with its NUL */
+    uint64_t imported;          /* pages, from cloud VMs */
     uint64_t records;
     uint8_t digest[SHADOW_STREAM_DIGEST_LEN];
 } ShadowMemoryState;

@@ -30,6 +30,7 @@ static int state_pre_save(void *opaque)
     s->state.records = 0;
     memset(s->state.digest, 0, sizeof(s->state.digest));
     s->state.launched = s->life;
+    s->state.imported = s->life ? shadow_private_imported(s->life) : 0;
     memcpy(s->state.measurement, s->launched, sizeof(s->launched));
     if (shadow_session_leaves(&s->session)) {
         s->state.records = shadow_stream_records(s->session.stream);
@@ -52,6 +53,7 @@ static int state_pre_load(void *opaque)
     ShadowMemory *s = opaque;
 
     shadow_memory_drop_state(s);
+    s->state.imported = 0;
     s->state.life = shadow_private_new(SHADOW_PRIVATE_BASE(s->slot), s->size);
     return 0;
 }
@@ -74,6 +76,14 @@ static bool state_is_measurement(const uint8_t *text)
             strspn((const char *)text, "0123456789abcdef") == len);
 }
 
+/* What was measured is none of the cloud VM's. */
+static bool state_is_imported(const ShadowMemory *s)
+{
+    return !s->state.imported ||
+           (s->state.imported <= s->size / SHADOW_IMPORT_PAGE &&
+            !*s->state.measurement);
+}
+
 /* It becomes the guest's when all else of the state is right, too. */
 static int state_post_load(void *opaque, int version_id)
 {
@@ -83,8 +93,10 @@ static int state_post_load(void *opaque, int version_id)
         shadow_memory_drop_state(s);
         return 0;
     }
+    s->state.life->imported = s->state.imported;
     return s->state.life->n_vcpus && !s->life && state_has_arrived(s) &&
-           state_is_measurement(s->state.measurement) ? 0 : -EINVAL;
+           state_is_measurement(s->state.measurement) && state_is_imported(s)
+           ? 0 : -EINVAL;
 }
 
 static void state_restored(ShadowDevice *dev, bool snapshot)
@@ -145,6 +157,22 @@ static bool state_is_launched(void *opaque, int version_id)
     return SHADOW_MEMORY(opaque)->state.launched;
 }
 
+static bool state_imported_needed(void *opaque)
+{
+    return SHADOW_MEMORY(opaque)->state.imported;
+}
+
+static const VMStateDescription vmstate_memory_imported = {
+    .name = TYPE_SHADOW_MEMORY "/imported",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = state_imported_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(state.imported, ShadowMemory),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 static const VMStateDescription vmstate_memory = {
     .name = TYPE_SHADOW_MEMORY,
     .version_id = 1,
@@ -167,6 +195,10 @@ static const VMStateDescription vmstate_memory = {
             .flags = VMS_SINGLE,
         },
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &vmstate_memory_imported,
+        NULL
     }
 };
 

@@ -152,8 +152,7 @@ static ShadowMemoryInfo *memory_query(ShadowDevice *dev)
                   SHADOW_MEMORY_START_IMPORTED;
     info->measurement = *measurement ? g_strdup(measurement) : NULL;
     if (s->life) {
-        info->imported = s->life->import ?
-                         shadow_import_pages(s->life->import) : 0;
+        info->imported = shadow_private_imported(s->life);
         info->vcpus = qatomic_read(&s->life->n_vcpus);
         info->refused = qatomic_read(&s->life->refused);
     }

@@ -112,6 +112,18 @@ static void append_vcpus(GByteArray *to, const RecordsVcpus *vcpus)
     }
 }
 
+static void append_imported(GByteArray *to, uint64_t pages)
+{
+    static const char header[] = "\5\26shadow-memory/imported\0\0\0\1";
+    uint8_t data[8];
+
+    if (pages) {
+        stq_be_p(data, pages);
+        g_byte_array_append(to, (uint8_t *)header, sizeof(header) - 1);
+        g_byte_array_append(to, data, sizeof(data));
+    }
+}
+
 GByteArray *records_state(const ShadowStream *s, const RecordsVcpus *vcpus,
                           uint64_t epoch)
 {
@@ -124,7 +136,8 @@ GByteArray *records_state(const ShadowStream *s, const RecordsVcpus *vcpus,
 
     g_assert_nonnull(ram);
     before = ram + RAM_LEN - without->data;
-    memset(own_state, 'a', sizeof(own_state));
+    memset(own_state, vcpus->imported && !vcpus->measured ? 0 : 'a',
+           sizeof(own_state));
     own_state[0] = 1;
     own_state[MEASUREMENT_TEXT] = 0;
     stq_be_p(own_state + 1 + MEASUREMENT_TEXT, shadow_stream_records(s));
@@ -133,6 +146,7 @@ GByteArray *records_state(const ShadowStream *s, const RecordsVcpus *vcpus,
     g_byte_array_append(state, shadow_stream_digest(s),
                         SHADOW_STREAM_DIGEST_LEN);
     append_vcpus(state, vcpus);
+    append_imported(state, vcpus->imported);
     g_byte_array_append(state, without->data + before + own,
                         without->len - before - own);
     return payload_sealed(state, "vm1", SHADOW_SEAL_MIGRATION, epoch);

@@ -35,9 +35,14 @@ GByteArray *records_session(const RecordsKey *key, const char *guest,
 /* The next record of @s; the body that has @len bytes */
 GByteArray *records_seal(ShadowStream *s, const uint8_t *body, size_t len);
 
-/* What is made of virtual CPUs; all registers are 0 */
+/*
+ * What is made of virtual CPUs; all registers are 0.  @imported: pages that were
+ * the cloud VM's; nothing is measured then, unless @measured.
+ */
 #define RECORDS_VCPUS 70
 typedef struct RecordsVcpus {
+    uint64_t imported;
+    bool measured;
     uint8_t n, n_starts;
     uint8_t place[RECORDS_VCPUS];
     struct {

@@ -395,6 +395,55 @@ static void test_wrong_vcpus(void)
     qtest_quit(qts);
 }
 
+static void assert_imported(QTestState *qts, uint64_t pages)
+{
+    QDict *guest = shadow_query(qts, "vm1");
+    QDict *memory = qdict_get_qdict(guest, "memory");
+
+    g_assert_cmpint(qdict_get_int(memory, "imported"), ==, pages);
+    g_assert_true(qdict_get_bool(memory, "sealed"));
+    g_assert_cmpstr(qdict_get_str(memory, "start"), ==, "imported");
+    g_assert_false(qdict_haskey(memory, "measurement"));
+    qobject_unref(guest);
+}
+
+/* How much of it was a cloud VM's is known wherever it goes, and is no lie. */
+static void test_imported(void)
+{
+    static const struct {
+        RecordsVcpus vcpus;
+        int ret;
+    } tries[] = {
+        { { .n = 1, .imported = RECORDS_PAGES + 1 }, -EINVAL },
+        { { .n = 1, .imported = UINT64_MAX }, -EINVAL },
+        { { .n = 1, .imported = 1, .measured = true }, -EINVAL },
+        { { .n = 1, .imported = RECORDS_PAGES }, 0 },
+    };
+    const RecordsKey key = records_key(3);
+    uint8_t all[12] = { 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1 };
+    QTestState *qts = records_start(""), *to = records_start("");
+    g_autoptr(GByteArray) session = records_session(&key, "vm1", 1);
+    g_autoptr(ShadowStream) s = shadow_stream_new(key.key, key.id);
+    g_autoptr(GByteArray) record = records_seal(s, all, sizeof(all));
+    g_autoptr(RecordsMove) m = NULL;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(tries); i++) {
+        g_autoptr(GByteArray) state = records_state(s, &tries[i].vcpus, 2);
+
+        g_assert_cmpint(shadow_restore_env(qts, session), ==, 0);
+        g_assert_cmpint(records_import(qts, record), ==, 0);
+        qtest_clock_step(qts, 10 * NANOSECONDS_PER_SECOND);
+        g_assert_cmpint(shadow_restore_env(qts, state), ==, tries[i].ret);
+    }
+    records_run(qts);
+    assert_imported(qts, RECORDS_PAGES);
+    m = records_leave(qts, ULTRACALL_RECORD_MAX);
+    records_arrive(to, m);
+    assert_imported(to, RECORDS_PAGES);
+    qtest_quit(qts);
+    qtest_quit(to);
+}
+
 /* Buffers of any length; a page is not lost by one that is too short. */
 static void test_lengths(void)
 {
@@ -438,6 +487,7 @@ int main(int argc, char **argv)
                    test_genuine_and_wrong);
     qtest_add_func("/shadow-records/wrong/session", test_wrong_session);
     qtest_add_func("/shadow-records/wrong/vcpus", test_wrong_vcpus);
+    qtest_add_func("/shadow-records/imported", test_imported);
     qtest_add_func("/shadow-records/lengths", test_lengths);
     return shadow_test_run();
 }
