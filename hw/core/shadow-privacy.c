@@ -94,6 +94,22 @@ static const ShadowMemoryOps *privacy_ops(ShadowGuest *g)
            SHADOW_DEVICE_GET_CLASS(g->privacy.memory)->memory : NULL;
 }
 
+/* At the other host nothing would say what has still to be imported. */
+int shadow_privacy_may_leave(ShadowGuest *g, Error **errp)
+{
+    if (!g->privacy.runs) {
+        error_setg(errp, "shadow-guest '%s' does not run in private memory",
+                   g->id);
+        return -EOPNOTSUPP;
+    }
+    if (!g->privacy.sealed) {
+        error_setg(errp, "shadow-guest '%s' has not sealed its memory yet",
+                   g->id);
+        return -EPERM;
+    }
+    return 0;
+}
+
 size_t shadow_privacy_begin(ShadowGuest *g, uint8_t *secret, Error **errp)
 {
     return privacy_ops(g)->begin(g->privacy.memory, secret, errp);

@@ -38,7 +38,12 @@ void shadow_privacy_restored(ShadowGuest *g, ShadowPrivate *p,
                              const char *measurement);
 
 /*
- * Its memory begins to leave.  Writes what the other host needs for it, a secret,
+ * Whether its memory may leave.  Returns 0; -EOPNOTSUPP if it does not run in
+ * any; -EPERM as long as the cloud VM gives what is in it.
+ */
+int shadow_privacy_may_leave(ShadowGuest *g, Error **errp);
+/*
+ * It begins to leave.  Writes what the other host needs for it, a secret,
  * to @secret, and returns how long that is; 0 with @errp set if it cannot.
  */
 size_t shadow_privacy_begin(ShadowGuest *g, uint8_t *secret, Error **errp);

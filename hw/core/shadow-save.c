@@ -163,11 +163,11 @@ static int save_may(ShadowGuest *g, ShadowSave what, size_t size, Error **errp)
                    "no snapshot", g->id);
         return shadow_guest_refuse(g, -EOPNOTSUPP, local, errp);
     }
-    if (what == SHADOW_SAVE_PAGES && !g->privacy.sealed) {
-        error_setg(errp, g->privacy.runs ?
-                   "shadow-guest '%s' has not sealed its memory yet" :
-                   "shadow-guest '%s' does not run in private memory", g->id);
-        return -EOPNOTSUPP;
+    if (what == SHADOW_SAVE_PAGES) {
+        ret = shadow_privacy_may_leave(g, errp);
+        if (ret) {
+            return ret;
+        }
     }
     if (what == SHADOW_SAVE_SNAPSHOT && !g->snapshots) {
         return shadow_transfer_no_snapshots(g, errp);

@@ -96,6 +96,20 @@ static bool agent_may_snapshot(ShadowAgent *a, Error **errp)
     return true;
 }
 
+/* The same is said of private memory before anything is sent. */
+static bool agent_may_leave(ShadowAgent *a, Error **errp)
+{
+    if (a->private_memory &&
+        shadow_agent_call_flags(a, ULTRACALL_SAVE, ULTRACALL_SAVE_PAGES, NULL,
+                                0, NULL) == -EPERM) {
+        error_setg(errp, "shadow-agent: refused, since '%s' has not sealed its "
+                   "private memory yet, into which this host gives what it has",
+                   a->guest);
+        return false;
+    }
+    return true;
+}
+
 /*
  * Have room for an envelope, in memory that is really there: while the guest
  * stands still each new page would take its time.  -EFBIG, -ENOMEM.
@@ -145,6 +159,9 @@ static int agent_migration_setup(ShadowAgent *a, Error **errp)
                    "'%s' has to be at the other host before the guest is: no "
                    "postcopy", a->guest);
         return -ENOTSUP;
+    }
+    if (!agent_may_leave(a, errp)) {
+        return -EPERM;
     }
     if (!shadow_agent_has_return_path()) {
         warn_report("shadow-agent: without the return-path capability "

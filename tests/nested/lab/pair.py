@@ -10,7 +10,7 @@ import lab
 from .chardev import ChardevClient
 from .doors import UserClient
 from .emulated import cloud_host
-from .private import MEMORY, add_memory, remove_memory
+from .private import MEMORY, add_imported, add_memory, remove_memory
 from .trace import PioTrace
 
 
@@ -27,7 +27,7 @@ class Pair:
         self.hosts = [cloud_host(config, name, cpus=cpus, **options) for name in names]
         self.source, self.target = self.hosts
         self.inner = self.new = None     # the inner QEMUs at the source and the target
-        self.private = False
+        self.private = self.imported = False
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -88,15 +88,16 @@ class Pair:
 
     # --- a user VM that many tests share ---
 
-    def start_session(self, private=False, user=lab.USER, **options):
-        """A user VM with two ports, and no shadow yet at the other host."""
+    def start_session(self, private=False, imported=False, user=lab.USER, **options):
+        """A user VM with two ports, and no shadow yet at the other host. imported: its memory is
+        private, too, but the cloud VM starts it."""
         for host in self.hosts:
             host.add_keys()
-        self.private = private
+        self.private, self.imported = private or imported, imported
         self.source.add_guest('vm1', self.key, 2)
-        if private:
-            add_memory(self.source, self.source.config)
-            options |= {'memory': MEMORY, 'private': True}
+        if self.private:
+            self._add_memory(self.source)
+            options |= {'memory': MEMORY, 'private': private}
         self.console = self.boot(append='quiet', **options)
         self.person = user
         self.new_session()
@@ -105,7 +106,13 @@ class Pair:
         """The other host is to wait for the guest."""
         self.target.add_guest('vm1', key or self.key, ports, incoming=True, **properties)
         if self.private:
-            add_memory(self.target, self.target.config)
+            self._add_memory(self.target)
+
+    def _add_memory(self, host):
+        if self.imported:
+            add_imported(host)
+        else:
+            add_memory(host, host.config)
 
     def boot_again(self):
         """After the inner QEMU at the source has ended."""

@@ -32,6 +32,12 @@ def add_memory(host, config, guest='vm1', append='console=ttyS0 quiet', memory=M
                  initrd=initrd or f'{config.images}/l2.cpio.gz', append=append)
 
 
+def add_imported(host, guest='vm1', memory=MEMORY, **options):
+    """The same without a kernel: the cloud VM starts something"""
+    host.qmp.cmd('device_add', driver='shadow-memory', id=f'{guest}-ram', guest=guest,
+                 size=memory << 20, **options)
+
+
 def remove_memory(host, guest='vm1'):
     since = host.qmp.mark()
     host.qmp.cmd('device_del', id=f'{guest}-ram')
@@ -85,14 +91,13 @@ class ImportedVm(UserVm):
 
     def __init__(self, host, guest='vm1', memory=MEMORY, user='root', required=None, **options):
         super().__init__(host, guest, user=user, memory=memory, **options)
-        self.memory = {'size': memory << 20}
+        self.memory = {'memory': memory}
         if required is not None:
             self.memory['required'] = required
 
     def give(self):
         super().give()
-        self.host.qmp.cmd('device_add', driver='shadow-memory', id=f'{self.guest}-ram',
-                          guest=self.guest, **self.memory)
+        add_imported(self.host, self.guest, **self.memory)
 
     def remove(self):
         remove_memory(self.host, self.guest)
