@@ -149,6 +149,22 @@ def test_imported(bare):
         assert 4 <= imported < 100, memory
 
 
+def counts_of(vm):
+    return {line.split()[1]: int(line.split()[2]) for line in vm.report()
+            if line.startswith('COUNT ')}
+
+
+def test_imported_by_two_cpus(bare):
+    """Two CPUs of the guest touch each page at once, and L1 has another frame for each of them."""
+    with bare('import-race', imported=True, cpus=2) as vm:
+        vm.wait_done()
+        print('\n'.join(f'# {line[5:]}' for line in vm.report() if line.startswith('INFO')))
+        pages = counts_of(vm)['pages']
+        memory = vm.guest()['memory']
+        assert memory['vcpus'] == 2 and not memory['refused'], memory
+        assert pages < memory['imported'] < pages + 100, memory
+
+
 def stays_inside(bare):
     """One whose second CPU is in the guest, and does not leave it"""
     return bare('private-over', private=True, cpus=2, then='stay')

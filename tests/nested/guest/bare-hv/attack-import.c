@@ -3,27 +3,18 @@
  * import: a guest of L1's own comes to be private, with what is in its memory,
  * and then seals that.  L1 gives each page once, and none when it is sealed.
  */
-#include "private.h"
+#include "import.h"
 
 #define SEAL 0x5348
 
-#define MSR_SEV_STATUS 0xc0010131
 #define LEAF_ENCRYPTION 0x8000001f
 
-/* volatile: of memory that others change */
-typedef volatile uint64_t Word;
-
-/* Of the guest's memory, 2 MiB each; what it touches is nothing else's */
-#define PART(n) (32 * MIB + (n) * 2 * MIB)
+#define PART(n) IMPORT_PART(n)
 #define REPLAYED PART(0)
 #define ABSENT PART(1)
 #define CODE PART(2)
 #define FRESH PART(3)
 #define ELSEWHERE PART(4)       /* no memory of the guest's */
-
-/* Where the guest has all of it with the C-bit */
-#define PRIVATE_VIEW (512 * GIB)
-#define VIEW(pa) (*(Word *)(PRIVATE_VIEW + (pa)))
 
 #define GIVEN 0x6769766564676976ul
 #define OTHER 0x6f746865726f7468ul
@@ -32,9 +23,9 @@ typedef volatile uint64_t Word;
 static uint64_t guest_root[512] __attribute__((aligned(4096)));
 static uint64_t view_pdpt[512] __attribute__((aligned(4096)));
 static uint64_t view_pd[512] __attribute__((aligned(4096)));
-static uint64_t nested_root[512] __attribute__((aligned(4096)));
-static uint64_t nested_pdpt[512] __attribute__((aligned(4096)));
-static uint64_t nested_pd[512] __attribute__((aligned(4096)));
+static struct {
+    uint64_t root[512], pdpt[512], pd[512];
+} nested[IMPORT_ROOTS] __attribute__((aligned(4096)));
 
 /* What the guest has seen, in memory that it shares */
 enum {
@@ -98,25 +89,48 @@ static void nested_import(uint64_t a, uint64_t b)
     yield();
 }
 
-static void map_nested(uint64_t part, uint64_t to)
+void import_map(unsigned n, uint64_t part, uint64_t to)
 {
-    nested_pd[part / (2 * MIB)] = to ? to | PTE_P | PTE_W | PTE_U | PTE_PS : 0;
+    nested[n].pd[part / (2 * MIB)] =
+        to ? to | PTE_P | PTE_W | PTE_U | PTE_PS : 0;
 }
 
-static void tables_init(void)
+static void map_nested(uint64_t part, uint64_t to)
+{
+    import_map(0, part, to);
+}
+
+uint64_t import_root(unsigned n)
 {
     const uint64_t bits = PTE_P | PTE_W | PTE_U;
+
+    nested[n].root[0] = (uintptr_t)nested[n].pdpt | bits;
+    nested[n].pdpt[0] = (uintptr_t)nested[n].pd | bits;
+    for (unsigned i = 0; i < 512; i++) {
+        import_map(n, i * 2 * MIB, i * 2 * MIB);
+    }
+    nested[n].pd[0] = bits | PTE_PS;
+    return (uintptr_t)nested[n].root;
+}
+
+void import_create(Vm *vm, VmProgram program)
+{
+    const uint64_t bits = PTE_P | PTE_W | PTE_U;
+    static uint64_t cookie;
 
     guest_root[0] = *(uint64_t *)memory_root(ROOT_GUEST);
     guest_root[PRIVATE_VIEW / (512 * GIB)] = (uintptr_t)view_pdpt | bits;
     view_pdpt[0] = (uintptr_t)view_pd | bits;
-    nested_root[0] = (uintptr_t)nested_pdpt | bits;
-    nested_pdpt[0] = (uintptr_t)nested_pd | bits;
     for (unsigned i = 0; i < 512; i++) {
         view_pd[i] = i * 2 * MIB | PRIVATE_C_BIT | bits | PTE_PS;
-        map_nested(i * 2 * MIB, i * 2 * MIB);
     }
-    nested_pd[0] = bits | PTE_PS;
+    check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
+    vm_create(vm, ROOT_A, program, 0, 0);
+    vm->vmcb->cr3 = (uintptr_t)guest_root;
+    vm->vmcb->msrpm = (uintptr_t)maps[1];
+    vm_set_intercept(vm, EXIT_CPUID, true);
+    vm_set_intercept(vm, EXIT_MSR, true);
+    vm_set_root(vm, import_root(0));
 }
 
 /* MOV of @val to EAX, and RET */
@@ -220,20 +234,12 @@ static void check_seen(void)
 void scenario_import(void)
 {
     static Vm vm;
-    static uint64_t cookie;
 
-    tables_init();
     *(Word *)REPLAYED = GIVEN;
     *(Word *)ABSENT = GIVEN;
     *(Word *)FRESH = OTHER;
     put_code(CODE, 1);
-    check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
-    vm_create(&vm, ROOT_A, nested_import, 0, 0);
-    vm.vmcb->cr3 = (uintptr_t)guest_root;
-    vm.vmcb->msrpm = (uintptr_t)maps[1];
-    vm_set_intercept(&vm, EXIT_CPUID, true);
-    vm_set_intercept(&vm, EXIT_MSR, true);
-    vm_set_root(&vm, (uintptr_t)nested_root);
+    import_create(&vm, nested_import);
     if (!reaches_yield(&vm, "locked")) {
         return;
     }

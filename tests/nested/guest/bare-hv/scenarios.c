@@ -274,6 +274,7 @@ static const struct {
     { "private-cpus", scenario_private_cpus },
     { "private-two", scenario_private_two },
     { "import", scenario_import },
+    { "import-race", scenario_import_race },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
