@@ -165,6 +165,16 @@ def test_imported_by_two_cpus(bare):
         assert pages < memory['imported'] < pages + 100, memory
 
 
+def test_task_switch(bare):
+    """An interrupt of L1's leads to another task of the guest's: L1 does not get to see that, nor
+    what is in it, nor has it other tasks there."""
+    with bare('import-tasks', imported=True) as vm:
+        vm.wait_done()
+        counts = counts_of(vm)
+        assert counts['switches'] > 100
+        assert vm.guest()['memory']['refused'] == counts['refused'] > 1000, vm.guest()
+
+
 def stays_inside(bare):
     """One whose second CPU is in the guest, and does not leave it"""
     return bare('private-over', private=True, cpus=2, then='stay')

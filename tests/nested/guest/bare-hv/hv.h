@@ -370,6 +370,7 @@ void scenario_private_cpus(void);
 void scenario_private_two(void);
 void scenario_import(void);
 void scenario_import_race(void);
+void scenario_import_tasks(void);
 
 /* work.c: a fixed piece of work */
 void scenario_work(void);

@@ -124,6 +124,11 @@ unsigned private_secrets_here(void)
     return secrets(&found, sizeof(found));
 }
 
+unsigned private_secrets_at(const void *buf, size_t len)
+{
+    return secrets(buf, len);
+}
+
 unsigned private_secrets_in(const Vm *vm)
 {
     return secrets(vm->vmcb, PAGE) + secrets(vm->regs, sizeof(vm->regs));

@@ -45,6 +45,7 @@ void private_cpu_init(void);
 /* How often there is something secret in this CPU, or in what L1 has of @vm */
 unsigned private_secrets_here(void);
 unsigned private_secrets_in(const Vm *vm);
+unsigned private_secrets_at(const void *buf, size_t len);
 
 /* Enter it once.  Nothing of the guest's may be anywhere then. */
 uint64_t private_enter(void);

@@ -275,6 +275,7 @@ static const struct {
     { "private-two", scenario_private_two },
     { "import", scenario_import },
     { "import-race", scenario_import_race },
+    { "import-tasks", scenario_import_tasks },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
