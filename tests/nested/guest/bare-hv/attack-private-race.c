@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * private-race: while one CPU enters a guest in private memory and leaves it,
- * another one writes to its VMCB, word by word, and causes SMIs.
+ * another one writes to its VMCB, word by word, and causes SMIs and NMIs.
  */
 #include "private.h"
 
 #define APM_CONTROL 0xb2
 #define SMI_NOTHING 0x55        /* a command that no firmware knows */
 #define SMI_EVERY 4000
+#define EXIT_NMI 0x61
 #define EXIT_SMI 0x62
+#define VECTOR_NMI 2
+#define LAPIC_ICR 0xfee00300ul
+#define ICR_NMI 0xc4400u        /* to all others */
 
 #define SAVE_AREA 0x400
 #define SAVE_AREA_END 0x700
@@ -63,9 +67,18 @@ static void race(void)
     for (size_t i = 0; race_on && i < ARRAY_SIZE(inputs); i++) {
         race_word(inputs[i].offset, inputs[i].val);
     }
-    if (turn++ % SMI_EVERY == 0) {
+    turn++;
+    if (turn % SMI_EVERY == 0) {
         outb(SMI_NOTHING, APM_CONTROL);
+    } else if (turn % SMI_EVERY == SMI_EVERY / 2) {
+        /* volatile: a device's register */
+        *(volatile uint32_t *)LAPIC_ICR = ICR_NMI;
     }
+}
+
+/* Of L1's own: they come to it when the guest has been left. */
+static void __attribute__((interrupt)) own_nmi(void *frame)
+{
 }
 
 static void second_cpu(void)
@@ -138,14 +151,16 @@ static void put_inputs_back(void)
 
 void scenario_private_race(void)
 {
-    unsigned refused = 0, smis = 0;
+    unsigned refused = 0, smis = 0, nmis = 0;
 
     if (!private_launch() || !smp_start(second_cpu)) {
         return;
     }
+    memory_set_gate(VECTOR_NMI, own_nmi);
+    vm_set_intercept(&private_vm, EXIT_NMI, false);
     /* on a busy machine the two may have hardly met until then */
     while (private_rounds < option("rounds", 20) ||
-           ((!refused || !smis) && private_rounds < ROUNDS_MAX)) {
+           ((!refused || !smis || !nmis) && private_rounds < ROUNDS_MAX)) {
         PrivateExit exit = private_answer(private_vm.vmcb->exit_code);
 
         if (exit.spins) {
@@ -153,12 +168,15 @@ void scenario_private_race(void)
         }
         refused += enter();
         smis += private_vm.vmcb->exit_code == EXIT_SMI;
+        nmis += private_vm.vmcb->exit_code == EXIT_NMI;
         put_inputs_back();
     }
     race_over = true;
     check("entries that were refused", refused > 0, true);
     check("SMIs", smis > 0, true);
+    check("NMIs", nmis > 0, true);
     say("COUNT rounds %u", (uint64_t)private_rounds);
     say("COUNT refused %u", (uint64_t)refused);
     say("COUNT smis %u", (uint64_t)smis);
+    say("COUNT nmis %u", (uint64_t)nmis);
 }
