@@ -2,7 +2,7 @@
 /*
  * private-machine: what the rest of the machine can do to a guest in private
  * memory, between its exits: DMA, L1's own page tables, the A20 gate,
- * breakpoints, and VMCBs that are none.  And who may launch one.
+ * breakpoints, counters, and VMCBs that are none.  And who may launch one.
  */
 #include "private.h"
 
@@ -103,6 +103,62 @@ static void attack_breakpoints(void)
     private_vm.vmcb->dr6 = 0xffff0ff0;
 }
 
+/*
+ * What counts a processor's instructions or samples them, all of it on, and where
+ * it leaves what it has found (AMD APM vol. 2, 13)
+ */
+static const struct {
+    uint32_t control, found;
+} counters[] = {
+    { 0xc0010000, 0xc0010004 }, { 0xc0010200, 0xc0010201 }, /* counters */
+    { 0xc0011030, 0xc0011031 }, { 0xc0011033, 0xc0011034 }, /* IBS: fetch, op */
+    { 0xc0011033, 0xc0011038 },                             /* and its data */
+    { 0x1d9, 0x1db },                                       /* last branch */
+};
+#define COUNTERS_ON (1ul << 48 | 1ul << 40 | 0x73ffff)
+
+/* There may be no such register. */
+static void try_wrmsr(uint32_t msr, uint64_t val)
+{
+    __asm__ volatile("leaq 1f(%%rip), %%rsi\n\t"
+                     "movq %%rsi, %[resume]\n\t"
+                     "wrmsr\n"
+                     "1:"
+                     : [resume] "=m"(fault_resume)
+                     : "c"(msr), "a"((uint32_t)val), "d"((uint32_t)(val >> 32))
+                     : "rsi", "memory");
+    fault_resume = 0;
+}
+
+static uint64_t try_rdmsr(uint32_t msr)
+{
+    uint32_t low = 0, high = 0;
+
+    __asm__ volatile("leaq 1f(%%rip), %%rsi\n\t"
+                     "movq %%rsi, %[resume]\n\t"
+                     "rdmsr\n"
+                     "1:"
+                     : "+a"(low), "+d"(high), [resume] "=m"(fault_resume)
+                     : "c"(msr)
+                     : "rsi", "memory");
+    fault_resume = 0;
+    return low | (uint64_t)high << 32;
+}
+
+static void counters_start(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+        try_wrmsr(counters[i].control, COUNTERS_ON);
+    }
+}
+
+static void counters_look(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+        must("a counter", try_rdmsr(counters[i].found), 0);
+    }
+}
+
 /* VMRUN of what is no VMCB, and what L1 gets instead */
 static void vmrun_at(uint64_t address, unsigned vector)
 {
@@ -171,12 +227,14 @@ void scenario_private_machine(void)
         }
         /* there is no address with bit 20 then, but for the guest */
         outb(turn++ % 2 ? 2 : 0, A20_GATE);
+        counters_start();
         __asm__ volatile("movq %0, %%cr2" : : "r"(0ul));
         private_cpu_init();
         if (exit.spins) {
             private_vm.vmcb->event_inj = INJECT_VALID | VICTIM_VECTOR;
         }
         private_enter();
+        counters_look();
     }
     say("COUNT rounds %u", (uint64_t)private_rounds);
     say("COUNT refused 0");

@@ -288,14 +288,30 @@ static void nested_writes(uint64_t unused, uint64_t unused2)
     __asm__ volatile("vmmcall" : : "a"(0) : "memory");
 }
 
-/* Another one, with the tables by which the private one is known, too */
+static void nested_reads(uint64_t at, uint64_t unused)
+{
+    /* volatile: it is not there */
+    (void)*(volatile uint64_t *)at;
+    __asm__ volatile("vmmcall" : : "a"(0) : "memory");
+}
+
+/*
+ * Another one, with the tables by which the private one is known, too; and one
+ * that has the C-bit in its own, where the private one has memory.
+ */
 static void run_another(void)
 {
-    static Vm other;
+    const uint64_t marked = PRIVATE_C_BIT + VICTIM_TABLE;
+    static Vm other, reader;
 
     vm_create(&other, ROOT_A, nested_writes, 0, 0);
     other.vmcb->msrpm = (uintptr_t)maps[1];
     check("another one's port", vm_run(&other), EXIT_VMMCALL);
+    memory_map_small(0, marked | PTE_P | PTE_W | PTE_U);
+    vm_create(&reader, ROOT_A, nested_reads, SMALL_BASE, 0);
+    check("another one's C-bit", vm_run(&reader), EXIT_NPF);
+    check("its address", reader.vmcb->exit_info2, marked);
+    memory_map_small(0, 0);
 }
 
 void scenario_private(void)
