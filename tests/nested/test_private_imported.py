@@ -4,6 +4,8 @@
 import contextlib
 import re
 import socket
+import subprocess
+import sys
 
 import lab
 
@@ -108,6 +110,32 @@ def test_reset(private_host):
         check_locked(vm)
         seal(private_host, vm.console)
         check_sealed(vm.state())
+
+
+@lab.long
+def test_disk(config):
+    """Firmware, and the boot loader of a disk, which is the cloud VM's as well."""
+    from lab.host import CloudHost
+    from lab.private import ImportedVm, check_nothing_strange, disk
+    subprocess.run([f'{lab.ROOT}/scripts/disk.sh'], stdout=sys.stderr, check=True)
+    with CloudHost(config, 'disk', cpus=2, memory=1280,
+                   files=[('grub.img', f'{config.images}/grub.img')]) as host:
+        host.launch().wait_ready()
+        host.run('(cat /grub.img; tar c -C /l2 vmlinuz l2.cpio.gz) >/tmp/disk && '
+                 'truncate -s 129M /tmp/disk', check=True)
+        with ImportedVm(host, cpus=2, chardev=True, disk=True, extra=disk('/tmp/disk')) as vm:
+            vm.login()
+            run = vm.console.command
+            assert 'BOOT_IMAGE=/vmlinuz' in run('cat /proc/cmdline')[1]
+            check_locked(vm)
+            seal(host, vm.console)
+            assert run('l2-load')[0] == 0
+            for file in 'vmlinuz', 'l2.cpio.gz':
+                status, there = run(f'tar xOf /dev/vda1 {file} | sha256sum')
+                assert status == 0
+                assert there == host.run(f'sha256sum </l2/{file}', check=True)[1]
+            check_sealed(vm.state())
+            check_nothing_strange(vm)
 
 
 def early(pair):

@@ -184,8 +184,9 @@ class InnerVm:
     def __init__(self, host, name, slot, shadow=True, guest=None, cpus=1, memory=128,
                  append='', incoming=False, extra='', agent=None, serial=None,
                  emulator='/bin/qemu', private=False, launch='/bin/shadow-launch.bin',
-                 machine='pc'):
-        """private: L0 has the user VM's kernel; launch: what asks for it"""
+                 machine='pc', disk=False):
+        """private: L0 has the user VM's kernel; launch: what asks for it; disk: it boots from a
+        disk, which extra has"""
         self.host, self.name = host, name
         self.qmp = None
         self.shadow = shadow
@@ -203,11 +204,15 @@ class InnerVm:
         self.command = (
             f'{emulator} -L /firmware -accel kvm -cpu host -machine {machine},graphics=off,hpet=off '
             f'-smp {cpus} -m {memory} -display none -nodefaults -no-user-config '
-            f'{f"-kernel {launch}" if private else self.kernel(append)} {serial} '
+            f'{self.kernel(append, launch if private else None, disk)} {serial} '
             f'-qmp tcp:0.0.0.0:{self.ports["qmp"]},server=on,wait=off '
             f'{"-incoming defer" if incoming else ""} {extra}')
 
-    def kernel(self, append):
+    def kernel(self, append, launch, disk):
+        if disk:
+            return ''
+        if launch:
+            return f'-kernel {launch}'
         words = f'console=ttyS0 {self.host.USER_KERNEL}{append}'.strip()
         return f'-kernel /l2/vmlinuz -initrd /l2/l2.cpio.gz -append {shlex.quote(words)}'
 
