@@ -9,6 +9,7 @@ import lab
 AGENT = '/machine/peripheral/agent'
 ROUNDS = 6          # of QEMU's, in which it slows a guest down that writes to other memory
 PAGES = 4096
+GOES_ON = 'setup', 'active', 'pre-switchover'
 
 
 class Writer:
@@ -34,7 +35,7 @@ class Writer:
         """The migration goes on, and the user VM has been slowed down."""
         def slow():
             info, percent = self.told()
-            assert info['status'] in ('setup', 'active'), info
+            assert info['status'] in GOES_ON, info
             assert percent <= 99, info
             return percent
         assert lab.wait_until(slow), self.told()
@@ -44,7 +45,7 @@ class Writer:
         """The migration goes through so many, and the user VM is not slowed down."""
         def count():
             info, percent = self.told()
-            assert info['status'] in ('setup', 'active') and not percent, info
+            assert info['status'] in GOES_ON and not percent, info
             return info.get('ram', {}).get('dirty-sync-count', 0)
         assert lab.wait_until(lambda: count() >= rounds), self.told()
 
@@ -52,9 +53,8 @@ class Writer:
         """It is not slowed down any more. QEMU tells that while it migrates only; by this
         migration it would not come to be."""
         self.throttle('off')
-        with fails(self.pair, self, 'cancelled'):
+        with cancelled(self.pair, self):
             self.wait_rounds(1)
-            self.pair.inner.qmp.cmd('migrate_cancel')
         self.throttle('auto')
 
 
@@ -63,10 +63,22 @@ def fails(pair, writer, status, **capabilities):
     with pair.waiting_target():
         writer.start(**capabilities)
         yield
-        assert pair.inner.migrate_wait()['status'] == status
+        info = pair.inner.migrate_wait()
+        assert info['status'] == status, info
         if pair.new.name in pair.target.inners:
             pair.new.kill()
         pair.check_session()
+
+
+@contextlib.contextmanager
+def cancelled(pair, writer, **capabilities):
+    """It does not come to its end before that, however little the user VM gets to write."""
+    capabilities['pause_before_switchover'] = True
+    with fails(pair, writer, 'cancelled', **capabilities):
+        yield
+        pair.inner.qmp.cmd('migrate_cancel')
+    for name in capabilities:
+        pair.inner.set_capability(name.replace('_', '-'), False)
 
 
 @lab.long
@@ -78,15 +90,12 @@ def test_slowed_down(config):
 
         # QEMU's own means count pages of which the inner QEMU has none.
         writer.throttle('off')
-        with fails(pair, writer, 'cancelled', auto_converge=True):
+        with cancelled(pair, writer, auto_converge=True):
             writer.wait_rounds(ROUNDS)
-            pair.inner.qmp.cmd('migrate_cancel')
-        pair.inner.set_capability('auto-converge', False)
 
         writer.throttle('auto')
-        with fails(pair, writer, 'cancelled'):
+        with cancelled(pair, writer):
             writer.wait_slow()
-            pair.inner.qmp.cmd('migrate_cancel')
         writer.check_free()
         with fails(pair, writer, 'failed'):
             writer.wait_slow()
