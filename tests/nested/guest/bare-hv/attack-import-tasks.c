@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * import-tasks: the guest is in 32-bit mode, and has a task gate for an interrupt
- * that L1 injects.  L1 asks for task switches, or not; it has other descriptors
- * and tasks in its frames, and injects by all means that lead to such a gate.
+ * import-tasks: the guest is in 32-bit mode, and has a task gate for an
+ * interrupt that L1 injects.  L1 asks for task switches, or not; it has other
+ * descriptors and tasks in its frames, and injects by all means that lead to
+ * such a gate.
  */
 #include "import.h"
 

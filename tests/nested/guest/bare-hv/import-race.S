@@ -4,7 +4,7 @@
  * 32-bit mode without paging, where all that it has is private.  It reads a page
  * each time when it is its turn.
  */
-#include "import.h"
+#include "import-places.h"
 
         .text
         .globl race_start, race_end

@@ -3,7 +3,7 @@
  * A guest in 32-bit mode, without paging, that has two tasks: one with secrets in
  * its registers, and one that an interrupt leads to (AMD APM vol. 2, 12).
  */
-#include "import.h"
+#include "import-places.h"
 #include "../victim/victim.h"
 
 #define INVERTED(n) (SECRET_INVERTED | (n) << 24)
