@@ -165,6 +165,14 @@ def test_imported_by_two_cpus(bare):
         assert pages < memory['imported'] < pages + 100, memory
 
 
+def test_sealed_by_others(bare):
+    """Who has had the port until the guest was private says something just then: it is not heard."""
+    with bare('import-others', imported=True, cpus=2) as vm:
+        vm.wait_done()
+        assert counts_of(vm)['rounds'] > 20
+        assert not vm.guest()['memory']['sealed'], vm.guest()
+
+
 def test_task_switch(bare):
     """An interrupt of L1's leads to another task of the guest's: L1 does not get to see that, nor
     what is in it, nor has it other tasks there."""

@@ -5,8 +5,6 @@
  */
 #include "import.h"
 
-#define SEAL 0x5348
-
 #define LEAF_ENCRYPTION 0x8000001f
 
 #define PART(n) IMPORT_PART(n)
@@ -118,13 +116,15 @@ void import_create(Vm *vm, VmProgram program)
     const uint64_t bits = PTE_P | PTE_W | PTE_U;
     static uint64_t cookie;
 
+    if (!cookie) {
+        check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
+    }
     guest_root[0] = *(uint64_t *)memory_root(ROOT_GUEST);
     guest_root[PRIVATE_VIEW / (512 * GIB)] = (uintptr_t)view_pdpt | bits;
     view_pdpt[0] = (uintptr_t)view_pd | bits;
     for (unsigned i = 0; i < 512; i++) {
         view_pd[i] = i * 2 * MIB | PRIVATE_C_BIT | bits | PTE_PS;
     }
-    check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);
     vm_create(vm, ROOT_A, program, 0, 0);
     vm->vmcb->cr3 = (uintptr_t)guest_root;
     vm->vmcb->msrpm = (uintptr_t)maps[1];

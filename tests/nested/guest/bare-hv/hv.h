@@ -371,6 +371,7 @@ void scenario_private_two(void);
 void scenario_import(void);
 void scenario_import_race(void);
 void scenario_import_tasks(void);
+void scenario_import_others(void);
 
 /* work.c: a fixed piece of work */
 void scenario_work(void);

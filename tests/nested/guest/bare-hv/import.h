@@ -9,6 +9,8 @@
 #include "import-places.h"
 
 #define MSR_SEV_STATUS 0xc0010131
+/* Where the guest says that its memory is sealed */
+#define SEAL 0x5348
 
 /* volatile: of memory that others change */
 typedef volatile uint64_t Word;

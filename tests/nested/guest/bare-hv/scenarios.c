@@ -276,6 +276,7 @@ static const struct {
     { "import", scenario_import },
     { "import-race", scenario_import_race },
     { "import-tasks", scenario_import_tasks },
+    { "import-others", scenario_import_others },
     { "lazy", scenario_lazy },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
