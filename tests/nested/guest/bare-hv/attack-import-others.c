@@ -23,9 +23,20 @@ static void nested_says(uint64_t unused, uint64_t unused2)
     }
 }
 
+static void wait_for_other(void)
+{
+    uint64_t until = times + TIMES;
+
+    while (times < until) {
+        relax(1);
+    }
+}
+
 static void nested_locks(uint64_t unused, uint64_t unused2)
 {
     rdmsr(MSR_SEV_STATUS);
+    /* what was on its way then has come */
+    wait_for_other();
     port = inb(SEAL);
     __asm__ volatile("vmmcall" : : "a"(0) : "memory");
 }
@@ -41,15 +52,6 @@ static void second_cpu(void)
     check("the other one's exit", other.vmcb->exit_code, EXIT_IOIO);
     for (;;) {
         __asm__ volatile("cli; hlt");
-    }
-}
-
-static void wait_for_other(void)
-{
-    uint64_t until = times + TIMES;
-
-    while (times < until) {
-        relax(1);
     }
 }
 
