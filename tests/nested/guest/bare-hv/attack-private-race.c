@@ -160,7 +160,8 @@ void scenario_private_race(void)
     vm_set_intercept(&private_vm, EXIT_NMI, false);
     /* on a busy machine the two may have hardly met until then */
     while (private_rounds < option("rounds", 20) ||
-           ((!refused || !smis || !nmis) && private_rounds < ROUNDS_MAX)) {
+           ((!refused || !smis || !nmis) && !private_nmis &&
+            private_rounds < ROUNDS_MAX)) {
         PrivateExit exit = private_answer(private_vm.vmcb->exit_code);
 
         if (exit.spins) {
@@ -175,6 +176,7 @@ void scenario_private_race(void)
     check("entries that were refused", refused > 0, true);
     check("SMIs", smis > 0, true);
     check("NMIs", nmis > 0, true);
+    check("NMIs that the guest got", private_nmis, 0);
     say("COUNT rounds %u", (uint64_t)private_rounds);
     say("COUNT refused %u", (uint64_t)refused);
     say("COUNT smis %u", (uint64_t)smis);
