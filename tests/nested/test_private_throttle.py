@@ -59,12 +59,12 @@ class Writer:
 
 
 @contextlib.contextmanager
-def fails(pair, writer, status, **capabilities):
+def fails(pair, writer, *statuses, **capabilities):
     with pair.waiting_target():
         writer.start(**capabilities)
         yield
         info = pair.inner.migrate_wait()
-        assert info['status'] == status, info
+        assert info['status'] in statuses, info
         if pair.new.name in pair.target.inners:
             pair.new.kill()
         pair.check_session()
@@ -74,7 +74,8 @@ def fails(pair, writer, status, **capabilities):
 def cancelled(pair, writer, **capabilities):
     """It does not come to its end before that, however little the user VM gets to write."""
     capabilities['pause_before_switchover'] = True
-    with fails(pair, writer, 'cancelled', **capabilities):
+    # QEMU closes the return path first: the migration may see that as a failure.
+    with fails(pair, writer, 'cancelled', 'failed', **capabilities):
         yield
         pair.inner.qmp.cmd('migrate_cancel')
     for name in capabilities:
