@@ -95,7 +95,7 @@ export PKG_CONFIG_LIBDIR=$xen/root/usr/lib/x86_64-linux-gnu/pkgconfig:$xen/root/
 device_model=$xen/qemu/qemu-system-x86_64
 [[ ${1:-} == --no-device-model ]] || build_device_model
 [[ -x $device_model ]] || device_model=
-"$top/tests/nested/images-xen.sh" "$build/images" "$tools" "$xen/root" $device_model >&2 8>&-
+"$top/tests/nested/images-xen.sh" "$build/images" "$tools" "$xen/root" ${device_model:+"$device_model"} >&2 8>&-
 
 make_variant() { # DIR
     local copy=$1/xen-source
