@@ -6,8 +6,6 @@
  */
 #include "import.h"
 
-#define MSR_VM_HSAVE_PA 0xc0010117
-
 #define ROUNDS 24
 #define TIMES 100
 
@@ -43,9 +41,7 @@ static void nested_locks(uint64_t unused, uint64_t unused2)
 
 static void second_cpu(void)
 {
-    static uint8_t save[PAGE] __attribute__((aligned(4096)));
-
-    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)save);
+    vm_init_second();
     while (vm_run(&other) == EXIT_IOIO) {
         other.vmcb->rip = other.vmcb->next_rip;
     }

@@ -10,8 +10,6 @@
 #define ICR_INIT 0x4500
 #define ICR_STARTUP 0x4600
 
-#define MSR_VM_HSAVE_PA 0xc0010117
-
 /* What is in the frames of each root, with the page's number */
 #define CONTENTS(root) (0xa0000000u + (root) * 0x10000000u)
 #define ELSEWHERE (48 * MIB)
@@ -72,9 +70,7 @@ static void nested_race(uint64_t unused, uint64_t unused2)
 
 static void second_cpu(void)
 {
-    static uint8_t save[PAGE] __attribute__((aligned(4096)));
-
-    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)save);
+    vm_init_second();
     second_left = vm_run(&second);
     for (;;) {
         __asm__ volatile("cli; hlt");

@@ -136,7 +136,6 @@ static void replay(void)
 
 /* then=kept */
 
-#define MSR_VM_HSAVE_PA 0xc0010117
 #define WHILE_INSIDE 5000000
 
 /* volatile: set by the other CPU */
@@ -144,9 +143,7 @@ static volatile bool enters;
 
 static void stay_inside(void)
 {
-    static uint8_t save[PAGE] __attribute__((aligned(4096)));
-
-    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)save);
+    vm_init_second();
     private_cpu_init();
     vm_set_intercept(&second, EXIT_IOIO, false);
     enters = true;

@@ -12,8 +12,6 @@
 #define ENOSPC 28
 #define EALREADY 114
 
-#define MSR_VM_HSAVE_PA 0xc0010117
-
 #define STILL 50
 #define ROUNDS 200000
 
@@ -23,9 +21,7 @@ static volatile uint64_t entries, after_init;
 /* Without a timer, until the guest waits for an interrupt in a loop. */
 static void second_cpu(void)
 {
-    static uint8_t save[PAGE] __attribute__((aligned(4096)));
-
-    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)save);
+    vm_init_second();
     private_cpu_init();
     while (private_answer(private_vm.vmcb->exit_code).completes ||
            private_vm.vmcb->exit_code == EXIT_NPF) {

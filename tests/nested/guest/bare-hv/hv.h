@@ -235,6 +235,8 @@ extern uint8_t maps[2][3 * PAGE];
 typedef void (*VmProgram)(uint64_t a, uint64_t b);
 
 void vm_init(void);
+/* For the CPU that smp_start() has started, before it runs any */
+void vm_init_second(void);
 void vm_create(Vm *vm, Root process, VmProgram program, uint64_t a, uint64_t b);
 /* Have it begin again, with this. */
 void vm_start(Vm *vm, VmProgram program, uint64_t a, uint64_t b);

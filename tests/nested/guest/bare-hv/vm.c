@@ -26,7 +26,8 @@
 uint8_t maps[2][3 * PAGE] __attribute__((aligned(4096)));
 uint8_t vm_answer = 0xff;
 
-static uint8_t host_save[PAGE] __attribute__((aligned(4096)));
+/* Of each CPU */
+static uint8_t host_save[2][PAGE] __attribute__((aligned(4096)));
 /* Some are spare, for vm_move() */
 static struct vmcb vmcbs[2 * VMS] __attribute__((aligned(4096)));
 static uint8_t stacks[VMS][STACK_SIZE] __attribute__((aligned(16)));
@@ -37,10 +38,15 @@ void vm_init(void)
     for (size_t i = 0; i < sizeof(maps[0]); i++) {
         maps[0][i] = maps[1][i] = 0xff;
     }
-    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host_save);
+    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host_save[0]);
     /* What the interrupt controllers want is nobody's here */
     outb(0xff, 0x21);
     outb(0xff, 0xa1);
+}
+
+void vm_init_second(void)
+{
+    wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host_save[1]);
 }
 
 static void vmcb_init_control(struct vmcb *vmcb)
