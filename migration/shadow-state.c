@@ -62,7 +62,8 @@ static bool state_get_expected(QEMUFile *f, const char *s, Error **errp)
     uint8_t len = qemu_get_byte(f);
 
     if (qemu_get_buffer(f, (uint8_t *)got, len) != len || strcmp(got, s)) {
-        error_setg(errp, "the state is of other devices: expected '%s'", s);
+        error_setg(errp, "the state is of other devices, or they have other "
+                   "ports: expected '%s'", s);
         return false;
     }
     return true;

@@ -58,6 +58,7 @@ typedef struct ShadowMemoryOps {
     size_t (*begin)(ShadowDevice *dev, uint8_t *secret, Error **errp);
     int (*accept)(ShadowDevice *dev, const uint8_t *secret, size_t len,
                   Error **errp);
+    bool (*may_arrive)(ShadowDevice *dev, Error **errp);
     int (*freeze)(ShadowDevice *dev, Error **errp);
     void (*thaw)(ShadowDevice *dev);
 } ShadowMemoryOps;

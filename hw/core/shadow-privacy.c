@@ -142,6 +142,12 @@ int shadow_privacy_may_load(ShadowGuest *g, bool snapshot, Error **errp)
     return 0;
 }
 
+bool shadow_privacy_may_arrive(ShadowGuest *g, Error **errp)
+{
+    return !g->privacy.memory ||
+           privacy_ops(g)->may_arrive(g->privacy.memory, errp);
+}
+
 int shadow_privacy_freeze(ShadowGuest *g, Error **errp)
 {
     return g->privacy.memory ? privacy_ops(g)->freeze(g->privacy.memory, errp)

@@ -62,6 +62,12 @@ int shadow_privacy_accept(ShadowGuest *g, const uint8_t *secret, size_t len,
 int shadow_privacy_may_load(ShadowGuest *g, bool snapshot, Error **errp);
 
 /*
+ * Whether the guest whose state has been loaded, and is not yet the one here,
+ * began as its owner wants it here.
+ */
+bool shadow_privacy_may_arrive(ShadowGuest *g, Error **errp);
+
+/*
  * Stand still, if it has private memory, of which everything has left.  Returns
  * 0; -EAGAIN if it still runs or if it has not.
  */

@@ -27,7 +27,8 @@ static bool restore_accept(void *opaque, Error **errp)
     RestoreArrival *arrival = opaque;
     ShadowGuest *g = arrival->guest;
 
-    if (!shadow_history_join(g, errp)) {
+    if (!shadow_privacy_may_arrive(g, errp) ||
+        !shadow_history_join(g, errp)) {
         return false;
     }
     arrival->loaded = true;

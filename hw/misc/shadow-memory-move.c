@@ -250,9 +250,24 @@ int shadow_memory_end_session(ShadowGuest *g)
     return 0;
 }
 
+/* Who gives a kernel here wants none that a cloud VM gave elsewhere. */
+static bool move_may_arrive(ShadowDevice *dev, Error **errp)
+{
+    ShadowMemory *s = SHADOW_MEMORY(dev);
+
+    if (s->kernel && s->state.life && !*s->state.measurement) {
+        error_setg(errp, "the private memory of shadow-guest '%s' began with "
+                   "what a cloud VM gave; where 'kernel' is given here, it "
+                   "must have been given there", s->guest->id);
+        return false;
+    }
+    return true;
+}
+
 static const ShadowMemoryOps move_ops = {
     .begin = move_begin,
     .accept = move_accept,
+    .may_arrive = move_may_arrive,
     .freeze = move_freeze,
     .thaw = move_thaw,
 };

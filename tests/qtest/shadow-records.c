@@ -13,16 +13,22 @@ static const char ram_header[] = "\3ram\0\0\0\1";
 /* target/i386/shadow-vcpu-state.c: all fields of a virtual CPU */
 #define VCPU_LEN 2954
 
+static void add_serial(QTestState *qts, const char *guest, const char *com,
+                       unsigned iobase)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
+                             "'driver': 'shadow-serial', 'id': %s, 'guest': %s,"
+                             "'iobase': %u, 'input-size': 512, "
+                             "'output-size': 512}}", com, guest, iobase);
+}
+
 void records_add_devices(QTestState *qts, const char *guest, const char *ram,
                          const char *com, unsigned iobase)
 {
     g_autofree char *kernel = shadow_path("records-kernel");
 
     shadow_kernel_file("records-kernel", SHADOW_KERNEL_LEN, 0x20f);
-    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
-                             "'driver': 'shadow-serial', 'id': %s, 'guest': %s,"
-                             "'iobase': %u, 'input-size': 512, "
-                             "'output-size': 512}}", com, guest, iobase);
+    add_serial(qts, guest, com, iobase);
     qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
                              "'driver': 'shadow-memory', 'id': %s, 'guest': %s,"
                              "'kernel': %s, 'size': %u}}", ram, guest, kernel,
@@ -43,6 +49,19 @@ QTestState *records_start(const char *guest_props)
     g_autofree char *props = g_strdup_printf(",incoming=on%s", guest_props);
 
     return host_start(props);
+}
+
+QTestState *records_start_importing(void)
+{
+    QTestState *qts = shadow_start(",incoming=on", "%s", "");
+
+    add_serial(qts, "vm1", "com1", COM1);
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
+                             "'driver': 'shadow-memory', 'id': 'ram',"
+                             "'guest': 'vm1', 'size': %u, 'port': 256}}",
+                             (unsigned)RECORDS_SIZE);
+    shadow_bind(qts, "vm1", SHADOW_PROCESS, 0);
+    return qts;
 }
 
 RecordsKey records_key(uint8_t n)
@@ -136,8 +155,7 @@ GByteArray *records_state(const ShadowStream *s, const RecordsVcpus *vcpus,
 
     g_assert_nonnull(ram);
     before = ram + RAM_LEN - without->data;
-    memset(own_state, vcpus->imported && !vcpus->measured ? 0 : 'a',
-           sizeof(own_state));
+    memset(own_state, vcpus->unmeasured ? 0 : 'a', sizeof(own_state));
     own_state[0] = 1;
     own_state[MEASUREMENT_TEXT] = 0;
     stq_be_p(own_state + 1 + MEASUREMENT_TEXT, shadow_stream_records(s));

@@ -18,6 +18,11 @@
 
 /* A host that waits for vm1, which has "ram" and "com1" there, and is bound */
 QTestState *records_start(const char *guest_props);
+/*
+ * The same, where no kernel is given; the port is below com1's, so that the two
+ * devices are in the same order in a state.
+ */
+QTestState *records_start_importing(void);
 void records_add_devices(QTestState *qts, const char *guest, const char *ram,
                          const char *com, unsigned iobase);
 
@@ -37,12 +42,12 @@ GByteArray *records_seal(ShadowStream *s, const uint8_t *body, size_t len);
 
 /*
  * What is made of virtual CPUs; all registers are 0.  @imported: pages that were
- * the cloud VM's; nothing is measured then, unless @measured.
+ * the cloud VM's; @unmeasured: nobody measured it.
  */
 #define RECORDS_VCPUS 70
 typedef struct RecordsVcpus {
     uint64_t imported;
-    bool measured;
+    bool unmeasured;
     uint8_t n, n_starts;
     uint8_t place[RECORDS_VCPUS];
     struct {
