@@ -36,6 +36,14 @@
 #define STRUCTURED_TSC_ADJUST BIT(1)
 /* No KVM lets a guest turn it on any more, nor does Linux use it. */
 #define STRUCTURED_MPX BIT(14)
+/*
+ * That strings are fast however they are moved.  Emulated they move by as much
+ * as the instruction says, so that a kernel that moves words is faster.
+ */
+#define STRUCTURED_FAST_B CPUID_7_0_EBX_ERMS
+#define STRUCTURED_FAST_D CPUID_7_0_EDX_FSRM
+#define STRUCTURED_1_FAST_A (CPUID_7_1_EAX_FZRM | CPUID_7_1_EAX_FSRS | \
+                             CPUID_7_1_EAX_FSRC)
 
 /* Where hypervisors say who they are: at each 0x100 from there */
 #define HYPERVISORS_END 0x40010100
@@ -139,8 +147,12 @@ static void bound_structured(uint32_t subleaf, uint64_t cr4,
                        subleaf ? 0 : STRUCTURED_TSC_ADJUST);
     regs[R_ECX] = both(regs[R_ECX], is[R_ECX], 0);
     regs[R_EDX] = both(regs[R_EDX], is[R_EDX], 0);
+    if (subleaf == 1) {
+        regs[R_EAX] &= ~STRUCTURED_1_FAST_A;
+    }
     if (!subleaf) {
-        regs[R_EBX] &= ~STRUCTURED_MPX;
+        regs[R_EBX] &= ~(STRUCTURED_MPX | STRUCTURED_FAST_B);
+        regs[R_EDX] &= ~STRUCTURED_FAST_D;
         regs[R_ECX] = deposit32(regs[R_ECX], 4, 1,
                                 regs[R_ECX] & CPUID_7_0_ECX_PKU &&
                                 cr4 & CR4_PKE_MASK);

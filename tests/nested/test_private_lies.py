@@ -61,6 +61,8 @@ def test_cpuid(config):
         assert told['80000008.0'][A] == is_so['80000008.0'][A]
         assert not told['80000001.0'][C] & 1 << 2, 'SVM'
         assert not told['7.0'][B] & 1 << 14, 'MPX, which KVM lets nobody turn on'
+        fast = told['7.0'][B] >> 9 & 1, told['7.0'][D] >> 4 & 1, told['7.1'][A] >> 10 & 7
+        assert fast == (0, 0, 0), 'ERMS, FSRM and such: here, strings of bytes are slow'
         assert told['40000000.0'] == [0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d]
         assert not told['40000001.0'][A] & KVM_TRUSTED and told['40000001.0'][D] <= 1
         assert told['40000100.0'] == told['8000000a.0'] == [0, 0, 0, 0]
