@@ -75,6 +75,8 @@ MemoryRegion *shadow_private_root(void);
 
 /* What an accelerator does with the virtual CPUs of one */
 typedef struct ShadowVcpuOps {
+    /* Whether this machine's CPUs can run them; else *@errp says what not. */
+    bool (*can_run)(Error **errp);
     /* Have none entered any more; false, with nothing changed, if one runs. */
     bool (*freeze)(ShadowPrivate *p);
     /* How often they have left the guest, all together; whether one is in it */

@@ -188,7 +188,7 @@ static bool memory_check(ShadowMemory *s, Error **errp)
                    "with KVM the host's kernel would have to serve it");
         return false;
     }
-    return true;
+    return shadow_accel()->vcpus->can_run(errp);
 }
 
 /* What its owner gives, or else what its guest says with */

@@ -5,6 +5,7 @@
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "exec/cputlb.h"
+#include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "svm.h"
 #include "tcg/helper-tcg.h"
@@ -61,6 +62,23 @@ void shadow_tcg_put_assists(CPUX86State *env, uint64_t next_rip,
     memcpy(out + VMCB_INSN - VMCB_NEXT_RIP + 1, bytes, len);
     address_space_write(cpu_addressspace(cs, attrs),
                         env->vm_vmcb + VMCB_NEXT_RIP, attrs, out, sizeof(out));
+}
+
+/* With qtest nothing runs. */
+bool shadow_tcg_has_assists(Error **errp)
+{
+    ERRP_GUARD();
+    const uint32_t all = CPUID_SVM_NRIPSAVE | CPUID_SVM_DECODEASSIST;
+
+    if (tcg_enabled() &&
+        (cpu_env(first_cpu)->features[FEAT_SVM] & all) != all) {
+        error_setg(errp, "private memory of nested guests needs CPUs with "
+                   "nrip-save and decodeassists: the cloud VM's hypervisor "
+                   "cannot read the instructions that it completes");
+        error_append_hint(errp, "Add ',+nrip-save,+decodeassists' to -cpu.\n");
+        return false;
+    }
+    return true;
 }
 
 void shadow_tcg_injects(CPUX86State *env)

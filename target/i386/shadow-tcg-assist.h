@@ -18,6 +18,9 @@ size_t shadow_tcg_fetch(CPUX86State *env, uint8_t bytes[SHADOW_INSN_MAX]);
 /* What that is; false if it is none that a hypervisor may be told of. */
 bool shadow_tcg_decode(CPUX86State *env, ShadowInsn *insn);
 
+/* Whether the machine's CPUs have all of that; else *@errp says what not. */
+bool shadow_tcg_has_assists(Error **errp);
+
 /* Put into the current VMCB what the hypervisor is told of an instruction. */
 void shadow_tcg_put_assists(CPUX86State *env, uint64_t next_rip,
                             const uint8_t *bytes, size_t len);

@@ -337,6 +337,7 @@ static const VMStateDescription vmstate_vcpus = {
 };
 
 const ShadowVcpuOps shadow_vcpu_ops = {
+    .can_run = shadow_tcg_has_assists,
     .freeze = shadow_vcpu_freeze,
     .exits = shadow_vcpu_exits,
     .forget_code = shadow_tcg_forget_code,

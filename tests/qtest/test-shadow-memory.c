@@ -84,6 +84,32 @@ static void test_options(void)
     qobject_unref(before);
 }
 
+/* Without either, the cloud VM's KVM could complete nothing for the guest. */
+static void test_processor(void)
+{
+    static const char *const cpus[] = {
+        "max,-decodeassists", "max,-nrip-save", "EPYC", "max",
+        "EPYC,+decodeassists"
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(cpus); i++) {
+        QTestState *qts = qtest_initf(
+            "-machine q35 -nodefaults -S -accel tcg -cpu %s "
+            "-object secret,id=key0,data=" SHADOW_KEY " "
+            "-object shadow-guest,id=vm1,secret=key0 -device ultracall",
+            cpus[i]);
+
+        if (i < 3) {
+            shadow_qmp_refused(qts, "needs CPUs with nrip-save and "
+                               "decodeassists", "{'execute': 'device_add', "
+                               "'arguments': %p}", memory_options(NULL));
+        } else {
+            memory_add(qts, NULL);
+        }
+        qtest_quit(qts);
+    }
+}
+
 static void measure(GChecksum *sum, const void *data, uint64_t len)
 {
     uint64_t le = cpu_to_le64(len);
@@ -270,6 +296,7 @@ int main(int argc, char **argv)
     shadow_test_init(&argc, &argv);
     files_init();
     qtest_add_func("/shadow-memory/options", test_options);
+    qtest_add_func("/shadow-memory/processor", test_processor);
     qtest_add_func("/shadow-memory/told", test_told);
     qtest_add_func("/shadow-memory/required", test_required);
     qtest_add_func("/shadow-memory/imported", test_imported);
