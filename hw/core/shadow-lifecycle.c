@@ -259,6 +259,7 @@ static void lifecycle_activate(ShadowGuest *g)
 
 void shadow_lifecycle_seen(ShadowGuest *g)
 {
+    trace_shadow_guest_seen(g->id);
     if (lifecycle_unseen(g) && shadow_running_entered_since(g->ports)) {
         lifecycle_protected(g, "entered");
     }
