@@ -2,9 +2,9 @@
 """What hypervisors in the cloud VM rely on and QEMU's TCG has not always done: see patches/."""
 
 
-def all_is_well(bare, scenario):
+def all_is_well(bare, scenario, **options):
     """L1 checks, and counts what failed."""
-    with bare(scenario) as vm:
+    with bare(scenario, **options) as vm:
         vm.wait_done()
 
 
@@ -19,3 +19,8 @@ def test_intercepts_of_reads(bare):
 def test_assists(bare):
     """Next RIPs, decode assists, and what VMRUN makes of a next RIP"""
     all_is_well(bare, 'assists')
+
+
+def test_flags_of_the_first_cpu(bare):
+    """Are its own: another CPU that loads FPU registers does not change them."""
+    all_is_well(bare, 'flags', cpus=2)

@@ -343,6 +343,7 @@ void scenario_doorbell(void);
 /* processor.c: what the emulated processor has to do; nothing is attacked */
 void scenario_lazy(void);
 void scenario_intercepts(void);
+void scenario_flags(void);
 
 /* assists.c: what it tells of a nested guest's instructions */
 void scenario_assists(void);

@@ -2,7 +2,7 @@
 /*
  * What hypervisors rely on, and QEMU's emulated processor has not always done.
  */
-#include "hv.h"
+#include "vmcb.h"
 
 #define CR0_TS (1ul << 3)
 #define CR4_OSXSAVE (1ul << 18)
@@ -47,6 +47,7 @@ INSTRUCTION(do_fxsave, "fxsave")
 INSTRUCTION(do_xsave, "xsave")
 INSTRUCTION(do_xsaveopt, "xsaveopt")
 INSTRUCTION(do_xrstor, "xrstor")
+INSTRUCTION(do_fxrstor, "fxrstor")
 
 static const struct {
     const char *name;
@@ -131,4 +132,57 @@ void scenario_intercepts(void)
         }
         vm_set_intercept(&vm, reads[asked].exit, false);
     }
+}
+
+#define PORT_IGNNE 0xf0
+#define FLAGS_ROUNDS 20000
+#define WORD 0x776f7264ul
+
+/* Its own page's word, over and over */
+static void read_own(uint64_t unused, uint64_t unused2)
+{
+    for (;;) {
+        __asm__ volatile("movq (%0), %%rax\n\t"
+                         "vmmcall" : : "r"(OWN_ADDRESS) : "rax", "memory");
+    }
+}
+
+/* To the chipset as to the FPU, these are about the first CPU's IGNNE#. */
+static void load_fpu(void)
+{
+    for (;;) {
+        outb(0, PORT_IGNNE);
+        for (int i = 0; i < 100; i++) {
+            __asm__ volatile("fninit");
+            do_fxrstor(area);
+        }
+    }
+}
+
+/*
+ * flags: while another CPU loads its FPU's registers, the first one enters and
+ * leaves a guest.  Each has its own memory, and no event is lost.
+ */
+void scenario_flags(void)
+{
+    static Vm vm;
+    unsigned wrong_inside = 0, wrong_outside = 0, wrong_exits = 0;
+
+    do_fxsave(area);
+    vm_create(&vm, ROOT_A, read_own, 0, 0);
+    vm_set_root(&vm, memory_own_root(0));
+    *memory_own_word(0) = WORD;
+    if (!smp_start(load_fpu)) {
+        return;
+    }
+    for (unsigned i = 0; i < FLAGS_ROUNDS; i++) {
+        wrong_exits += vm_run(&vm) != EXIT_VMMCALL;
+        /* volatile: what is there depends on who looks */
+        wrong_outside += *(volatile uint64_t *)OWN_ADDRESS == WORD;
+        wrong_inside += vm.vmcb->rax != WORD;
+        vm.vmcb->rip += 3;
+    }
+    check("exits for anything else", wrong_exits, 0);
+    check("the guest without its memory", wrong_inside, 0);
+    check("the hypervisor in its guest's memory", wrong_outside, 0);
 }

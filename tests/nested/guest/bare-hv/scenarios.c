@@ -278,6 +278,7 @@ static const struct {
     { "import-tasks", scenario_import_tasks },
     { "import-others", scenario_import_others },
     { "lazy", scenario_lazy },
+    { "flags", scenario_flags },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
 };
