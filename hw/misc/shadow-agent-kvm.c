@@ -58,5 +58,4 @@ const ShadowAgentHypervisor shadow_agent_kvm = {
     .bind = kvm_bind,
     .is_snapshot = kvm_is_snapshot,
     .has_moved = kvm_has_moved,
-    .runs_with_machine = true,
 };

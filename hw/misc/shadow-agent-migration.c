@@ -217,9 +217,8 @@ static void agent_vm_state(void *opaque, bool running, RunState state)
     }
     if (running && a->restored) {
         a->restored = false;
-        if (a->hypervisor->runs_with_machine) {
-            shadow_agent_call(a, ULTRACALL_RUN, NULL, 0, NULL);
-        }
+        /* refused for a domain of Xen's, which runs when its tools let it */
+        shadow_agent_call(a, ULTRACALL_RUN, NULL, 0, NULL);
     }
 }
 

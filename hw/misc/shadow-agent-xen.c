@@ -125,15 +125,10 @@ static bool xen_has_moved(ShutdownCause cause)
     return cause == SHUTDOWN_CAUSE_HOST_SIGNAL;
 }
 
-/*
- * A domain runs when Xen's tools let it, which is later: the outer QEMU sees
- * that by itself.
- */
 static const ShadowAgentHypervisor agent_xen = {
     .bind = xen_bind,
     .is_snapshot = xen_is_snapshot,
     .has_moved = xen_has_moved,
-    .runs_with_machine = false,
 };
 
 const ShadowAgentHypervisor *shadow_agent_xen(void)

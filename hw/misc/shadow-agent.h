@@ -37,8 +37,6 @@ typedef struct ShadowAgentHypervisor {
      * migration has ended, or this QEMU is about to end, for @cause.
      */
     bool (*has_moved)(ShutdownCause cause);
-    /* Whether the guest runs as soon as this QEMU's machine does */
-    bool runs_with_machine;
 } ShadowAgentHypervisor;
 
 /* How the guest is slowed down while its private memory is sent */
