@@ -6,6 +6,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/bitmap.h"
+#include "qemu/main-loop.h"
 #include "cpu.h"
 #include "svm.h"
 #include "tcg/helper-tcg.h"
@@ -58,7 +59,9 @@ static void interrupt(CPUX86State *env, ShadowVcpu *v, uint32_t event,
 static void await_interrupts(CPUX86State *env, ShadowVcpu *v)
 {
     if (!bitmap_empty(v->interrupts, SHADOW_VECTORS)) {
-        env_cpu(env)->interrupt_request |= CPU_INTERRUPT_VIRQ;
+        /* other threads set other bits there */
+        BQL_LOCK_GUARD();
+        cpu_interrupt(env_cpu(env), CPU_INTERRUPT_VIRQ);
     }
 }
 
@@ -104,7 +107,7 @@ void shadow_tcg_inject_waiting(CPUX86State *env, ShadowVcpu *v)
     clear_bit(vector, v->interrupts);
     if (bitmap_empty(v->interrupts, SHADOW_VECTORS) &&
         !(env->int_ctl & V_IRQ_MASK)) {
-        cs->interrupt_request &= ~CPU_INTERRUPT_VIRQ;
+        cpu_reset_interrupt(cs, CPU_INTERRUPT_VIRQ);
     }
     cs->exception_index = -1;
     cpu_loop_exit(cs);

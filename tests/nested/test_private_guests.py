@@ -57,6 +57,15 @@ def test_linux_6_12_large(private_host):
 
 
 @lab.long
+def test_above_4_gib(config):
+    """The cloud VM has memory above all devices, and all of its guest's that there can be."""
+    from lab.host import CloudHost
+    with CloudHost(config, 'large', cpus=2, memory=6144) as host:
+        host.launch().wait_ready()
+        check_guest(host, '6.12.', 2, 3072, 'pc')
+
+
+@lab.long
 def test_linux_6_1_large(private_host):
     check_guest(private_host, '6.1.', 2, 1024, 'q35')
 
