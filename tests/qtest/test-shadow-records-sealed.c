@@ -75,6 +75,23 @@ static void test_wrong_session(void)
     qtest_quit(qts);
 }
 
+/* All memory comes, and then a state with these: what RESTORE says of it */
+static int arrive(QTestState *qts, const RecordsVcpus *vcpus)
+{
+    const RecordsKey key = records_key(3);
+    uint8_t all[12] = { 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1 };
+    g_autoptr(GByteArray) session = records_session(&key, "vm1", 1);
+    g_autoptr(ShadowStream) s = shadow_stream_new(key.key, key.id);
+    g_autoptr(GByteArray) record = records_seal(s, all, sizeof(all));
+    g_autoptr(GByteArray) state = records_state(s, vcpus, 2);
+
+    g_assert_cmpint(shadow_restore_env(qts, session), ==, 0);
+    g_assert_cmpint(records_import(qts, record), ==, 0);
+    /* so many states that do not fit are looked at in the course of time */
+    qtest_clock_step(qts, 10 * NANOSECONDS_PER_SECOND);
+    return shadow_restore_env(qts, state);
+}
+
 /* Virtual CPUs that such a host could seal */
 static void test_wrong_vcpus(void)
 {
@@ -97,21 +114,11 @@ static void test_wrong_vcpus(void)
         { { .n = 2, .place = { 0, 63 }, .n_starts = 3,
             .start = { { 1, 2 }, { 2, 0, true }, { 3, 0 } } }, 0 },
     };
-    const RecordsKey key = records_key(3);
-    uint8_t all[12] = { 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1 };
     QTestState *qts = records_start("");
-    g_autoptr(GByteArray) session = records_session(&key, "vm1", 1);
-    g_autoptr(ShadowStream) s = shadow_stream_new(key.key, key.id);
-    g_autoptr(GByteArray) record = records_seal(s, all, sizeof(all));
 
     for (unsigned i = 0; i < ARRAY_SIZE(tries); i++) {
-        g_autoptr(GByteArray) state = records_state(s, &tries[i].vcpus, 2);
-
         g_test_message("%u", i);
-        g_assert_cmpint(shadow_restore_env(qts, session), ==, 0);
-        g_assert_cmpint(records_import(qts, record), ==, 0);
-        qtest_clock_step(qts, 10 * NANOSECONDS_PER_SECOND);
-        g_assert_cmpint(shadow_restore_env(qts, state), ==, tries[i].ret);
+        g_assert_cmpint(arrive(qts, &tries[i].vcpus), ==, tries[i].ret);
         records_assert_launched(qts, !tries[i].ret);
     }
     records_run(qts);
@@ -142,22 +149,12 @@ static void test_imported(void)
         { { .n = 1, .imported = 1 }, -EINVAL },
         { { .n = 1, .imported = RECORDS_PAGES, .unmeasured = true }, 0 },
     };
-    const RecordsKey key = records_key(3);
-    uint8_t all[12] = { 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1 };
     QTestState *qts = records_start_importing();
     QTestState *to = records_start_importing();
-    g_autoptr(GByteArray) session = records_session(&key, "vm1", 1);
-    g_autoptr(ShadowStream) s = shadow_stream_new(key.key, key.id);
-    g_autoptr(GByteArray) record = records_seal(s, all, sizeof(all));
     g_autoptr(RecordsMove) m = NULL;
 
     for (unsigned i = 0; i < ARRAY_SIZE(tries); i++) {
-        g_autoptr(GByteArray) state = records_state(s, &tries[i].vcpus, 2);
-
-        g_assert_cmpint(shadow_restore_env(qts, session), ==, 0);
-        g_assert_cmpint(records_import(qts, record), ==, 0);
-        qtest_clock_step(qts, 10 * NANOSECONDS_PER_SECOND);
-        g_assert_cmpint(shadow_restore_env(qts, state), ==, tries[i].ret);
+        g_assert_cmpint(arrive(qts, &tries[i].vcpus), ==, tries[i].ret);
     }
     records_run(qts);
     assert_imported(qts, RECORDS_PAGES);
@@ -176,22 +173,12 @@ static void test_imported_elsewhere(void)
         { .n = 1, .unmeasured = true },
         { .n = 1 },
     };
-    const RecordsKey key = records_key(3);
-    uint8_t all[12] = { 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 1 };
     QTestState *qts = records_start("");
-    g_autoptr(GByteArray) session = records_session(&key, "vm1", 1);
-    g_autoptr(ShadowStream) s = shadow_stream_new(key.key, key.id);
-    g_autoptr(GByteArray) record = records_seal(s, all, sizeof(all));
 
     for (unsigned i = 0; i < ARRAY_SIZE(vcpus); i++) {
         bool measured = i + 1 == ARRAY_SIZE(vcpus);
-        g_autoptr(GByteArray) state = records_state(s, &vcpus[i], 2);
 
-        g_assert_cmpint(shadow_restore_env(qts, session), ==, 0);
-        g_assert_cmpint(records_import(qts, record), ==, 0);
-        qtest_clock_step(qts, 10 * NANOSECONDS_PER_SECOND);
-        g_assert_cmpint(shadow_restore_env(qts, state), ==,
-                        measured ? 0 : -EINVAL);
+        g_assert_cmpint(arrive(qts, &vcpus[i]), ==, measured ? 0 : -EINVAL);
         records_assert_launched(qts, measured);
     }
     records_run(qts);
