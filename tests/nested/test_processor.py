@@ -24,3 +24,18 @@ def test_assists(bare):
 def test_flags_of_the_first_cpu(bare):
     """Are its own: another CPU that loads FPU registers does not change them."""
     all_is_well(bare, 'flags', cpus=2)
+
+
+def test_events_of_other_cpus(bare):
+    """None is lost at an entry into a guest for which an interrupt waits."""
+    all_is_well(bare, 'events', cpus=2)
+
+
+def test_priorities(bare):
+    """A guest changes its own while an interrupt waits for it."""
+    all_is_well(bare, 'priorities')
+
+
+def test_task_register(bare):
+    """That holds no TSS: the guest's fault"""
+    all_is_well(bare, 'task')

@@ -8,11 +8,7 @@
 #define APM_CONTROL 0xb2
 #define SMI_NOTHING 0x55        /* a command that no firmware knows */
 #define SMI_EVERY 4000
-#define EXIT_NMI 0x61
 #define EXIT_SMI 0x62
-#define VECTOR_NMI 2
-#define LAPIC_ICR 0xfee00300ul
-#define ICR_NMI 0xc4400u        /* to all others */
 
 #define SAVE_AREA 0x400
 #define SAVE_AREA_END 0x700
@@ -71,8 +67,7 @@ static void race(void)
     if (turn % SMI_EVERY == 0) {
         outb(SMI_NOTHING, APM_CONTROL);
     } else if (turn % SMI_EVERY == SMI_EVERY / 2) {
-        /* volatile: a device's register */
-        *(volatile uint32_t *)LAPIC_ICR = ICR_NMI;
+        smp_send_nmi();
     }
 }
 

@@ -103,6 +103,8 @@ void cpu_main(void);
 
 /* Run @function there; the first CPU goes on. */
 bool smp_start(void (*function)(void));
+/* From either CPU to the other */
+void smp_send_nmi(void);
 
 static inline void relax(uint64_t rounds)
 {
@@ -182,6 +184,7 @@ typedef struct Fault {
 } Fault;
 
 #define NO_FAULT (~0u)
+#define VECTOR_NMI 2
 #define FAULT_UD 6
 #define FAULT_NM 7
 #define FAULT_GP 13
@@ -344,6 +347,9 @@ void scenario_doorbell(void);
 void scenario_lazy(void);
 void scenario_intercepts(void);
 void scenario_flags(void);
+void scenario_events(void);
+void scenario_priorities(void);
+void scenario_task(void);
 
 /* assists.c: what it tells of a nested guest's instructions */
 void scenario_assists(void);

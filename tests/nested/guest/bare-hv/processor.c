@@ -186,3 +186,64 @@ void scenario_flags(void)
     check("the guest without its memory", wrong_inside, 0);
     check("the hypervisor in its guest's memory", wrong_outside, 0);
 }
+
+#define EVENTS_ROUNDS 200000
+#define EVENTS_WAIT 4000
+#define ENTRIES_ENOUGH 1000
+
+/* volatile: what one CPU tells the other */
+static volatile unsigned entries, nmis_taken, nmis_lost;
+static volatile bool events_over;
+
+static void __attribute__((interrupt)) count_nmi(void *frame)
+{
+    nmis_taken++;
+}
+
+/* One at a time: two could be one.  When: at each point of the other's way. */
+static void send_nmis(void)
+{
+    for (unsigned i = 0; i < EVENTS_ROUNDS; i++) {
+        unsigned taken = nmis_taken, entered = entries;
+
+        /* volatile: nothing but time */
+        for (volatile unsigned wait = i % EVENTS_WAIT; wait; wait--) {
+            continue;
+        }
+        smp_send_nmi();
+        while (nmis_taken == taken && entries - entered < ENTRIES_ENOUGH) {
+            continue;
+        }
+        nmis_lost += nmis_taken == taken;
+    }
+    events_over = true;
+}
+
+/*
+ * events: while one CPU enters a guest for which an interrupt waits, another
+ * one sends it NMIs.  It takes each of them, and the interrupt waits on.
+ */
+void scenario_events(void)
+{
+    static Vm vm;
+    unsigned wrong_exits = 0, forgotten = 0;
+
+    memory_set_gate(VECTOR_NMI, count_nmi);
+    vm_create(&vm, ROOT_A, read_cr0, 0, 0);
+    vm.vmcb->int_control |= V_IRQ;
+    if (!smp_start(send_nmis)) {
+        return;
+    }
+    while (!events_over) {
+        uint64_t code = vm_enter_once(&vm);
+
+        wrong_exits += code != EXIT_VMMCALL && code != EXIT_NMI;
+        forgotten += !(vm.vmcb->int_control & V_IRQ);
+        vm.vmcb->int_control |= V_IRQ;
+        vm_start(&vm, read_cr0, 0, 0);
+        entries++;
+    }
+    check("exits for anything else", wrong_exits, 0);
+    check("interrupts that wait no longer", forgotten, 0);
+    check("NMIs lost", nmis_lost, 0);
+}

@@ -279,6 +279,9 @@ static const struct {
     { "import-others", scenario_import_others },
     { "lazy", scenario_lazy },
     { "flags", scenario_flags },
+    { "events", scenario_events },
+    { "priorities", scenario_priorities },
+    { "task", scenario_task },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
 };

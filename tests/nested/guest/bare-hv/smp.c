@@ -7,6 +7,7 @@
 
 #define LAPIC 0xfee00000ul
 #define LAPIC_ICR 0x300
+#define ICR_NMI 0xc4400u         /* to all others */
 #define ICR_INIT 0xc4500u       /* to all others */
 #define ICR_STARTUP 0xc4600u    /* and the number of the page */
 #define STARTUP_PAGE 8ul
@@ -28,6 +29,11 @@ static void lapic_write(unsigned reg, uint32_t val)
 {
     /* volatile: a device's register */
     *(volatile uint32_t *)(LAPIC + reg) = val;
+}
+
+void smp_send_nmi(void)
+{
+    lapic_write(LAPIC_ICR, ICR_NMI);
 }
 
 bool smp_start(void (*function)(void))

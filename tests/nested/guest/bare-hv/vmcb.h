@@ -9,6 +9,7 @@
 
 #define EXIT_WRITE_CR0 0x10
 #define EXIT_INTR 0x60
+#define EXIT_NMI 0x61
 #define EXIT_VINTR 0x64
 #define EXIT_RDPMC 0x6f
 #define EXIT_CPUID 0x72
@@ -26,6 +27,10 @@
 #define IOIO_STRING (1u << 2)
 #define IOIO_SIZE 4             /* shift; one bit for each of 1, 2, 4 */
 #define IOIO_PORT 16            /* shift */
+
+#define V_TPR 15u
+#define V_IRQ (1u << 8)
+#define V_INTR_PRIORITY 16      /* shift */
 
 #define INJECT_VALID (1u << 31)
 #define INJECT_TYPE 8           /* shift */
