@@ -39,3 +39,31 @@ def test_priorities(bare):
 def test_task_register(bare):
     """That holds no TSS: the guest's fault"""
     all_is_well(bare, 'task')
+
+
+def test_step_over_a_halt(bare):
+    all_is_well(bare, 'step')
+
+
+def test_tables_in_devices(bare):
+    all_is_well(bare, 'devices')
+
+
+def test_breakpoint(bare):
+    """Where the code segment has a base"""
+    all_is_well(bare, 'breakpoint')
+
+
+def test_blocks_across_pages(bare):
+    """FNSAVE writes to what its addresses say, not to what follows in memory."""
+    all_is_well(bare, 'straddle')
+
+
+def test_exit_on_the_way_to_long_mode(bare):
+    all_is_well(bare, 'halfway')
+
+
+def test_random_guests(bare):
+    """Of all modes, with any control block: L1 goes on, and so does the outer hypervisor."""
+    for seed in range(1, 6):
+        all_is_well(bare, 'random', seed=seed)

@@ -5,8 +5,13 @@
 #include "vmcb.h"
 
 #define CR0_PE 1ul
+#define EFER_LME (1ul << 8)
 #define EFER_SVME (1ul << 12)
+#define RFLAGS_TF (1u << 8)
+#define RFLAGS_IF (1u << 9)
 #define EXIT_EXCEPTION 0x40     /* and its vector */
+#define EXIT_SHUTDOWN 0x7f
+#define TIMER_COUNT 1000000
 #define FAULT_TS 10
 /* start.S */
 #define SELECTOR_CODE64 0x08
@@ -128,4 +133,120 @@ void scenario_task(void)
     vm.vmcb->cs = (Segment){ SELECTOR_CODE32, 0xc9b, 0xffffffff, 0 };
     run_programs(&vm);
     run_program(&vm, SEGMENT_P | SEGMENT_LDT, EXIT_EXCEPTION + FAULT_TS);
+}
+
+/* HLT, which the timer ends, or else the trap after it */
+static void __attribute__((naked)) halt(uint64_t unused, uint64_t unused2)
+{
+    __asm__("hlt\n\t"
+            "vmmcall");
+}
+
+/* step: a guest without an IDT steps over a HLT. */
+void scenario_step(void)
+{
+    static Vm vm;
+    uint64_t code;
+
+    lapic_timer(TIMER_COUNT);
+    vm_create(&vm, ROOT_A, halt, 0, 0);
+    vm.vmcb->int_control = 0;
+    vm.vmcb->intercept1 &= ~1;  /* the guest has the interrupt itself */
+    vm.vmcb->rflags |= RFLAGS_TF | RFLAGS_IF;
+    code = vm_enter_once(&vm);
+    check("the guest shuts down", code, EXIT_SHUTDOWN);
+}
+
+#define DEVICE 0xfee00000ul     /* the local interrupt controller */
+
+/* devices: VMLOAD of one, and events for a guest whose IDT is in one. */
+void scenario_devices(void)
+{
+    static Vm vm;
+
+    __asm__ volatile("vmload %0" : : "a"(DEVICE) : "memory");
+    __asm__ volatile("vmsave %0" : : "a"(DEVICE) : "memory");
+    vm_create(&vm, ROOT_A, program, 0, 0);
+    vm.vmcb->idtr = (Segment){ .limit = PAGE - 1, .base = DEVICE };
+    vm.vmcb->event_inj = INJECT_VALID | VECTOR_NMI << INJECT_TYPE | VECTOR_NMI;
+    check("the guest shuts down", vm_enter_once(&vm), EXIT_SHUTDOWN);
+}
+
+/* breakpoint: at an instruction of a guest whose code segment has a base. */
+void scenario_breakpoint(void)
+{
+    static Vm vm;
+    uint64_t at = (uintptr_t)program;
+
+    vm_create(&vm, ROOT_A, program, 0, 0);
+    vm.vmcb->intercept_exceptions = 1 << VECTOR_DB | 1 << FAULT_UD;
+    vm.vmcb->efer = EFER_SVME;
+    vm.vmcb->cr0 = CR0_PE;
+    vm.vmcb->cs = (Segment){ SELECTOR_CODE32, 0xc9b, 0xffffffff, at - 16 };
+    vm.vmcb->rip = 16;
+    vm.vmcb->dr7 = 0x402;       /* the first one, of an instruction */
+    __asm__ volatile("movq %0, %%dr0" : : "r"(at));
+    check("exit", vm_run(&vm), EXIT_EXCEPTION + VECTOR_DB);
+    check("which", vm.vmcb->dr6 & 15, 1);
+}
+
+static uint64_t read_cr0(void)
+{
+    uint64_t val;
+
+    __asm__ volatile("movq %%cr0, %0" : "=r"(val));
+    return val;
+}
+
+/*
+ * halfway: a guest that is going to enter long mode exits; it has all but PAE.
+ * L1 has its own mode again.
+ */
+void scenario_halfway(void)
+{
+    static Vm vm;
+    uint64_t cr0 = read_cr0();
+
+    vm_create(&vm, ROOT_A, program, 0, 0);
+    vm.vmcb->intercept_exceptions = 1 << FAULT_UD;
+    vm.vmcb->efer = EFER_SVME | EFER_LME;
+    vm.vmcb->cr0 = CR0_PE;
+    vm.vmcb->cr4 = 0;
+    vm.vmcb->cs = (Segment){ SELECTOR_CODE32, 0xc9b, 0xffffffff, 0 };
+    check("exit", vm_run(&vm), EXIT_EXCEPTION + FAULT_UD);
+    check("CR0 of L1", read_cr0(), cr0);
+}
+
+#define FNSAVE_SIZE 108
+#define PATTERN 0xa5
+
+/*
+ * straddle: FNSAVE to the last bytes of a page, behind which the addresses have
+ * a page that does not follow it in memory.
+ */
+void scenario_straddle(void)
+{
+    uint8_t *memory = (uint8_t *)(48 * MIB), *at;
+    uint8_t *second = memory + 3 * PAGE;
+
+    memory_map_small(0, (uintptr_t)memory | PTE_P | PTE_W);
+    memory_map_small(1, (uintptr_t)second | PTE_P | PTE_W);
+    for (unsigned left = 1; left < 12; left++) {
+        unsigned next = 0, written = 0;
+
+        for (unsigned i = 0; i < 4 * PAGE; i++) {
+            poke(memory + i, PATTERN);
+        }
+        at = (uint8_t *)SMALL_BASE + PAGE - left;
+        __asm__ volatile("fninit\n\t"
+                         "fnsave (%0)" : : "r"(at) : "memory");
+        for (unsigned i = 0; i < PAGE; i++) {
+            next += peek(memory + PAGE + i) != PATTERN;
+            written += peek(second + i) != PATTERN;
+        }
+        say("INFO %u bytes before the page's end", (uint64_t)left);
+        check("of the page that follows in memory are written", next, 0);
+        check("of the page that follows in addresses", written,
+              FNSAVE_SIZE - left);
+    }
 }

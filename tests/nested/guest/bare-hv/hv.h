@@ -96,6 +96,13 @@ static inline void poke(uint8_t *p, uint8_t val)
     __asm__ volatile("movb %1, %0" : "=m"(*p) : "q"(val) : "memory");
 }
 
+/* lapic.c */
+
+/* To other CPUs; it is a value of the interrupt command register. */
+void lapic_send(uint32_t command);
+/* Interrupts each @count ticks, of which nothing comes but exits of guests */
+void lapic_timer(uint32_t count);
+
 /* smp.c: another CPU, which comes from start.S to cpu_main() */
 
 extern const uint8_t cpu_start[], cpu_start_end[];
@@ -184,6 +191,7 @@ typedef struct Fault {
 } Fault;
 
 #define NO_FAULT (~0u)
+#define VECTOR_DB 1
 #define VECTOR_NMI 2
 #define FAULT_UD 6
 #define FAULT_NM 7
@@ -350,6 +358,12 @@ void scenario_flags(void);
 void scenario_events(void);
 void scenario_priorities(void);
 void scenario_task(void);
+void scenario_step(void);
+void scenario_devices(void);
+void scenario_breakpoint(void);
+void scenario_straddle(void);
+void scenario_halfway(void);
+void scenario_random(void);
 
 /* assists.c: what it tells of a nested guest's instructions */
 void scenario_assists(void);

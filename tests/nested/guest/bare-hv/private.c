@@ -108,35 +108,7 @@ uint64_t private_enter(void)
 
 /* Interrupts, some of which come while the guest runs */
 
-#define LAPIC 0xfee00000ul
-#define LAPIC_EOI 0xb0
-#define LAPIC_SVR 0xf0
-#define LAPIC_TIMER 0x320
-#define LAPIC_COUNT 0x380
-#define LAPIC_DIVIDE 0x3e0
-#define TIMER_VECTOR 0x50
-#define TIMER_PERIODIC (1u << 17)
 #define TIMER_COUNT 3000000
-
-static void lapic_write(unsigned reg, uint32_t val)
-{
-    /* volatile: a device's register */
-    *(volatile uint32_t *)(LAPIC + reg) = val;
-}
-
-static void __attribute__((interrupt)) timer(void *frame)
-{
-    lapic_write(LAPIC_EOI, 0);
-}
-
-static void timer_start(void)
-{
-    memory_set_gate(TIMER_VECTOR, timer);
-    lapic_write(LAPIC_SVR, 0x1ff);
-    lapic_write(LAPIC_DIVIDE, 0xb);
-    lapic_write(LAPIC_TIMER, TIMER_PERIODIC | TIMER_VECTOR);
-    lapic_write(LAPIC_COUNT, TIMER_COUNT);
-}
 
 /* One comes, that is pending. */
 static void timer_take(void)
@@ -154,7 +126,7 @@ bool private_launch(void)
     static uint64_t cookie;
 
     private_cpu_init();
-    timer_start();
+    lapic_timer(TIMER_COUNT);
     by_tag = option_is("bind", "tag");
     if (!by_tag) {
         check("BIND", bind_at("vm1", ROOT_A, &cookie), 0);

@@ -193,6 +193,7 @@ void scenario_flags(void)
 
 /* volatile: what one CPU tells the other */
 static volatile unsigned entries, nmis_taken, nmis_lost;
+/* volatile: the same */
 static volatile bool events_over;
 
 static void __attribute__((interrupt)) count_nmi(void *frame)

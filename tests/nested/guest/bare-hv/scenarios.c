@@ -282,6 +282,12 @@ static const struct {
     { "events", scenario_events },
     { "priorities", scenario_priorities },
     { "task", scenario_task },
+    { "step", scenario_step },
+    { "devices", scenario_devices },
+    { "breakpoint", scenario_breakpoint },
+    { "straddle", scenario_straddle },
+    { "halfway", scenario_halfway },
+    { "random", scenario_random },
     { "intercepts", scenario_intercepts },
     { "assists", scenario_assists },
 };

@@ -5,8 +5,6 @@
  */
 #include "hv.h"
 
-#define LAPIC 0xfee00000ul
-#define LAPIC_ICR 0x300
 #define ICR_NMI 0xc4400u         /* to all others */
 #define ICR_INIT 0xc4500u       /* to all others */
 #define ICR_STARTUP 0xc4600u    /* and the number of the page */
@@ -25,15 +23,9 @@ void cpu_main(void)
     cpu_function();
 }
 
-static void lapic_write(unsigned reg, uint32_t val)
-{
-    /* volatile: a device's register */
-    *(volatile uint32_t *)(LAPIC + reg) = val;
-}
-
 void smp_send_nmi(void)
 {
-    lapic_write(LAPIC_ICR, ICR_NMI);
+    lapic_send(ICR_NMI);
 }
 
 bool smp_start(void (*function)(void))
@@ -45,9 +37,9 @@ bool smp_start(void (*function)(void))
     for (const uint8_t *p = cpu_start; p < cpu_start_end; p++) {
         poke(to++, *p);
     }
-    lapic_write(LAPIC_ICR, ICR_INIT);
+    lapic_send(ICR_INIT);
     relax(ROUNDS);
-    lapic_write(LAPIC_ICR, ICR_STARTUP | STARTUP_PAGE);
+    lapic_send(ICR_STARTUP | STARTUP_PAGE);
     for (unsigned n = 0; !cpu_started && n < ROUNDS_MAX; n++) {
         relax(ROUNDS);
     }

@@ -15,7 +15,6 @@
 #define INTERCEPT1_SHUTDOWN (1u << 31)
 #define INTERCEPT2_VMRUN (1u << 0)
 #define INTERCEPT2_VMMCALL (1u << 1)
-#define V_INTR_MASKING (1u << 24)
 #define CLEAN_ALL 0x7ffu
 
 #define STACK_SIZE 8192

@@ -31,6 +31,7 @@
 #define V_TPR 15u
 #define V_IRQ (1u << 8)
 #define V_INTR_PRIORITY 16      /* shift */
+#define V_INTR_MASKING (1u << 24)
 
 #define INJECT_VALID (1u << 31)
 #define INJECT_TYPE 8           /* shift */
