@@ -65,5 +65,5 @@ def test_exit_on_the_way_to_long_mode(bare):
 
 def test_random_guests(bare):
     """Of all modes, with any control block: L1 goes on, and so does the outer hypervisor."""
-    for seed in range(1, 6):
-        all_is_well(bare, 'random', seed=seed)
+    for seed in range(1, 7):
+        all_is_well(bare, 'random', cpus=2, seed=seed)

@@ -3,8 +3,9 @@
  * random: guests of all modes whose control blocks, tables and programs are
  * chance.  Nothing is expected of them but that the outer hypervisor goes on.
  *
- * What they can write to is the arena, a part of L1's memory; L1 keeps what it
- * needs to get a guest back: exits for interrupts, ports and MSRs.
+ * What they can write to is the arena, a part of L1's memory, which another CPU
+ * writes to as well; L1 keeps what it needs to get a guest back: exits for
+ * interrupts, ports and MSRs.
  */
 #include "vmcb.h"
 
@@ -37,15 +38,20 @@ static uint64_t npt_pdpt[512] __attribute__((aligned(4096)));
 static uint64_t npt_pd[4][512] __attribute__((aligned(4096)));
 static uint64_t npt_arena[512] __attribute__((aligned(4096)));
 
+/* xorshift64* (Vigna, 2016) */
+static uint64_t chance_of(uint64_t *seed)
+{
+    *seed ^= *seed >> 12;
+    *seed ^= *seed << 25;
+    *seed ^= *seed >> 27;
+    return *seed * 0x2545f4914f6cdd1dul;
+}
+
 static uint64_t seed;
 
-/* xorshift64* (Vigna, 2016) */
 static uint64_t chance(void)
 {
-    seed ^= seed >> 12;
-    seed ^= seed << 25;
-    seed ^= seed >> 27;
-    return seed * 0x2545f4914f6cdd1dul;
+    return chance_of(&seed);
 }
 
 static uint64_t below(uint64_t n)
@@ -190,6 +196,12 @@ static void program(void)
 {
     uint8_t *to = arena_page(CODE);
 
+    if (!below(4)) {
+        for (unsigned i = 0; i < PAGE; i++) {
+            to[i] = chance() >> 24;
+        }
+        return;
+    }
     for (unsigned i = 0; i < 20; i++) {
         const char *from = snippets[below(ARRAY_SIZE(snippets))];
 
@@ -330,6 +342,21 @@ static void run_random(Vm *vm)
     }
 }
 
+/* What another CPU does: of tables, one bit at a time */
+static void scribble(void)
+{
+    uint64_t own = 1, to;
+
+    for (;;) {
+        to = chance_of(&own) >> 16;
+        /* volatile: the guest's CPU reads it meanwhile */
+        *(volatile uint64_t *)(ARENA + to % (REST * PAGE) / 8 * 8) ^=
+            1ul << chance_of(&own) % 64;
+        relax(100);
+    }
+}
+
+/* With another CPU, that does its part. */
 void scenario_random(void)
 {
     static Vm vm;
@@ -341,6 +368,9 @@ void scenario_random(void)
     memory_set_gate(VECTOR_NMI, nothing);
     lapic_timer(TIMER_COUNT);
     nested_tables();
+    if (!smp_start(scribble)) {
+        return;
+    }
     vm_create(&vm, ROOT_A, NULL, 0, 0);
     first = *vm.vmcb;
     for (uint64_t i = 0; i < rounds; i++) {
