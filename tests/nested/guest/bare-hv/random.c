@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * random: guests of all modes whose control blocks, tables and programs are
- * chance.  Nothing is expected of them but that the outer hypervisor goes on.
+ * chance.  The outer hypervisor goes on, and what is not theirs stays as it is.
  *
- * What they can write to is the arena, a part of L1's memory, which another CPU
- * writes to as well; L1 keeps what it needs to get a guest back: exits for
- * interrupts, ports and MSRs.
+ * What they can write to are pages of the arena, a part of L1's memory; another
+ * CPU writes to their tables as well.  L1 keeps what it needs to get a guest
+ * back: exits for interrupts, ports and MSRs.
  */
+#include "random.h"
 #include "vmcb.h"
 
 #define ARENA (48 * MIB)
 #define ARENA_PAGES 64
 
-/* Pages of the arena; those after them hold anything. */
+/* Pages of the arena; of those after them each second one is the guest's. */
 enum {
-    GUEST_PML4, GUEST_PDPT, GUEST_PD, GUEST_PD_END = GUEST_PD + 4, CODE,
+    GUEST_PML4, GUEST_PDPT, GUEST_PD, GUEST_PT = GUEST_PD + 4, CODE,
     STACK, GDT, IDT, TSS, LDT, REST
 };
 
@@ -54,7 +55,7 @@ static uint64_t chance(void)
     return chance_of(&seed);
 }
 
-static uint64_t below(uint64_t n)
+uint64_t below(uint64_t n)
 {
     return (chance() >> 16) % n;
 }
@@ -77,7 +78,8 @@ static uint64_t odd_number(void)
     case 3:
         return below(256);
     case 4:
-        return ARENA + below(ARENA_PAGES) * PAGE + below(2) * below(PAGE);
+        return ARENA + below(ARENA_PAGES) * PAGE +
+               (below(2) ? below(PAGE) : -below(16));
     case 5:
         return 0x7fffffffffffffff + below(3);
     case 6:
@@ -85,6 +87,35 @@ static uint64_t odd_number(void)
     default:
         return chance();
     }
+}
+
+static bool is_guests(unsigned page)
+{
+    return page < REST || (page < ARENA_PAGES && page % 2);
+}
+
+#define PATTERN 0xa5
+
+static void fill_others(void)
+{
+    for (unsigned i = REST; i < 2 * ARENA_PAGES; i++) {
+        for (uint64_t n = 0; n < PAGE && !is_guests(i); n++) {
+            poke((uint8_t *)arena_page(i) + n, PATTERN);
+        }
+    }
+}
+
+/* Bytes written to in what guests can only read */
+static uint64_t changed_others(void)
+{
+    uint64_t changed = 0;
+
+    for (unsigned i = REST; i < 2 * ARENA_PAGES; i++) {
+        for (uint64_t n = 0; n < PAGE && !is_guests(i); n++) {
+            changed += peek((uint8_t *)arena_page(i) + n) != PATTERN;
+        }
+    }
+    return changed;
 }
 
 static void nested_tables(void)
@@ -99,26 +130,38 @@ static void nested_tables(void)
     npt_pd[0][ARENA / (2 * MIB)] = (uintptr_t)npt_arena | PTE_P | PTE_W | PTE_U;
     for (unsigned i = 0; i < 512; i++) {
         npt_arena[i] = (ARENA + i * PAGE) | PTE_P | PTE_U |
-                       (i < ARENA_PAGES ? PTE_W : 0);
+                       (is_guests(i) ? PTE_W : 0);
     }
 }
 
+static unsigned own_page(void)
+{
+    return (REST | 1) + 2 * below((ARENA_PAGES - REST) / 2 - 1);
+}
+
+/* What follows in addresses does not in memory. */
 static void guest_tables(void)
 {
     uint64_t *pml4 = arena_page(GUEST_PML4), *pdpt = arena_page(GUEST_PDPT);
+    uint64_t *pt = arena_page(GUEST_PT);
+    const uint64_t bits = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D;
 
-    pml4[0] = (uintptr_t)pdpt | PTE_P | PTE_W | PTE_U | PTE_A;
+    pml4[0] = (uintptr_t)pdpt | bits;
     for (unsigned gib = 0; gib < 4; gib++) {
         uint64_t *pd = arena_page(GUEST_PD + gib);
 
-        pdpt[gib] = (uintptr_t)pd | PTE_P | PTE_W | PTE_U | PTE_A;
+        pdpt[gib] = (uintptr_t)pd | bits;
         for (unsigned i = 0; i < 512; i++) {
-            pd[i] = (gib * GIB + i * 2 * MIB) | PTE_P | PTE_W | PTE_U | PTE_A |
-                    PTE_D | PTE_PS;
+            pd[i] = (gib * GIB + i * 2 * MIB) | bits | PTE_PS;
         }
     }
+    ((uint64_t *)arena_page(GUEST_PD))[ARENA / (2 * MIB)] =
+        (uintptr_t)pt | bits;
+    for (unsigned i = 0; i < 512; i++) {
+        pt[i] = (uintptr_t)arena_page(i < REST ? i : own_page()) | bits;
+    }
     if (!below(8)) {
-        ((uint64_t *)ARENA)[below(GUEST_PD_END * 512)] = odd_number();
+        ((uint64_t *)ARENA)[below(CODE * 512)] = odd_number();
     }
 }
 
@@ -165,67 +208,13 @@ static void descriptor_tables(void)
     }
 }
 
-/* Instructions of systems, and what they do not want their guests to do */
-static const char *const snippets[] = {
-    "\x0f\x01\xd8", "\x0f\x01\xd9", "\x0f\x01\xda", "\x0f\x01\xdb",
-    "\x0f\x01\xdc", "\x0f\x01\xdd", "\x0f\x01\xde", "\x0f\x01\xdf",
-    "\x0f\x05", "\x0f\x07", "\x48\x0f\x07", "\x0f\x34", "\x0f\x35",
-    "\xcd\x03", "\xcd\x80", "\xcd\x0e", "\xcc", "\xce", "\xf1", "\xcf",
-    "\x48\xcf", "\xcb", "\x48\xcb", "\x0f\xaa", "\xf4", "\xfa", "\xfb",
-    "\x0f\x06", "\x0f\x08", "\x0f\x09", "\x0f\x0b", "\x0f\xa2", "\x0f\x31",
-    "\x0f\x32", "\x0f\x30", "\x0f\x33", "\x9c", "\x9d", "\x0f\x01\xf8",
-    "\x0f\x01\xf9", "\x0f\x01\xc8", "\x0f\x01\xc9", "\x0f\x01\xd0",
-    "\x0f\x01\xd1", "\x0f\x22\xc0", "\x0f\x22\xd0", "\x0f\x22\xd8",
-    "\x0f\x22\xe0", "\x44\x0f\x22\xc0", "\x44\x0f\x20\xc0", "\x0f\x20\xc0",
-    "\x0f\x20\xe1", "\x0f\x21\xf8", "\x0f\x23\xf8", "\x0f\x23\xc0",
-    "\x0f\x23\xf0", "\x0f\x01\x38", "\x0f\x01\x10", "\x0f\x01\x18",
-    "\x0f\x01\x03", "\x0f\x01\x0b", "\x0f\x01\xf0", "\x0f\x01\xe0",
-    "\x0f\x01\x23", "\x0f\x00\xd0", "\x0f\x00\xc8", "\x0f\x00\xe0",
-    "\x0f\x02\xc0", "\x0f\x03\xc0", "\x8e\xd0", "\x8e\xd8", "\x8e\xe8",
-    "\xff\x28", "\xff\x18", "\x0f\xae\x03", "\x0f\xae\x0b", "\x0f\xae\x23",
-    "\x0f\xae\x2b", "\x0f\xae\x33", "\x0f\xc7\x20", "\x0f\xc7\x38",
-    "\xf3\xa4", "\xf3\xab", "\x6c", "\x6e", "\xec", "\xee", "\xe4\x80",
-    "\x8b\x03", "\x89\x08", "\xff\x10", "\xff\xe0", "\x50", "\x58", "\xc8\x10\x01\x03",
-    "\xf0\x0f\xc7\x08", "\x0f\x18\x03", "\x90", "\xeb\xfe", "\xd9\x30",
-    "\xdd\x20", "\xdd\x30", "\x9b\xdb\xe3", "\xd8\xf0", "\x66\x0f\xef\xc0",
-    "\xf3\x90", "\x0f\x0d\x03", "\xf3\x0f\xae\xd0", "\xf3\x0f\xae\xc8",
-    "\x0f\x01\xee", "\x0f\x01\xef", "\x0f\x01\xca", "\x0f\x01\xcb",
-};
-
-static void program(void)
+static void set_mode(struct vmcb *vmcb, unsigned mode)
 {
-    uint8_t *to = arena_page(CODE);
-
-    if (!below(4)) {
-        for (unsigned i = 0; i < PAGE; i++) {
-            to[i] = chance() >> 24;
-        }
-        return;
-    }
-    for (unsigned i = 0; i < 20; i++) {
-        const char *from = snippets[below(ARRAY_SIZE(snippets))];
-
-        while (*from) {
-            *to++ = *from++;
-        }
-        if (!below(12)) {       /* SLDT, STR, LLDT, LTR, VERR, VERW */
-            *to++ = 0x0f;
-            *to++ = 0x00;
-            *to++ = chance();
-        }
-    }
-    to[0] = 0x0f;
-    to[1] = 0x01;
-    to[2] = 0xd9;
-}
-
-static void set_mode(struct vmcb *vmcb)
-{
-    unsigned mode = below(7), dpl = mode == 1 || mode == 5 ? 0x60 : 0;
+    unsigned dpl = mode == 1 || mode == 5 ? 0x60 : 0;
 
     vmcb->cr0 = CR0_USUAL;
     vmcb->cr3 = ARENA;
-    vmcb->cr4 = CR4_PAE | (below(2) ? 0 : 0x740600);
+    vmcb->cr4 = CR4_PAE | (below(2) ? 0x40600 : 0x740600);
     vmcb->efer = EFER_SVME | EFER_LME_LMA | below(2);
     vmcb->rip = ARENA + CODE * PAGE;
     vmcb->rsp = ARENA + STACK * PAGE + 0x800;
@@ -289,14 +278,12 @@ static void keep(struct vmcb *vmcb)
     vmcb->nested_cr3 = (uintptr_t)npt_pml4;
 }
 
-static void random_guest(Vm *vm)
+static void strange_guest(Vm *vm)
 {
     struct vmcb *vmcb = vm->vmcb;
 
-    guest_tables();
-    descriptor_tables();
-    program();
-    set_mode(vmcb);
+    random_instructions(arena_page(CODE));
+    set_mode(vmcb, below(7));
     vmcb->intercept_exceptions = below(3) ? 0 : chance();
     vmcb->intercept_cr = below(3) ? 0 : chance();
     vmcb->intercept2 = below(3) ? 0 : chance();
@@ -313,7 +300,36 @@ static void random_guest(Vm *vm)
         vm->regs[i] = odd_number();
     }
     vmcb->rax = below(2) ? odd_number() : ARENA + below(ARENA_PAGES) * PAGE;
-    keep(vmcb);
+}
+
+static uint64_t end_of_page(void)
+{
+    return (uintptr_t)arena_page(REST + 1 + below(ARENA_PAGES)) - below(16);
+}
+
+/* In long mode, with what it accesses at the end of pages */
+static void ordinary_guest(Vm *vm)
+{
+    random_accesses(arena_page(CODE));
+    set_mode(vm->vmcb, below(2));
+    vm->vmcb->rflags = 2;
+    for (unsigned i = 0; i < REGS; i++) {
+        vm->regs[i] = end_of_page();
+    }
+    vm->vmcb->rax = end_of_page();
+    vm->vmcb->rsp = end_of_page();
+}
+
+static void random_guest(Vm *vm)
+{
+    guest_tables();
+    descriptor_tables();
+    if (below(3)) {
+        strange_guest(vm);
+    } else {
+        ordinary_guest(vm);
+    }
+    keep(vm->vmcb);
 }
 
 static void __attribute__((interrupt)) nothing(void *frame)
@@ -368,6 +384,7 @@ void scenario_random(void)
     memory_set_gate(VECTOR_NMI, nothing);
     lapic_timer(TIMER_COUNT);
     nested_tables();
+    fill_others();
     if (!smp_start(scribble)) {
         return;
     }
@@ -382,4 +399,5 @@ void scenario_random(void)
         run_random(&vm);
     }
     say("INFO %u rounds", rounds);
+    check("bytes of others that are changed", changed_others(), 0);
 }
