@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What hypervisors in the cloud VM rely on and QEMU's TCG has not always done: see patches/."""
 
+import lab
+
 
 def all_is_well(bare, scenario, **options):
     """L1 checks, and counts what failed."""
@@ -63,7 +65,16 @@ def test_exit_on_the_way_to_long_mode(bare):
     all_is_well(bare, 'halfway')
 
 
+def random_guests(bare, seeds):
+    for seed in seeds:
+        all_is_well(bare, 'random', cpus=2, seed=seed)
+
+
 def test_random_guests(bare):
     """Of all modes, with any control block: L1 goes on, and so does the outer hypervisor."""
-    for seed in range(1, 7):
-        all_is_well(bare, 'random', cpus=2, seed=seed)
+    random_guests(bare, range(1, 7))
+
+
+@lab.long
+def test_many_random_guests(bare):
+    random_guests(bare, range(100, 200))
