@@ -187,7 +187,7 @@ void scenario_flags(void)
     check("the hypervisor in its guest's memory", wrong_outside, 0);
 }
 
-#define EVENTS_ROUNDS 200000
+#define EVENTS_ROUNDS 60000
 #define EVENTS_WAIT 4000
 #define ENTRIES_ENOUGH 1000
 
@@ -205,13 +205,14 @@ static void __attribute__((interrupt)) count_nmi(void *frame)
 static void send_nmis(void)
 {
     for (unsigned i = 0; i < EVENTS_ROUNDS; i++) {
-        unsigned taken = nmis_taken, entered = entries;
+        unsigned taken = nmis_taken, entered;
 
         /* volatile: nothing but time */
         for (volatile unsigned wait = i % EVENTS_WAIT; wait; wait--) {
             continue;
         }
         smp_send_nmi();
+        entered = entries;
         while (nmis_taken == taken && entries - entered < ENTRIES_ENOUGH) {
             continue;
         }
