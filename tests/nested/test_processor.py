@@ -70,6 +70,7 @@ def random_guests(bare, seeds):
         all_is_well(bare, 'random', cpus=2, seed=seed)
 
 
+@lab.long
 def test_random_guests(bare):
     """Of all modes, with any control block: L1 goes on, and so does the outer hypervisor."""
     random_guests(bare, range(1, 7))

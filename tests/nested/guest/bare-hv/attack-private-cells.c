@@ -8,7 +8,6 @@
 
 /* Of the save area, all words; where something else than L0 may refuse it */
 
-#define SAVE_AREA 0x400
 #define SAVE_WORDS 96
 #define SAVE(field) offsetof(struct vmcb, field)
 

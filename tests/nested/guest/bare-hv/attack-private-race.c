@@ -10,7 +10,6 @@
 #define SMI_EVERY 4000
 #define EXIT_SMI 0x62
 
-#define SAVE_AREA 0x400
 #define SAVE_AREA_END 0x700
 
 /* As it is before an entry; what is written is put back by it. */

@@ -4,13 +4,9 @@
  */
 #include "vmcb.h"
 
-#define CR0_PE 1ul
-#define EFER_LME (1ul << 8)
-#define EFER_SVME (1ul << 12)
 #define RFLAGS_TF (1u << 8)
 #define RFLAGS_IF (1u << 9)
 #define EXIT_EXCEPTION 0x40     /* and its vector */
-#define EXIT_SHUTDOWN 0x7f
 #define TIMER_COUNT 1000000
 #define FAULT_TS 10
 /* start.S */

@@ -22,16 +22,11 @@ enum {
 #define INTERCEPT1_KEPT 0x99000003u /* INTR, NMI, HLT, IOIO, MSR, SHUTDOWN */
 #define INTERCEPT2_KEPT 0x29u   /* VMRUN, VMSAVE, CLGI */
 #define TIMER_COUNT 1000000
-#define SAVE_AREA 0x400
 #define SAVE_AREA_SIZE 0x270
 #define CONTROL_AREA_SIZE 0xe0
 
 #define CR0_USUAL 0x80010031ul
-#define CR0_PE 1ul
-#define CR0_PG (1ul << 31)
 #define CR4_PAE 0x20ul
-#define EFER_LME_LMA 0x500ul
-#define EFER_SVME 0x1000ul
 #define RFLAGS_VM (1ul << 17)
 
 static uint64_t npt_pml4[512] __attribute__((aligned(4096)));
@@ -215,7 +210,7 @@ static void set_mode(struct vmcb *vmcb, unsigned mode)
     vmcb->cr0 = CR0_USUAL;
     vmcb->cr3 = ARENA;
     vmcb->cr4 = CR4_PAE | (below(2) ? 0x40600 : 0x740600);
-    vmcb->efer = EFER_SVME | EFER_LME_LMA | below(2);
+    vmcb->efer = EFER_SVME | EFER_LME | EFER_LMA | below(2);
     vmcb->rip = ARENA + CODE * PAGE;
     vmcb->rsp = ARENA + STACK * PAGE + 0x800;
     vmcb->rflags = 2 | (below(2) ? 0 : chance() & 0x57fd5);

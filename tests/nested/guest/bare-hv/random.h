@@ -10,7 +10,7 @@
 /* From 0 to @n - 1 */
 uint64_t below(uint64_t n);
 
-/* Programs at @to, of less than a page: what any program does with memory, */
+/* Programs at @to, of a page at most: what any program does with memory, */
 void random_accesses(uint8_t *to);
 /* and what systems do, or any bytes */
 void random_instructions(uint8_t *to);

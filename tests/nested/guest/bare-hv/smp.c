@@ -5,7 +5,7 @@
  */
 #include "hv.h"
 
-#define ICR_NMI 0xc4400u         /* to all others */
+#define ICR_NMI 0xc4400u        /* to all others */
 #define ICR_INIT 0xc4500u       /* to all others */
 #define ICR_STARTUP 0xc4600u    /* and the number of the page */
 #define STARTUP_PAGE 8ul

@@ -21,6 +21,7 @@
 #define EXIT_WBINVD 0x89
 #define EXIT_XSETBV 0x8d
 #define EXIT_NPF 0x400
+#define EXIT_SHUTDOWN 0x7f
 #define EXIT_INVALID (~0ul)
 
 #define IOIO_IN (1u << 0)
@@ -33,8 +34,16 @@
 #define V_INTR_PRIORITY 16      /* shift */
 #define V_INTR_MASKING (1u << 24)
 
+#define CR0_PE 1ul
+#define CR0_PG (1ul << 31)
+#define EFER_LME (1ul << 8)
+#define EFER_LMA (1ul << 10)
+#define EFER_SVME (1ul << 12)
+
 #define INJECT_VALID (1u << 31)
 #define INJECT_TYPE 8           /* shift */
+
+#define SAVE_AREA 0x400
 
 typedef struct Segment {
     uint16_t selector, attributes;
